@@ -1,0 +1,188 @@
+"""Batches of questions and images, as a `tf.data.Dataset`.
+
+The order of an epoch is a pure function of (seed, epoch), so a run that was killed goes on at any
+batch of it. Images are gathered once per batch, in numpy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import tensorflow as tf
+
+from lnmn_tf.data.epoch_order import full_shuffle, windowed_shuffle
+from lnmn_tf.data.image_store import ImageStore
+from lnmn_tf.data.question_set import QuestionSet
+from lnmn_tf.errors import InputError
+
+WINDOW_BYTES = 512 << 20
+_PREFETCHED_BATCHES = 2
+
+
+def num_batches(question_set: QuestionSet, batch_size: int, *, drop_remainder: bool) -> int:
+    """Batches of one epoch."""
+    full, rest = divmod(len(question_set), batch_size)
+    return full + bool(rest and not drop_remainder)
+
+
+def batches(
+    question_set: QuestionSet,
+    store: ImageStore,
+    batch_size: int,
+    *,
+    shuffle: bool,
+    seed: int = 0,
+    epoch: int = 0,
+    start: int = 0,
+    drop_remainder: bool = False,
+    pad_to: int | None = None,
+    window_bytes: int = WINDOW_BYTES,
+) -> tf.data.Dataset:
+    """One epoch of batches.
+
+    All shapes are static, so XLA compiles once: without `drop_remainder` the last batch is filled
+    up with copies of its first example, of weight 0. A curriculum hands in
+    `question_set.select(...)`.
+
+    Args:
+      question_set: N questions.
+      store: their images; the same store serves every selection of a question set.
+      batch_size: B.
+      shuffle: False keeps the order of the question set.
+      seed, epoch: integers from 0 that determine the order.
+      start: the first batch to yield; the batches before it are neither read nor yielded.
+      drop_remainder: leaves out the last N % B questions of the epoch's order.
+      pad_to: S, the padded length; None takes the question set's own.
+      window_bytes: images on disk are read in windows of this size. The questions of one window are
+        shuffled together, so larger is closer to a full shuffle. While one window is used the next
+        one is read, so this much memory is taken twice.
+
+    Returns:
+      A dataset of dicts:
+        "image" float32 [B, H, W, 3] in [0, 1], or "features" float32 [B, H, W, C]: `store.key`;
+        "question" int32 [B, S];
+        "answer" int32 [B], left out for a question set without answers;
+        "weight" float32 [B], 1, or 0 for an example that only fills up the last batch;
+        "position" int32 [B], in `question_set`: `question_set.describe(position)` names it.
+
+    Raises:
+      InputError: a question is longer than `pad_to`, or there are too few questions for one batch.
+      tf.errors.OpError: while iterating, where the store raises InputError; the message holds its own.
+    """
+    if batch_size < 1:
+        raise InputError(f"batch size is {batch_size}; expected at least 1")
+    if pad_to is not None:
+        question_set = question_set.padded_to(pad_to)
+    count = num_batches(question_set, batch_size, drop_remainder=drop_remainder)
+    if not count:
+        raise InputError(
+            f"{question_set.source}: {len(question_set)} questions do not fill a batch of {batch_size}"
+        )
+    if not 0 <= start <= count:
+        raise InputError(f"start is batch {start}; the epoch has {count} batches")
+
+    order, ends = _epoch_order(question_set, store, batch_size, shuffle, seed, epoch, window_bytes)
+    order = order[: count * batch_size]
+    begin = start * batch_size
+    bounds = [begin, *ends[(begin < ends) & (ends < len(order))], len(order)]
+
+    def generate() -> Iterator[dict[str, np.ndarray]]:
+        for positions, images in _read(question_set, store, batch_size, order, bounds):
+            yield _batch(question_set, store, batch_size, positions, images)
+
+    signature = _signature(question_set, store, batch_size)
+    dataset = tf.data.Dataset.from_generator(generate, output_signature=signature)
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(count - start))
+    if store.dtype == np.uint8:
+        dataset = dataset.map(
+            lambda batch: {**batch, store.key: tf.cast(batch[store.key], tf.float32) / 255.0}
+        )
+    return dataset.prefetch(_PREFETCHED_BATCHES)
+
+
+def _epoch_order(
+    question_set: QuestionSet,
+    store: ImageStore,
+    batch_size: int,
+    shuffle: bool,
+    seed: int,
+    epoch: int,
+    window_bytes: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The order of the questions, int [N], and where in it each window of images ends."""
+    batch_ends = np.arange(batch_size, len(question_set) + batch_size, batch_size)
+    if not shuffle:
+        return np.arange(len(question_set)), batch_ends
+    if store.in_memory:
+        return full_shuffle(len(question_set), seed, epoch), batch_ends
+    images_per_window = max(1, window_bytes // store.image_bytes)
+    order, ends = windowed_shuffle(question_set.image_index, images_per_window, seed, epoch)
+    # No batch lies in two windows: the few questions that a window lacks come from the next one.
+    return order, np.unique(-(-ends // batch_size) * batch_size)
+
+
+def _read(
+    question_set: QuestionSet,
+    store: ImageStore,
+    batch_size: int,
+    order: np.ndarray,
+    bounds: list[int],
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yields positions [b] and images [b, H, W, C] of each batch, b <= B, reading one window ahead."""
+    image_index = question_set.image_index[order]
+
+    def load(first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
+        needed = np.unique(image_index[first:last])
+        return needed, store.read(needed)
+
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        windows = [window for window in zip(bounds, bounds[1:]) if window[0] < window[1]]
+        loading = [reader.submit(load, *window) for window in windows[:1]]
+        for (first, last), following in zip(windows, [*windows[1:], None]):
+            loaded, images = loading.pop().result()
+            if following is not None:
+                loading.append(reader.submit(load, *following))
+            for begin in range(first, last, batch_size):
+                batch = slice(begin, min(begin + batch_size, last))
+                yield order[batch], images[np.searchsorted(loaded, image_index[batch])]
+
+
+def _batch(
+    question_set: QuestionSet,
+    store: ImageStore,
+    batch_size: int,
+    positions: np.ndarray,
+    images: np.ndarray,
+) -> dict[str, np.ndarray]:
+    """Puts a batch together and fills it up to B examples."""
+    weight = np.zeros(batch_size, np.float32)
+    weight[: len(positions)] = 1.0
+    if len(positions) < batch_size:
+        filler = batch_size - len(positions)
+        positions = np.append(positions, np.repeat(positions[:1], filler))
+        images = np.append(images, np.repeat(images[:1], filler, axis=0), axis=0)
+    batch = {
+        store.key: images,
+        "question": question_set.question_ids[positions],
+        "weight": weight,
+        "position": positions.astype(np.int32),
+    }
+    if question_set.answers is not None:
+        batch["answer"] = question_set.answers[positions]
+    return batch
+
+
+def _signature(
+    question_set: QuestionSet, store: ImageStore, batch_size: int
+) -> dict[str, tf.TensorSpec]:
+    signature = {
+        store.key: tf.TensorSpec([batch_size, *store.shape], store.dtype),
+        "question": tf.TensorSpec([batch_size, question_set.max_length], tf.int32),
+        "weight": tf.TensorSpec([batch_size], tf.float32),
+        "position": tf.TensorSpec([batch_size], tf.int32),
+    }
+    if question_set.answers is not None:
+        signature["answer"] = tf.TensorSpec([batch_size], tf.int32)
+    return signature

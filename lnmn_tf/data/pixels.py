@@ -1,0 +1,115 @@
+"""Images as pixels, from picture files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+from tqdm import tqdm
+
+from lnmn_tf.data.image_store import CACHE_BYTES, ImageStore
+from lnmn_tf.errors import InputError
+
+_FORMATS = ("PNG", "JPEG")
+
+
+class PixelStore(ImageStore):
+    """The pictures `images/{split}/*` of a CLEVR folder, resized, as uint8 RGB in [0, 255].
+
+    Resizing is bilinear with antialiasing (PIL's BILINEAR, like `tf.image.resize` with
+    `antialias=True`) and does not keep the aspect ratio. Transparency is dropped.
+
+    Args:
+      data_dir: the CLEVR folder.
+      split: name of the folder of pictures.
+      filenames: the pictures, `QuestionSet.image_filenames`.
+      height: H, in pixels.
+      width: W, in pixels.
+      cache_bytes: up to this size (I * H * W * 3 bytes) all pictures are decoded at once and kept.
+        70,000 pictures of 64x96 are 1.3 GB. Beyond it only their headers are checked here.
+
+    Raises:
+      InputError: a picture is missing, empty, damaged or of another format than PNG and JPEG.
+    """
+
+    key = "image"
+    dtype = np.dtype(np.uint8)
+
+    def __init__(
+        self,
+        data_dir: str | os.PathLike,
+        split: str,
+        filenames: Sequence[str],
+        height: int,
+        width: int,
+        *,
+        cache_bytes: int = CACHE_BYTES,
+    ):
+        if height < 1 or width < 1:
+            raise InputError(f"image size is {height}x{width}; expected at least 1x1 pixels")
+        self.shape = (height, width, 3)
+        folder = Path(data_dir) / "images" / split
+        self._paths = [folder / filename for filename in filenames]
+        self._pool = ThreadPoolExecutor(max_workers=os.cpu_count())
+        self._cache = None
+        self.in_memory = len(self) * self.image_bytes <= cache_bytes
+        if self.in_memory:
+            self._cache = self._decoded(range(len(self)), progress=f"decoding {folder}")
+        else:
+            self._map(_check_header, self._paths, progress=f"checking {folder}")
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def read(self, indices: np.ndarray) -> np.ndarray:
+        """Pictures at `indices`, uint8 [n, H, W, 3] in [0, 255]."""
+        return self._decoded(indices) if self._cache is None else self._cache[indices]
+
+    def _decoded(self, indices: Sequence[int], progress: str | None = None) -> np.ndarray:
+        pixels = np.empty([len(indices), *self.shape], self.dtype)
+
+        def decode(position: int) -> None:
+            pixels[position] = _decode(self._paths[indices[position]], self.shape)
+
+        self._map(decode, range(len(indices)), progress)
+        return pixels
+
+    def _map(self, function: Callable, items: Sequence, progress: str | None = None) -> None:
+        """Calls a function for each item, on all cores; PIL decodes outside Python's lock."""
+        results = self._pool.map(function, items)
+        # disable=None: no progress bar where nobody watches.
+        for _ in tqdm(results, progress, len(items), disable=None if progress else True):
+            pass
+
+
+def _check_header(path: Path) -> None:
+    with _open(path):
+        pass
+
+
+def _decode(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
+    height, width, _ = shape
+    with _open(path) as picture:
+        try:
+            rgb = picture.convert("RGB")
+        except (OSError, SyntaxError, ValueError) as error:  # what PIL raises for damaged data
+            raise InputError(f"{path}: the picture is damaged: {error}") from None
+    if rgb.size != (width, height):
+        rgb = rgb.resize((width, height), Image.Resampling.BILINEAR)
+    return np.asarray(rgb)
+
+
+def _open(path: Path) -> Image.Image:
+    try:
+        return Image.open(path, formats=_FORMATS)
+    except UnidentifiedImageError:
+        size = path.stat().st_size
+        raise InputError(f"{path}: is no PNG or JPEG picture ({size} bytes)") from None
+    except Image.DecompressionBombError as error:
+        raise InputError(f"{path}: the picture is too large: {error}") from None
+    except (OSError, SyntaxError, ValueError) as error:
+        raise InputError(f"{path}: the picture cannot be read: {error}") from None

@@ -1,0 +1,149 @@
+"""Questions about a scene: instances of the families, answered, balanced and put into words."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lnmn_tf.data.synthetic.filters import FilterIndex
+from lnmn_tf.data.synthetic.instances import DeadEnd, Instance, instantiate
+from lnmn_tf.data.synthetic.programs import SceneGraph, execute, possible_answers
+from lnmn_tf.data.synthetic.templates import FAMILIES, QUESTION_TYPES
+from lnmn_tf.data.synthetic.wordings import RELATION_PHRASES, SYNONYMS, NounPhrase
+from lnmn_tf.errors import InputError
+
+_WALKS_PER_FAMILY = 12
+# CLEVR's own bounds on how frequent an answer may become within its family.
+_MAX_TO_SECOND = 1.1
+_MAX_TO_MEDIAN = 5.0
+_MIN_MEDIAN = 5
+
+
+class AnswerBalance:
+    """The answers given so far, per family; it says which of them have become too frequent."""
+
+    def __init__(self):
+        self._counts = [
+            Counter(dict.fromkeys(possible_answers(family.function), 0)) for family in FAMILIES
+        ]
+
+    def admits(self, family_index: int, answer: str) -> bool:
+        """Whether the family can take the answer once more, by CLEVR's rule."""
+        counts = self._counts[family_index]
+        ordered = sorted(counts.values())
+        median = max(ordered[len(ordered) // 2], _MIN_MEDIAN)
+        return counts[answer] <= min(_MAX_TO_SECOND * ordered[-2], _MAX_TO_MEDIAN * median)
+
+    def add(self, family_index: int, answer: str) -> None:
+        """Records a question that was kept."""
+        self._counts[family_index][answer] += 1
+
+    def asked(self, family_index: int) -> int:
+        """Returns how many questions of the family were kept."""
+        return sum(self._counts[family_index].values())
+
+
+def families_of(question_types: Sequence[str]) -> list[int]:
+    """Returns the indices of the families of some question types.
+
+    Raises:
+      InputError: there is no type, one is unknown, or one is given twice.
+    """
+    wrong = [name for name, times in Counter(question_types).items() if times > 1]
+    wrong += [name for name in question_types if name not in QUESTION_TYPES]
+    if wrong or not question_types:
+        raise InputError(
+            f"question_types: {', '.join(question_types) or 'none'}; "
+            f"expected some of {', '.join(QUESTION_TYPES)}, each once"
+        )
+    return [
+        index for index, family in enumerate(FAMILIES) if family.question_type in question_types
+    ]
+
+
+def generate_questions(
+    scene: Mapping[str, Any],
+    rng: random.Random,
+    num_questions: int,
+    question_types: Sequence[str] = QUESTION_TYPES,
+    balance: AnswerBalance | None = None,
+) -> list[dict[str, Any]]:
+    """Asks different questions about a scene, from the families that were asked least so far.
+
+    Args:
+      scene: a scene in CLEVR's JSON form.
+      rng: the source of chance; the same state and balance give the same questions.
+      num_questions: how many questions; a scene of very few objects may not give as many.
+      question_types: some of QUESTION_TYPES.
+      balance: the answers to the questions of other scenes so far; the new ones are added.
+
+    Returns:
+      Questions with CLEVR's keys, but for `question_index`, which depends on the other scenes.
+
+    Raises:
+      InputError: `question_types` is not as above.
+    """
+    balance = AnswerBalance() if balance is None else balance
+    families = families_of(question_types)
+    filter_index = FilterIndex.of(SceneGraph(scene))
+    questions: dict[str, dict[str, Any]] = {}  # text -> question
+    balanced = True
+    while len(questions) < num_questions:
+        before = len(questions)
+        for index in sorted(families, key=lambda index: (balance.asked(index), rng.random())):
+            question = _ask(index, filter_index, rng, balance if balanced else None)
+            if question is not None and question["question"] not in questions:
+                balance.add(index, question["answer"])
+                questions[question["question"]] = _about(scene, question)
+            if len(questions) == num_questions:
+                break
+        if len(questions) == before:
+            if not balanced:
+                break  # the scene has no more to ask
+            balanced = False
+    return list(questions.values())
+
+
+def _about(scene: Mapping[str, Any], question: dict[str, Any]) -> dict[str, Any]:
+    keys = ("image_index", "image_filename", "split")
+    return {**{key: scene[key] for key in keys}, **question}
+
+
+def _ask(
+    family_index: int,
+    filter_index: FilterIndex,
+    rng: random.Random,
+    balance: AnswerBalance | None,
+) -> dict[str, Any] | None:
+    """Returns a question of the family whose answer the balance admits, or None after some trials."""
+    family = FAMILIES[family_index]
+    for _ in range(_WALKS_PER_FAMILY):
+        try:
+            instance = instantiate(family.sketch, filter_index, rng)
+        except DeadEnd:
+            continue
+        answer = execute(instance.program, filter_index.graph)
+        if balance is None or balance.admits(family_index, answer):
+            return {
+                "program": instance.program,
+                "question_family_index": family_index,
+                "answer": answer,
+                "question": _in_words(rng.choice(family.wordings), instance, rng),
+            }
+    return None
+
+
+def _in_words(wording: str, instance: Instance, rng: random.Random) -> str:
+    """Fills a wording; a value is called by one word throughout the question."""
+    words = {value: rng.choice(synonyms) for value, synonyms in SYNONYMS.items()}
+    nouns = {
+        slot: NounPhrase(filters, words, slot in instance.others)
+        for slot, filters in instance.nouns.items()
+    }
+    relations = {
+        slot: rng.choice(RELATION_PHRASES[direction])
+        for slot, direction in instance.relations.items()
+    }
+    return wording.format(**nouns, **relations)

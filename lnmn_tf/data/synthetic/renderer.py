@@ -1,0 +1,142 @@
+"""Pictures of scenes, ray-cast in numpy: CLEVR's look at a hundred pictures a second."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from lnmn_tf.data.synthetic import lighting, materials, raycast, shadows
+from lnmn_tf.data.synthetic.scenes import Scene
+
+# An object's outline is sampled by 2 x 2 rays a pixel, its light once.
+_SAMPLES = 2
+# Flatter rays than this meet the ground far away, where it is evenly gray.
+_FLATTEST_RAY = np.float32(-0.02)
+_SRGB_STEPS = 4095
+
+
+def object_index_map(scene: Scene, width: int, height: int) -> np.ndarray:
+    """Returns which object each pixel's centre shows, int32 [height, width]; -1 is the ground."""
+    return raycast.index_map(scene.objects, scene.camera, width, height)
+
+
+def render(scene: Scene, width: int, height: int) -> np.ndarray:
+    """Renders a scene; the same scene always gives the same picture.
+
+    Args:
+      scene: what to draw.
+      width, height: size of the picture in pixels.
+
+    Returns:
+      sRGB picture, uint8 [height, width, 3].
+    """
+    canvas = _ground(scene, width, height)
+    sprites = _sprites(scene, width, height)
+    for index in raycast.draw_order(scene.objects, scene.camera):
+        (rows, columns), color, coverage = sprites[index]
+        canvas[:, rows, columns] *= 1 - coverage
+        canvas[:, rows, columns] += color
+    return _srgb(canvas)
+
+
+class Sprite(NamedTuple):
+    """The picture of one object.
+
+    Attributes:
+      box: the pixels it lies in.
+      color: the object's radiance times its coverage, float32 [3, rows, columns].
+      coverage: the share of each pixel that it covers, float32 [rows, columns].
+    """
+
+    box: raycast.Box
+    color: np.ndarray
+    coverage: np.ndarray
+
+
+def _ground(scene: Scene, width: int, height: int) -> np.ndarray:
+    """Returns the ground's radiance with all shadows, float32 [3, height, width]."""
+    rays = scene.camera.rays(np.arange(width) + 0.5, np.arange(height) + 0.5, width, height)
+    eye = np.asarray(scene.camera.position, np.float32)[:, None, None]
+    points = eye + rays * (-eye[2] / np.minimum(rays[2], _FLATTEST_RAY))
+    surround = np.full((height, width), lighting.SURROUND, np.float32)
+    boxes = shadows.contact_boxes(scene.objects, scene.camera, width, height)
+    for thing, (rows, columns) in zip(scene.objects, boxes):
+        surround[rows, columns] *= 1 - shadows.contact_shadow(thing, points[:, rows, columns])
+    radiance = np.stack([surround] * 3)
+    for lamp in lighting.lamps(scene.lights):
+        light = lighting.beam(lamp, points)
+        brightness = light.towards[2] * light.strength
+        boxes = shadows.cast_boxes(scene.objects, lamp, scene.camera, width, height)
+        for thing, (rows, columns) in zip(scene.objects, boxes):
+            shadow = shadows.cast_shadow(thing, lamp, points[:, rows, columns])
+            brightness[rows, columns] *= 1 - shadow
+        radiance += lamp.color[:, None, None] * brightness
+    return np.float32(lighting.GROUND_ALBEDO) * radiance + lighting.haze(points)
+
+
+def _sprites(scene: Scene, width: int, height: int) -> list[Sprite]:
+    """Draws all objects, each in its own box; the light is computed for all of them at once."""
+    rays = scene.camera.rays(np.arange(width) + 0.5, np.arange(height) + 0.5, width, height)
+    fine_rays = scene.camera.rays(
+        (np.arange(width * _SAMPLES) + 0.5) / _SAMPLES,
+        (np.arange(height * _SAMPLES) + 0.5) / _SAMPLES,
+        width,
+        height,
+    )
+    eye = np.asarray(scene.camera.position, np.float32)[:, None]
+    boxes = raycast.bounding_boxes(scene.objects, scene.camera, width, height)
+    coverages, surfaces = [], []
+    positions = np.array([thing.position for thing in scene.objects])
+    pixel_sizes = scene.camera.pixel_sizes(positions, width, height)
+    for thing, box, pixel_size in zip(scene.objects, boxes, pixel_sizes.tolist()):
+        depth = raycast.depths(thing, scene.camera, fine_rays[(slice(None), *_finer(box))])
+        hit = np.isfinite(depth)
+        depth[~hit] = 0
+        hits = _sum_of_samples(hit.astype(np.float32))
+        shown = hits > 0
+        mean_depth = _sum_of_samples(depth)[shown] / hits[shown]
+        near_surface = eye + mean_depth * rays[:, box.rows, box.columns][:, shown]
+        points, normals = raycast.surface(thing, near_surface, pixel_size)
+        coverages.append(hits / np.float32(_SAMPLES**2))
+        views = points - eye
+        views /= np.sqrt(raycast.dot(views, views))
+        surfaces.append(materials.Surface(points, normals, views))
+    colors = materials.radiances(scene, surfaces)
+    return [_sprite(*parts) for parts in zip(boxes, coverages, colors)]
+
+
+def _sum_of_samples(samples: np.ndarray) -> np.ndarray:
+    """Adds up the samples of each pixel."""
+    return sum(
+        samples[row::_SAMPLES, column::_SAMPLES]
+        for row in range(_SAMPLES)
+        for column in range(_SAMPLES)
+    )
+
+
+def _sprite(box: raycast.Box, coverage: np.ndarray, colors: np.ndarray) -> Sprite:
+    shown = coverage > 0
+    color = np.zeros((3, *coverage.shape), np.float32)
+    color[:, shown] = np.minimum(colors, 1) * coverage[shown]
+    return Sprite(box, color, coverage)
+
+
+def _finer(box: raycast.Box) -> raycast.Box:
+    """The same box in the grid of samples."""
+    return raycast.Box(*(slice(side.start * _SAMPLES, side.stop * _SAMPLES) for side in box))
+
+
+def _srgb_table() -> np.ndarray:
+    linear = np.linspace(0, 1, _SRGB_STEPS + 1)
+    encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return np.round(255 * encoded).astype(np.uint8)
+
+
+_SRGB = _srgb_table()
+
+
+def _srgb(radiance: np.ndarray) -> np.ndarray:
+    """Encodes linear radiance, [3, height, width], as sRGB, uint8 [height, width, 3]."""
+    steps = np.minimum(radiance * np.float32(_SRGB_STEPS) + np.float32(0.5), _SRGB_STEPS)
+    return np.ascontiguousarray(_SRGB[steps.astype(np.int16)].transpose(1, 2, 0))
