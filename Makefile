@@ -1,0 +1,43 @@
+# The first of these that is there makes the environment; PYTHON=... overrides it.
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.10 python3.9 python3 python,$(shell command -v $(name) 2>/dev/null)))
+VENV := .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+SUPPORTED := import sys; sys.exit(not (3, 9) <= sys.version_info[:2] < (3, 12))
+
+.PHONY: help quickstart test test-slow lint clean
+
+help:
+	@echo "make quickstart   make the environment and the embedded data, train, evaluate"
+	@echo "make test         ruff, and every quick test"
+	@echo "make test-slow    the tests that take minutes"
+	@echo "make lint         ruff alone"
+	@echo "make clean        remove the environment"
+
+quickstart: $(VENV)/.installed
+	$(BIN)/python -m lnmn_tf.main --flagfile=configs/quickstart.flags
+
+test: lint
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+test-slow: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m slow
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+clean:
+	rm -rf $(VENV)
+
+# A stamp is written last, so that an installation that was broken off is begun again.
+$(VENV)/.installed: requirements.txt
+	@"$(or $(PYTHON),false)" -c "$(SUPPORTED)" 2>/dev/null || { echo "error: lnmn_tf needs Python 3.9, 3.10 or 3.11; found $(or $(PYTHON),none): install python3.11 (with its venv), or say which with make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@test -x $(BIN)/python && $(BIN)/python -c "$(SUPPORTED)" || { rm -rf $(VENV); "$(PYTHON)" -m venv $(VENV); }
+	@echo "installing requirements.txt into $(VENV) (some minutes, once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed-test: requirements-test.txt $(VENV)/.installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
+	@touch $@

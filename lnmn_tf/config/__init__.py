@@ -1,0 +1,18 @@
+"""Every choice that a run is made of, as frozen dataclasses; validated when they are made."""
+
+from lnmn_tf.config.data import DataConfig
+from lnmn_tf.config.model import DIALECTS, OPERATORS, STACK_NMN_MODULES, ModelConfig
+from lnmn_tf.config.run import RunConfig
+from lnmn_tf.config.training import TrainingConfig
+from lnmn_tf.config.world import WorldConfig
+
+__all__ = [
+    "DIALECTS",
+    "OPERATORS",
+    "STACK_NMN_MODULES",
+    "DataConfig",
+    "ModelConfig",
+    "RunConfig",
+    "TrainingConfig",
+    "WorldConfig",
+]

@@ -1,0 +1,122 @@
+"""One choice of a run: its default, its help text and its bounds, written once.
+
+Flags, `--help`, validation and the JSON on disk all walk the fields that `option` makes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+from lnmn_tf.errors import InputError
+
+
+def option(
+    default: Any,
+    help: str = "",
+    *,
+    choices: tuple = (),
+    minimum: float = -math.inf,
+    above: float = -math.inf,
+    maximum: float = math.inf,
+    below: float = math.inf,
+    flag: bool = True,
+    may_change: bool = False,
+) -> Any:
+    """A dataclass field.
+
+    Args:
+        default: also says the type: bool, int, float, str, or a tuple of int or str.
+        help: for `--help`; unit and meaning of special values included.
+        choices: the values allowed; empty = any.
+        minimum, maximum: bounds of a number (of each number of a tuple), themselves allowed.
+        above, below: bounds, themselves not allowed.
+        flag: False for what a run finds in its data.
+        may_change: a checkpoint made with another value still fits.
+    """
+    checks = {
+        "choices": choices,
+        "minimum": minimum,
+        "above": above,
+        "maximum": maximum,
+        "below": below,
+    }
+    metadata = {"help": help, "flag": flag, "may_change": may_change, **checks}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def validate(config: Any) -> None:
+    """Holds every field of a config against its type, its choices and its bounds.
+
+    Raises:
+        InputError: names the flag, its value, and what would be right.
+    """
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if not _is_like(value, field.default):
+            raise InputError(
+                f"--{field.name} is {value!r}; expected {_describe_type(field.default)}"
+            )
+        if field.metadata["choices"] and value not in field.metadata["choices"]:
+            choices = ", ".join(map(str, field.metadata["choices"]))
+            raise InputError(f"--{field.name} is {value!r}; expected one of: {choices}")
+        numbers = value if isinstance(value, tuple) else (value,)
+        if not all(_is_within(number, field.metadata) for number in numbers):
+            raise InputError(f"--{field.name} is {value!r}; expected {_bounds(field.metadata)}")
+
+
+def from_flag(field: dataclasses.Field, value: Any) -> Any:
+    """The value of a flag as the field holds it: a list of texts becomes a tuple of its type.
+
+    Raises:
+        InputError: an entry is no whole number, where the field holds such.
+    """
+    if not isinstance(value, list):
+        return value
+    kind = type(field.default[0]) if field.default else str
+    try:
+        return tuple(kind(entry) for entry in value)
+    except ValueError:
+        raise InputError(
+            f"--{field.name} is {','.join(value)!r}; expected {_describe_type(field.default)}"
+        ) from None
+
+
+def _is_like(value: Any, default: Any) -> bool:
+    if isinstance(default, tuple):
+        kind = type(default[0]) if default else str
+        return isinstance(value, tuple) and all(type(entry) is kind for entry in value)
+    if isinstance(default, float):
+        return type(value) in (int, float) and math.isfinite(value)
+    return type(value) is type(default)
+
+
+def _describe_type(default: Any) -> str:
+    if isinstance(default, tuple):
+        return "a list of whole numbers" if default and type(default[0]) is int else "a list"
+    kinds = {bool: "true or false", int: "a whole number", float: "a finite number", str: "a text"}
+    return kinds[type(default)]
+
+
+def _is_within(number: Any, bounds) -> bool:
+    if isinstance(number, (str, bool)):
+        return True
+    return (
+        bounds["minimum"] <= number <= bounds["maximum"]
+        and bounds["above"] < number < bounds["below"]
+    )
+
+
+def _bounds(metadata) -> str:
+    words = {
+        "minimum": "at least",
+        "above": "more than",
+        "maximum": "at most",
+        "below": "less than",
+    }
+    return " and ".join(
+        f"{word} {metadata[name]:g}"
+        for name, word in words.items()
+        if math.isfinite(metadata[name])
+    )

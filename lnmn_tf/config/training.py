@@ -1,0 +1,108 @@
+"""How a model is trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lnmn_tf.config.option import option, validate
+from lnmn_tf.errors import InputError
+
+DIALECTS = {
+    "paper": {"entropy_schedule": "paper", "structure_decay": "coupled"},
+    "released": {"entropy_schedule": "released", "structure_decay": "coupled"},
+    "ours": {"entropy_schedule": "paper", "structure_decay": "decoupled"},
+}
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Optimizers, schedules and how often what is done."""
+
+    epochs: int = option(30, "Passes over the training questions.", minimum=1)
+    batch_size: int = option(64, "Questions in a batch.", minimum=1)
+    seed: int = option(0, "Of the first weights and of the order of the data.", minimum=0)
+    num_seeds: int = option(
+        1, "Runs with seeds --seed, --seed + 1, ... in folders of their own.", minimum=1
+    )
+    learning_rate: float = option(1e-4, "Of the weights (Adam).", above=0)
+    warmup_steps: int = option(0, "Steps in which the learning rates rise from 0.", minimum=0)
+    decay: str = option(
+        "constant",
+        "How the weights' learning rate goes on after the warm-up.",
+        choices=("constant", "cosine", "linear"),
+    )
+    final_learning_rate: float = option(
+        0.0, "Where --decay ends, as a share of --learning_rate.", minimum=0, maximum=1
+    )
+    beta_1: float = option(0.9, "First moment of the weights' Adam.", minimum=0, below=1)
+    beta_2: float = option(0.999, "Second moment of the weights' Adam.", minimum=0, below=1)
+    weight_decay: float = option(
+        0.0, "Decoupled decay of the weights, times the learning rate.", minimum=0
+    )
+    clip_norm: float = option(
+        0.0, "Largest global norm of the weights' gradient; 0 = unlimited.", minimum=0
+    )
+    ema_decay: float = option(
+        0.0, "Answer with a moving average of the weights; 0 = with the last.", minimum=0, below=1
+    )
+    structure_learning_rate: float = option(3e-4, "Of the structure (Adam).", above=0)
+    structure_beta_1: float = option(
+        0.5, "First moment of the structure's Adam.", minimum=0, below=1
+    )
+    structure_beta_2: float = option(
+        0.999, "Second moment of the structure's Adam.", minimum=0, below=1
+    )
+    structure_weight_decay: float = option(1e-3, "Decay of the structure.", minimum=0)
+    structure_decay: str = option(
+        "decoupled",
+        "Decay as L2 in the gradient, or beside it, times the learning rate (AdamW).",
+        choices=("coupled", "decoupled"),
+    )
+    structure_every: int = option(1, "A structure step every so many weight steps.", minimum=1)
+    unrolled: bool = option(False, "Second-order structure gradients (DARTS).")
+    sparsity: float = option(1.0, "lambda_op, weight of the structure's sparsity.", minimum=0)
+    entropy_schedule: str = option(
+        "paper",
+        "Course of lambda_w, the weight of the module entropy.",
+        choices=("paper", "released", "none"),
+    )
+    entropy_weight: float = option(
+        1.0, "Factor of lambda_w; the released schedule has 1e-2 beside it.", minimum=0
+    )
+    entropy_zero_epoch: float = option(
+        20.0, "Epoch at which the paper's lambda_w is 0; it reaches -1 in half as many.", above=0
+    )
+    curriculum_epochs: int = option(
+        0, "Epochs in which the longest programs are still left out; 0 = none.", minimum=0
+    )
+    curriculum_start: int = option(
+        6, "Functions in the longest program of the first epoch of the curriculum.", minimum=1
+    )
+    jit: bool = option(True, "Compile the gradients with XLA.")
+    shards: int = option(
+        1, "Parts that a batch is cut into, one for each core that XLA may use.", minimum=1
+    )
+    baselines: bool = option(True, "Train and report the two baselines.", may_change=True)
+    monitor_questions: int = option(
+        2000, "Questions, not trained on, that choose the best checkpoint.", minimum=1
+    )
+    checkpoint_steps: int = option(
+        1000, "Steps between checkpoints within an epoch.", minimum=1, may_change=True
+    )
+
+    def __post_init__(self):
+        validate(self)
+        if self.batch_size % self.shards:
+            raise InputError(
+                f"--shards is {self.shards}; expected a divisor of --batch_size={self.batch_size}"
+            )
+        if self.curriculum_epochs >= self.epochs:
+            raise InputError(
+                f"--curriculum_epochs is {self.curriculum_epochs}; expected less than "
+                f"--epochs={self.epochs}"
+            )
+
+    @classmethod
+    def create(cls, dialect: str = "ours", **choices) -> TrainingConfig:
+        """The config of a dialect, with anything overridden by `choices`."""
+        return cls(**{**DIALECTS.get(dialect, {}), **choices})

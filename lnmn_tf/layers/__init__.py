@@ -1,0 +1,1 @@
+"""Keras layers and pure functions; they know nothing of data or training."""

@@ -1,0 +1,120 @@
+"""The module layout controller (paper, section 2.1 and Algorithm 1)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import tensorflow as tf
+from tensorflow import keras
+
+
+class Question(NamedTuple):
+    """What the question encoder says of a batch of questions."""
+
+    words: tf.Tensor  # h_1..h_S, [batch, words, text_dim]
+    embeddings: tf.Tensor  # [batch, words, embed_dim]
+    encoding: tf.Tensor  # q, [batch, text_dim]
+    mask: tf.Tensor  # 1 for the words that attention may look at, else 0, [batch, words]
+
+
+class Instruction(NamedTuple):
+    """What the controller says at one step."""
+
+    module_weights: tf.Tensor  # w^(t), [batch, modules]
+    module_logits: tf.Tensor  # of which w^(t) is the softmax, [batch, modules]
+    word_attention: tf.Tensor  # cv_t, [batch, words]
+    text: tf.Tensor  # c_t, the textual parameter, [batch, text_dim or embed_dim]
+
+
+class Controller(keras.layers.Layer):
+    """One step of the controller.
+
+        u = W2 [W1^(t) q + b1 ; c_(t-1)] + b2
+        w^(t) = softmax(MLP(u))
+        cv_t = softmax_s(W3 (u * h_s)),  c_t = sum_s cv_ts h_s
+
+    Args:
+        num_steps: T; W1 differs from step to step.
+        num_modules: M.
+        mlp_dim: hidden units of the MLP; 0 is one bias-free linear layer, as in the authors' code.
+        attend_embeddings: c_t sums word embeddings, not h_s (a switch of Stack-NMN).
+        step_bias: b1 differs from step to step (Stack-NMN).
+    """
+
+    def __init__(
+        self,
+        num_steps: int,
+        num_modules: int,
+        mlp_dim: int = 0,
+        attend_embeddings: bool = False,
+        step_bias: bool = False,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.num_steps, self.num_modules, self.mlp_dim = num_steps, num_modules, mlp_dim
+        self.attend_embeddings, self.step_bias = attend_embeddings, step_bias
+        self.merge = None
+
+    def build_for(self, text_dim: int, embed_dim: int) -> None:
+        """Creates the weights; `text_dim` is the width of q and h_s."""
+        glorot = "glorot_uniform"
+        limit = (3.0 / text_dim) ** 0.5
+        context_dim = embed_dim if self.attend_embeddings else text_dim
+        self.initial_text = self.add_weight("initial_text", [context_dim], None, "random_normal")
+        self.question_kernel = self.add_weight(  # W1^(t)
+            "question_kernel",
+            [self.num_steps, text_dim, text_dim],
+            initializer=keras.initializers.RandomUniform(-limit, limit),
+        )
+        bias_shape = [self.num_steps, text_dim] if self.step_bias else [text_dim]
+        self.question_bias = self.add_weight("question_bias", bias_shape, None, "zeros")  # b1
+        self.merge_kernel = self.add_weight(  # W2
+            "merge_kernel", [text_dim + context_dim, text_dim], None, glorot
+        )
+        self.merge_bias = self.add_weight("merge_bias", [text_dim], None, "zeros")
+        self.word_kernel = self.add_weight("word_kernel", [text_dim, 1], None, glorot)  # W3
+        if self.mlp_dim:
+            self.hidden_kernel = self.add_weight(
+                "hidden_kernel", [text_dim, self.mlp_dim], None, glorot
+            )
+            self.hidden_bias = self.add_weight("hidden_bias", [self.mlp_dim], None, "zeros")
+            self.module_bias = self.add_weight("module_bias", [self.num_modules], None, "zeros")
+        self.module_kernel = self.add_weight(
+            "module_kernel", [self.mlp_dim or text_dim, self.num_modules], None, glorot
+        )
+        self.built = True
+
+    def plan(self, question: Question) -> tf.Tensor:
+        """W1^(t) q + b1 of every step, once per question: [num_steps, batch, text_dim]."""
+        bias = self.question_bias
+        bias = bias[:, tf.newaxis] if self.step_bias else bias
+        return tf.einsum("bi,tio->tbo", question.encoding, self.question_kernel) + bias
+
+    def call(self, query: tf.Tensor, text: tf.Tensor, question: Question) -> Instruction:
+        """One step.
+
+        Args:
+            query: row t of `plan`, [batch, text_dim].
+            text: c_(t-1), [batch, context_dim].
+            question: the encoded question.
+
+        Returns:
+            The `Instruction` of step t.
+        """
+        u = tf.matmul(tf.concat([query, text], axis=-1), self.merge_kernel) + self.merge_bias
+        hidden = u
+        if self.mlp_dim:
+            hidden = tf.nn.elu(tf.matmul(u, self.hidden_kernel) + self.hidden_bias)
+        module_logits = tf.matmul(hidden, self.module_kernel)
+        if self.mlp_dim:
+            module_logits += self.module_bias
+        scores = tf.linalg.matvec(question.words, u * self.word_kernel[:, 0])  # [batch, words]
+        scores = tf.where(question.mask > 0.0, scores, scores.dtype.min)
+        word_attention = tf.nn.softmax(scores, axis=-1)
+        values = question.embeddings if self.attend_embeddings else question.words
+        return Instruction(
+            module_weights=tf.nn.softmax(module_logits, axis=-1),
+            module_logits=module_logits,
+            word_attention=word_attention,
+            text=tf.linalg.matvec(values, word_attention, transpose_a=True),
+        )

@@ -1,0 +1,141 @@
+"""Encoders of the question (section 2.1) and of the image."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+from tensorflow import keras
+
+from lnmn_tf.layers.controller import Question
+
+
+class QuestionEncoder(keras.layers.Layer):
+    """Embedding and bi-directional LSTM; q is the concatenation of the two final states.
+
+    Args:
+        num_words: size of the vocabulary, padding (id 0) included.
+        embed_dim: width of a word embedding.
+        text_dim: d, twice the width of one LSTM direction.
+        attend_padding: let the word attention look at padding up to the longest question of the
+            batch, as the authors' code does (dialect `released`).
+    """
+
+    def __init__(
+        self,
+        num_words: int,
+        embed_dim: int,
+        text_dim: int,
+        attend_padding: bool = False,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.attend_padding = attend_padding
+        self.embedding = keras.layers.Embedding(
+            num_words, embed_dim, keras.initializers.RandomNormal(stddev=1.0), name="embedding"
+        )
+        # keras.layers.LSTM would be recompiled by XLA at every step; RNN(LSTMCell) compiles once.
+        self.lstm = keras.layers.Bidirectional(
+            keras.layers.RNN(
+                keras.layers.LSTMCell(text_dim // 2), return_sequences=True, return_state=True
+            ),
+            name="lstm",
+        )
+
+    def call(self, question: tf.Tensor) -> Question:
+        """Encodes word ids, int32 [batch, words], 0 = padding at the end.
+
+        Padding is the run of zeros that ends a question. A 0 before that is a word: Stack-NMN's
+        vocabulary has ";" there, and all its questions end in "?".
+        """
+        words_left = tf.cumsum(tf.cast(tf.not_equal(question, 0), tf.int32), axis=1, reverse=True)
+        is_word = words_left > 0
+        embeddings = self.embedding(question)
+        words, forward, _, backward, _ = self.lstm(embeddings, mask=is_word)
+        mask = tf.cast(is_word, words.dtype)
+        return Question(
+            words=words * mask[:, :, tf.newaxis],
+            embeddings=embeddings,
+            encoding=tf.concat([forward, backward], axis=-1),
+            mask=mask + (tf.reduce_max(mask, axis=0) - mask if self.attend_padding else 0.0),
+        )
+
+
+def positional_encoding(height: int, width: int, channels: int = 128) -> np.ndarray:
+    """Where each position of the map is, float32 [height, width, channels] (as in Stack-NMN).
+
+    A quarter of the channels each for sin(row / c), cos(row / c), sin(column / c), cos(column / c),
+    with c going from 1 to 10,000 in equal ratios.
+    """
+    if channels % 4:
+        raise ValueError(f"positional channels must be a multiple of 4, not {channels}")
+    period = 10000.0 ** np.linspace(0.0, 1.0, channels // 4)
+    rows = np.arange(height)[:, None, None] / period
+    columns = np.arange(width)[None, :, None] / period
+    parts = [np.sin(rows), np.cos(rows), np.sin(columns), np.cos(columns)]
+    shape = [height, width, channels // 4]
+    return np.concatenate([np.broadcast_to(part, shape) for part in parts], -1).astype(np.float32)
+
+
+def coordinates(height: int, width: int) -> np.ndarray:
+    """Row and column in [-1, 1] and a constant 1, float32 [height, width, 3]."""
+    rows, columns = np.meshgrid(
+        np.linspace(-1.0, 1.0, height), np.linspace(-1.0, 1.0, width), indexing="ij"
+    )
+    return np.stack([rows, columns, np.ones_like(rows)], axis=-1).astype(np.float32)
+
+
+class KnowledgeBase(keras.layers.Layer):
+    """conv1x1 -> ELU -> conv1x1 over [image features ; position], once per image.
+
+    Args:
+        kb_dim: output channels.
+        position: "sinusoids" or "coordinates" (3 channels).
+        position_channels: of the sinusoids.
+    """
+
+    def __init__(
+        self, kb_dim: int, position: str = "sinusoids", position_channels: int = 128, **kwargs
+    ):
+        super().__init__(**kwargs)
+        self.position, self.position_channels = position, position_channels
+        self.hidden = keras.layers.Dense(kb_dim, activation="elu", name="hidden")
+        self.output_layer = keras.layers.Dense(kb_dim, name="output")
+
+    def call(self, features: tf.Tensor) -> tf.Tensor:
+        """[batch, height, width, channels] -> [batch, height * width, kb_dim]."""
+        _, height, width, channels = features.shape
+        if self.position == "sinusoids":
+            position = positional_encoding(height, width, self.position_channels)
+        else:
+            position = coordinates(height, width)
+        position = tf.constant(position.reshape(height * width, -1), features.dtype)
+        features = tf.reshape(features, [-1, height * width, channels])
+        position = tf.broadcast_to(
+            position, [tf.shape(features)[0], height * width, position.shape[-1]]
+        )
+        return self.output_layer(self.hidden(tf.concat([features, position], axis=-1)))
+
+
+class ImageEncoder(keras.layers.Layer):
+    """A small convolutional network on pixels: 3x3 convolutions, each but the last of stride 2.
+
+    Args:
+        filters: output channels of each convolution.
+    """
+
+    def __init__(self, filters: tuple[int, ...], **kwargs):
+        super().__init__(**kwargs)
+        last = len(filters) - 1
+        self.convolutions = [
+            keras.layers.Conv2D(
+                channels, 3, strides=1 if i == last else 2, padding="same", activation="elu"
+            )
+            for i, channels in enumerate(filters)
+        ]
+
+    def call(self, image: tf.Tensor) -> tf.Tensor:
+        """[batch, height, width, 3] in [0, 1] -> [batch, H, W, channels]."""
+        x = image - 0.5
+        for convolution in self.convolutions:
+            x = convolution(x)
+        return x

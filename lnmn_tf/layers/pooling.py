@@ -1,0 +1,69 @@
+"""What an attention map points at, as an input of a cell in place of the map (dialect `ours`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import tensorflow as tf
+from tensorflow import keras
+
+
+class Pooled(NamedTuple):
+    """The inputs of a pooling cell."""
+
+    attended: tf.Tensor  # sum_p softmax(a)_p x_p of the first map, [batch, 1 or cells, 1, map_dim]
+    operands: list[tf.Tensor]  # one for each map, [batch, cells, 1, map_dim]
+
+
+class Pooling(keras.layers.Layer):
+    """W_i sum_p softmax(a_i)_p x_p + u_i sum_p sigmoid(a_i)_p: features and count of what a_i shows.
+
+    A node is symmetric in its operands, but for choose_1 and choose_2. "Left of" is not: without W,
+    no node could tell where it looks at from where it looks. (Transform of Stack-NMN has the same W.)
+
+    Args:
+        cells: number of cells in the bank.
+        num_maps: attention maps that a cell reads.
+    """
+
+    def __init__(self, cells: int, num_maps: int, **kwargs):
+        super().__init__(**kwargs)
+        self.cells, self.num_maps = cells, num_maps
+
+    def build(self, input_shape):
+        map_dim = input_shape[-1]
+        limit = (3.0 / map_dim) ** 0.5
+        shape = [self.num_maps, self.cells, map_dim]
+        self.kernel = self.add_weight(
+            "kernel",
+            [*shape, map_dim],
+            initializer=keras.initializers.RandomUniform(-limit, limit),
+        )
+        self.count_kernel = self.add_weight(
+            "count_kernel", shape, None, keras.initializers.RandomUniform(-limit, limit)
+        )
+        super().build(input_shape)
+
+    def call(self, image: tf.Tensor, maps: Sequence[tf.Tensor]) -> Pooled:
+        """Pools.
+
+        Args:
+            image: image features in map space, [batch, 1 or cells, positions, map_dim].
+            maps: attention maps, before any sigmoid, each [batch, positions].
+        """
+        positions = image.shape[2]
+        attended, operands = [], []
+        for index, attention in enumerate(maps):
+            weights = tf.nn.softmax(attention, axis=-1)[:, tf.newaxis, tf.newaxis]
+            count = tf.reduce_sum(tf.sigmoid(attention), axis=-1) / positions**0.5
+            attended.append(tf.matmul(weights, image))
+            operands.append(
+                tf.matmul(attended[-1], self.kernel[index])
+                + count[:, tf.newaxis, tf.newaxis, tf.newaxis]
+                * self.count_kernel[index][:, tf.newaxis]
+            )
+        return Pooled(attended[0], operands)
+
+    def get_config(self):
+        return super().get_config() | {"cells": self.cells, "num_maps": self.num_maps}

@@ -1,0 +1,151 @@
+"""Learnable Neural Module Networks: train, evaluate, ask.
+
+    python -m lnmn_tf.main --flagfile=configs/quickstart.flags
+    python -m lnmn_tf.main --mode=train    --run_dir=DIR --data_dir=DIR --image_height=96 --image_width=128
+    python -m lnmn_tf.main --mode=evaluate --run_dir=DIR [--split=val] [--checkpoint=best]
+    python -m lnmn_tf.main --mode=answer   --run_dir=DIR --image=FILE --question="How many cubes?"
+    python -m lnmn_tf.main --mode=generate --data_dir=DIR --train_images=2000
+
+A run folder goes on where it was stopped when the same command is given again. A flag that is not
+given is as its default or, where the default depends on it, as the --dialect says.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import flags
+
+from lnmn_tf.config import RunConfig
+from lnmn_tf.config.option import from_flag
+from lnmn_tf.config.run import all_options, describe_options, to_flags
+from lnmn_tf.errors import InputError
+
+DEFINE = {
+    bool: flags.DEFINE_boolean,
+    int: flags.DEFINE_integer,
+    float: flags.DEFINE_float,
+    str: flags.DEFINE_string,
+    tuple: flags.DEFINE_list,
+}
+# Flags that say what to do now; all others are fields of the config, and stay with the run.
+COMMANDS = {
+    "mode": ("train", "What to do: train, evaluate, answer or generate."),
+    "run_dir": ("runs/quickstart", "Folder of the run."),
+    "split": ("", "evaluate: the split; empty = --val_split."),
+    "checkpoint": ("best", "evaluate, answer: best or last."),
+    "image": ("", "answer: a picture, PNG or JPEG."),
+    "question": ("", "answer: a question about it, in English."),
+}
+
+
+def train(command: flags.FlagValues, choices: dict) -> None:
+    """Trains, or goes on; makes the embedded world first where --generate asks for it."""
+    from lnmn_tf.training.seeds import train_seeds
+
+    config = RunConfig.create(choices)
+    data_dir = Path(config.data.data_dir)
+    foreign = (data_dir / "questions").is_dir() and not (data_dir / "world.json").exists()
+    if config.world.generate and not foreign:  # data of another origin are used as they are
+        make_world(config)
+    train_seeds(config, Path(command.run_dir), to_flags(choices))
+    print(
+        "next:\n"
+        f"  tensorboard --logdir={command.run_dir}\n"
+        f"  python -m lnmn_tf.main --mode=evaluate --run_dir={command.run_dir}\n"
+        f"  python -m lnmn_tf.main --mode=answer --run_dir={command.run_dir} "
+        f'--image=PICTURE.png --question="How many cubes are there?"'
+    )
+
+
+def evaluate(command: flags.FlagValues, choices: dict) -> None:
+    """Measures a checkpoint on a split."""
+    from lnmn_tf.training.trained import TrainedRun
+
+    run = TrainedRun.open(command.run_dir, command.checkpoint, choices)
+    run.evaluate(command.split or run.config.data.val_split)
+
+
+def answer(command: flags.FlagValues, choices: dict) -> None:
+    """Answers a question about a picture."""
+    from lnmn_tf.training.trained import TrainedRun
+
+    run = TrainedRun.open(command.run_dir, command.checkpoint, choices)
+    for text, probability in run.answer(command.image, command.question)[:5]:
+        print(f"{100 * probability:6.2f} %  {text}")
+
+
+def generate(command: flags.FlagValues, choices: dict) -> None:
+    """Makes the embedded world."""
+    config = RunConfig.create({"image_height": 1, "image_width": 1, **choices})
+    make_world(config)
+    print(f"next:\n  python -m lnmn_tf.main --mode=train --data_dir={config.data.data_dir} --help")
+
+
+def make_world(config: RunConfig) -> None:
+    """Makes what is missing of the embedded world in --data_dir."""
+    from lnmn_tf.data.synthetic.generator import WorldConfig, generate_world
+
+    world = WorldConfig(**config.world.for_generator())
+    generate_world(world, config.data.data_dir, progress=sys.stderr.isatty())
+
+
+MODES = {"train": train, "evaluate": evaluate, "answer": answer, "generate": generate}
+
+
+def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, dict]:
+    """The flags, and by name those fields of the config that were given."""
+    command = flags.FlagValues()
+    for name, (default, text) in COMMANDS.items():
+        flags.DEFINE_string(name, default, text, flag_values=command)
+    options = {option.name: option for option in all_options()}
+    for name, option in options.items():
+        define = DEFINE[type(option.default)]
+        define(name, None, option.metadata["help"], flag_values=command)
+    try:
+        left = command(["lnmn_tf.main", *arguments])[1:]
+    except flags.Error as error:
+        raise InputError(str(error).replace("ERROR:: ", "")) from None
+    if left:
+        raise InputError(f"{left[0]!r} is no flag; expected --name=value")
+    given = {name: command[name].value for name in options if command[name].value is not None}
+    return command, {name: from_flag(options[name], value) for name, value in given.items()}
+
+
+def help_text() -> str:
+    """The text of --help."""
+    commands = (f"  --{k}: {text} ({default!r})" for k, (default, text) in COMMANDS.items())
+    return "\n".join([__doc__, "Commands:", *commands, describe_options()])
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs one mode. Returns the exit code: 0, or 1 after an error that the user can mend."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    warnings.filterwarnings("ignore", module="tensorflow_addons")
+    try:
+        if {"--help", "-h", "--helpfull", "-help"} & set(arguments):
+            print(help_text(), flush=True)
+            return 0
+        command, choices = parse(arguments)
+        if command.mode not in MODES:
+            raise InputError(f"--mode is {command.mode!r}; expected one of: {', '.join(MODES)}")
+        MODES[command.mode](command, choices)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+    except BrokenPipeError:
+        pass  # nobody reads on, as in `... --help | head`
+    except OSError as error:
+        print(f"error: {error.filename or 'writing'}: {error.strerror or error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+    else:
+        return 0
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""Whole models: layers wired into a stack machine."""

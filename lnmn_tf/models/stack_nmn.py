@@ -1,0 +1,196 @@
+"""Stack-NMN: the stack machine with hand-specified modules (paper, sections 2 and A.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from lnmn_tf.config import ModelConfig
+from lnmn_tf.layers import stack as stacks
+from lnmn_tf.layers.handcrafted import Describe, Find, Score, attend
+from lnmn_tf.models.stack_machine import StackMachine, State
+
+# How many attention maps each module (pops, pushes).
+ARITY = {
+    "no_op": (0, 0),
+    "find": (0, 1),
+    "transform": (1, 1),
+    "filter": (1, 1),
+    "and": (2, 1),
+    "or": (2, 1),
+    "scene": (0, 1),
+    "describe_one": (1, 1),
+    "describe_two": (2, 1),
+}
+
+
+def validity(modules: tuple[str, ...], stack_len: int) -> np.ndarray:
+    """Where each module may run: 1 if the stack holds enough to pop and has room to push, else 0.
+
+    A pointer at slot l says that l maps are on the stack: the first push goes to slot 1.
+
+    Returns:
+        float32 [stack_len, modules].
+    """
+    matrix = np.zeros([stack_len, len(modules)], np.float32)
+    for column, name in enumerate(modules):
+        pops, pushes = ARITY[name]
+        matrix[pops : stack_len + pops - pushes, column] = 1.0
+    return matrix
+
+
+class View(NamedTuple):
+    """What the modules of one step have before them; None where no module of the model needs it."""
+
+    found: tf.Tensor | None  # the map of `find`, which `filter` shares, [batch, positions]
+    scene: tf.Tensor | None  # the map of `scene`, [batch, positions]
+    transformed: tf.Tensor | None  # the map of `transform`, [batch, positions]
+    at_top: tf.Tensor  # image features under the map at the pointer, [batch, kb_dim]
+    below: tf.Tensor  # image features under the map one below, [batch, kb_dim]
+    text: tf.Tensor  # c_t, [batch, context_dim]
+
+
+class StackNMN(StackMachine):
+    """Stack Neural Module Network.
+
+    Args:
+        config: every size and switch; `ModelConfig.create("stack_nmn", ...)` has the original's.
+
+    Call arguments and returns: see `StackMachine`.
+
+    Reference: Hu, Andreas, Darrell, Saenko, "Explainable Neural Computation via Stack Neural Module
+        Networks", ECCV 2018.
+    """
+
+    def __init__(self, config: ModelConfig, **kwargs):
+        super().__init__(config, **kwargs)
+        modules = set(config.modules)
+        kb_dim, mem_dim = config.kb_dim, config.mem_dim
+        self.find = Find(kb_dim, name="find") if modules & {"find", "filter"} else None
+        self.transform = Find(kb_dim, name="transform") if "transform" in modules else None
+        self.scene = Score(name="scene") if "scene" in modules else None
+        for name in sorted(modules & {"describe_one", "describe_two"}):
+            setattr(self, name, Describe(kb_dim, mem_dim, name=name))
+
+    @property
+    def module_names(self) -> tuple[str, ...]:
+        return self.config.modules
+
+    def weigh(self, module_weights: tf.Tensor, state: State) -> tf.Tensor:
+        """w^(t), of the strongest module alone (`hard_layout`), without those that cannot run."""
+        config = self.config
+        if config.hard_layout:
+            strongest = tf.argmax(module_weights, axis=-1)
+            module_weights = tf.one_hot(strongest, len(config.modules), dtype=module_weights.dtype)
+        if not config.validate_modules:
+            return module_weights
+        valid = tf.matmul(state.pointer, validity(config.modules, config.stack_len))
+        if config.hard_validation:
+            valid = tf.round(valid)
+        module_weights *= valid
+        total = tf.reduce_sum(module_weights, axis=-1, keepdims=True)
+        return tf.math.divide_no_nan(module_weights, total)
+
+    def prepare(self, knowledge_base: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """(x, x^2, the map of `scene`), which hold for all steps."""
+        squared = tf.square(knowledge_base)
+        scene = (self.scene(knowledge_base, squared),) if self.scene else ()
+        return (knowledge_base, squared, *scene)
+
+    def execute(self, prepared, text, state: State, module_weights) -> State:
+        view = self._look(prepared, text, state)
+        effects = [getattr(self, f"_{name}")(view, state) for name in self.module_names]
+        weights = tf.unstack(module_weights, axis=-1)
+        return State(*(_average(parts, weights) for parts in zip(*effects)))
+
+    def _look(self, prepared, text: tf.Tensor, state: State) -> View:
+        """Runs whatever reads the image, once, however many modules need the result."""
+        knowledge_base, squared, *scene = prepared
+        maps = tf.stack([self._top(state), self._below(state)], axis=1)
+        at_top, below = tf.unstack(attend(knowledge_base, maps), axis=1)
+        return View(
+            found=self.find(knowledge_base, squared, text) if self.find else None,
+            scene=scene[0] if scene else None,
+            transformed=self.transform(knowledge_base, squared, text, at_top)
+            if self.transform
+            else None,
+            at_top=at_top,
+            below=below,
+            text=text,
+        )
+
+    # What each module returns: the stack and the pointer as it leaves them, and its memory features,
+    # which are zero for all that do not answer.
+
+    def _no_op(self, view: View, state: State) -> State:
+        return state
+
+    def _find(self, view: View, state: State) -> State:
+        return self._push(state, view.found)
+
+    def _scene(self, view: View, state: State) -> State:
+        return self._push(state, view.scene)
+
+    def _transform(self, view: View, state: State) -> State:
+        return _write(state, state.pointer, view.transformed)
+
+    def _filter(self, view: View, state: State) -> State:
+        return self._and(view, self._find(view, state))
+
+    def _and(self, view: View, state: State) -> State:
+        intersection = tf.minimum(self._below(state), self._top(state))
+        return _write(state, self._down(state.pointer), intersection)
+
+    def _or(self, view: View, state: State) -> State:
+        union = tf.maximum(self._below(state), self._top(state))
+        return _write(state, self._down(state.pointer), union)
+
+    def _describe_one(self, view: View, state: State) -> State:
+        memory = self.describe_one(view.text, state.memory, [view.at_top])
+        return self._answer("describe_one", state, state.pointer, memory)
+
+    def _describe_two(self, view: View, state: State) -> State:
+        memory = self.describe_two(view.text, state.memory, [view.below, view.at_top])
+        return self._answer("describe_two", state, self._down(state.pointer), memory)
+
+    def _answer(self, name: str, state: State, pointer: tf.Tensor, memory: tf.Tensor) -> State:
+        """Leaves a map of zeros in the place of what was read, or (`keep_stack`) all as it was."""
+        if name in self.config.keep_stack:
+            return state._replace(memory=memory)
+        nothing = tf.zeros_like(state.stack[:, :, 0])
+        return _write(state, pointer, nothing)._replace(memory=memory)
+
+    def _push(self, state: State, attention: tf.Tensor) -> State:
+        pointer = stacks.move_up(state.pointer, self.config.saturate_pointer)
+        return _write(state, pointer, attention)
+
+    def _down(self, pointer: tf.Tensor) -> tf.Tensor:
+        return stacks.move_down(pointer, self.config.saturate_pointer)
+
+    def _top(self, state: State) -> tf.Tensor:
+        """The map at the pointer, [batch, positions]."""
+        return stacks.read(state.stack, state.pointer)
+
+    def _below(self, state: State) -> tf.Tensor:
+        """The map one below the pointer, [batch, positions]."""
+        return stacks.read(state.stack, self._down(state.pointer))
+
+
+def _write(state: State, pointer: tf.Tensor, attention: tf.Tensor) -> State:
+    """The state of a module that writes at `pointer`, leaves it there, and answers nothing."""
+    return state._replace(
+        stack=stacks.write(state.stack, pointer, attention),
+        pointer=pointer,
+        memory=tf.zeros_like(state.memory),
+    )
+
+
+def _average(parts: Sequence[tf.Tensor], weights: Sequence[tf.Tensor]) -> tf.Tensor:
+    """sum_m w_m x_m for tensors [batch, ...] and weights [batch]."""
+    rank = parts[0].shape.rank
+    return tf.add_n(
+        [part * tf.reshape(weight, [-1] + [1] * (rank - 1)) for part, weight in zip(parts, weights)]
+    )

@@ -1,0 +1,1 @@
+"""Algorithm 2 and all that surrounds it: optimizers, schedules, checkpoints, evaluation."""

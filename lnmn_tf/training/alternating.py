@@ -1,0 +1,162 @@
+"""The alternating training step of Algorithm 2 (paper, section 3.2)."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+from tensorflow import keras
+
+from lnmn_tf.models.stack_machine import StackMachine
+from lnmn_tf.training.gradients import Batch, ShardedGradients
+from lnmn_tf.training.objectives import cross_entropy, module_entropy, structure_sparsity
+
+
+class AlternatingTrainer(keras.Model):
+    """Trains the structure on one batch and the weights on another, step by step.
+
+        1. alpha <- alpha - grad_alpha [L_val(W, alpha) - lambda_op sparsity(alpha)]
+        2. W     <- W     - grad_W     [L_train(W, alpha) - lambda_w (1/T) sum_t H(w^(t))]
+
+    The structure goes first, as in the authors' program. A model without structure (Stack-NMN, the
+    concatenation ablation) only takes step 2.
+
+    Args:
+        network: a built model.
+        sparsity: lambda_op.
+        structure_every: take step 1 at every so many steps.
+        unrolled: differentiate L_val at the weights after one step of descent on the training batch
+            (second order, DARTS equation 7), not at the weights as they are.
+        clip_norm: largest global norm of the weights' gradient; 0 = unlimited.
+        shards: parts that a batch is cut into, one for each core.
+        jit: compile the gradient functions with XLA.
+
+    Call arguments:
+        The data of `fit` are pairs (weight batch, structure batch), each a dict with `question`,
+        `answer` [batch], and `features` or `image`.
+    """
+
+    def __init__(
+        self,
+        network: StackMachine,
+        sparsity: float = 1.0,
+        structure_every: int = 1,
+        unrolled: bool = False,
+        clip_norm: float = 0.0,
+        shards: int = 1,
+        jit: bool = True,
+    ):
+        super().__init__()
+        self.network = network
+        self.sparsity, self.structure_every = sparsity, structure_every
+        self.unrolled, self.clip_norm = unrolled, clip_norm
+        self.entropy_weight = tf.Variable(0.0, trainable=False, name="lambda_w")
+        self.structure = list(getattr(network, "structure_variables", ()))
+        names = {id(variable) for variable in self.structure}
+        self.weights_of_network = [v for v in network.trainable_variables if id(v) not in names]
+        self._of_weights = ShardedGradients(self.weight_loss, self.weights_of_network, shards, jit)
+        self._of_structure = ShardedGradients(self.structure_loss, self.structure, shards, jit)
+        self._of_both = ShardedGradients(
+            self.structure_loss, self.structure + self.weights_of_network, shards, jit
+        )
+        self._mixed = ShardedGradients(self.weight_loss, self.structure, shards, jit)
+
+    def compile(self, optimizer, arch_optimizer=None, **kwargs):
+        """`optimizer` moves the weights, `arch_optimizer` the structure."""
+        super().compile(optimizer=optimizer, **kwargs)
+        self.arch_optimizer = arch_optimizer
+
+    def call(self, inputs, training=None):
+        return self.network(inputs, training=training)
+
+    def weight_loss(self, batch: Batch) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        """L_train - lambda_w (1/T) sum_t H(w^(t))."""
+        outputs = self.network(_inputs(batch), training=True)
+        error = cross_entropy(outputs["logits"], batch["answer"])
+        entropy = module_entropy(outputs["module_weights"])
+        report = {
+            "cross_entropy": error,
+            "module_entropy": entropy,
+            "accuracy": _accuracy(outputs["logits"], batch["answer"]),
+        }
+        return error - self.entropy_weight * entropy, report
+
+    def structure_loss(self, batch: Batch) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        """L_val - lambda_op sum ||alpha'||_2 / ||alpha'||_1."""
+        outputs = self.network(_inputs(batch), training=True)
+        error = cross_entropy(outputs["logits"], batch["answer"])
+        sparsity = structure_sparsity(self.structure)
+        report = {"structure_cross_entropy": error, "structure_sparsity": sparsity}
+        return error - self.sparsity * sparsity, report
+
+    def train_step(self, data) -> dict[str, tf.Tensor]:
+        """Algorithm 2, one turn. Returns what the two losses report."""
+        weight_batch, structure_batch = data
+        reports = {}
+        if self.structure:
+            due = tf.equal(self.optimizer.iterations % self.structure_every, 0)
+            reports = tf.cond(
+                due,
+                lambda: self._structure_step(weight_batch, structure_batch),
+                lambda: dict.fromkeys(
+                    ("structure_loss", "structure_cross_entropy", "structure_sparsity"), 0.0
+                ),
+            )
+        losses, gradients = self._of_weights(weight_batch)
+        if self.clip_norm:
+            gradients, norm = tf.clip_by_global_norm(gradients, self.clip_norm)
+            losses["gradient_norm"] = norm
+        self.optimizer.apply_gradients(zip(gradients, self.weights_of_network))  # noqa: B905
+        return {**losses, **reports}
+
+    def _structure_step(self, weight_batch: Batch, structure_batch: Batch):
+        if self.unrolled:
+            losses, gradients = self._unrolled_gradients(weight_batch, structure_batch)
+        else:
+            losses, gradients = self._of_structure(structure_batch)
+        self.arch_optimizer.apply_gradients(zip(gradients, self.structure))  # noqa: B905
+        losses["structure_loss"] = losses.pop("loss")
+        return losses
+
+    def _unrolled_gradients(self, weight_batch: Batch, structure_batch: Batch):
+        """DARTS, equations 7 and 8, with xi the learning rate of the weights.
+
+        grad_alpha L_val(w', alpha) - xi grad2_(alpha, w) L_train(w, alpha) grad_w' L_val(w', alpha) at
+        w' = w - xi grad_w L_train; the product with the second derivative is a central difference of
+        grad_alpha L_train along grad_w' L_val.
+        """
+        weights = self.weights_of_network
+        xi = tf.cast(_learning_rate(self.optimizer), tf.float32)
+        kept = [tf.identity(variable) for variable in weights]
+        _, descent = self._of_weights(weight_batch)
+        _shift(weights, kept, descent, -xi)
+        losses, gradients = self._of_both(structure_batch)
+        direction = gradients[len(self.structure) :]
+        step = 0.01 / tf.maximum(tf.linalg.global_norm(direction), 1e-12)
+        _shift(weights, kept, direction, step)
+        _, above = self._mixed(weight_batch)
+        _shift(weights, kept, direction, -step)
+        _, below = self._mixed(weight_batch)
+        _shift(weights, kept, direction, 0.0)
+        return losses, [
+            first - xi * (plus - minus) / (2.0 * step)
+            for first, plus, minus in zip(gradients, above, below)  # noqa: B905
+        ]
+
+
+def _inputs(batch: Batch) -> Batch:
+    return {name: batch[name] for name in ("question", "features", "image") if name in batch}
+
+
+def _accuracy(logits: tf.Tensor, answers: tf.Tensor) -> tf.Tensor:
+    right = tf.equal(tf.argmax(logits, axis=-1, output_type=answers.dtype), answers)
+    return tf.reduce_mean(tf.cast(right, tf.float32))
+
+
+def _learning_rate(optimizer) -> tf.Tensor:
+    optimizer = getattr(optimizer, "_optimizer", optimizer)  # inside tfa.optimizers.MovingAverage
+    rate = optimizer.learning_rate
+    return rate(optimizer.iterations) if callable(rate) else rate
+
+
+def _shift(variables, origin, direction, step) -> None:
+    for variable, start, change in zip(variables, origin, direction):  # noqa: B905
+        variable.assign(start + step * change)

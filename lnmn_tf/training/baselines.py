@@ -1,0 +1,55 @@
+"""What a model must beat: answers that look at no image."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+from tensorflow import keras
+
+from lnmn_tf.data.question_set import QuestionSet
+from lnmn_tf.training.evaluation import accuracy_table
+
+EMBED_DIM, LSTM_DIM, BATCH_SIZE, EPOCHS = 64, 128, 256, 8
+MAX_QUESTIONS = 50_000  # more take minutes and gain nothing on questions that templates word
+
+
+def baselines(train: QuestionSet, reported: QuestionSet, seed: int) -> dict[str, dict]:
+    """Accuracy tables of both baselines, by name."""
+    return {
+        "most_frequent_answer": accuracy_table(most_frequent_answer(train, reported), reported),
+        "question_only_lstm": accuracy_table(question_only_lstm(train, reported, seed), reported),
+    }
+
+
+def most_frequent_answer(train: QuestionSet, reported: QuestionSet) -> np.ndarray:
+    """For each question, the most frequent training answer of its family; answer ids, int32 [N]."""
+    answers = np.empty(len(reported), np.int32)
+    overall = np.bincount(train.answers).argmax()
+    for family in np.unique(reported.families):
+        of_family = train.answers[train.families == family]
+        best = np.bincount(of_family).argmax() if len(of_family) else overall
+        answers[reported.families == family] = best
+    return answers
+
+
+def question_only_lstm(train: QuestionSet, reported: QuestionSet, seed: int) -> np.ndarray:
+    """Answers of an LSTM that reads the question and sees no image; answer ids, int32 [N]."""
+    if len(train) > MAX_QUESTIONS:
+        chosen = np.random.default_rng(seed).choice(len(train), MAX_QUESTIONS, replace=False)
+        train = train.select(np.sort(chosen))
+    keras.utils.set_random_seed(seed)
+    vocabulary = train.vocabulary
+    model = keras.Sequential(
+        [
+            keras.layers.Embedding(vocabulary.num_words, EMBED_DIM, mask_zero=True),
+            keras.layers.LSTM(LSTM_DIM),
+            keras.layers.Dense(vocabulary.num_answers),
+        ]
+    )
+    model.compile(
+        keras.optimizers.Adam(3e-3),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    model.fit(train.question_ids, train.answers, BATCH_SIZE, EPOCHS, verbose=0)
+    logits = model.predict(reported.question_ids, BATCH_SIZE, verbose=0)
+    return tf.argmax(logits, axis=-1, output_type=tf.int32).numpy()

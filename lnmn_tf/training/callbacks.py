@@ -1,0 +1,231 @@
+"""What happens around the steps of a run: schedules, progress, TensorBoard, checkpoints, the stop."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+import tensorflow as tf
+import tensorflow_addons as tfa
+from tensorflow import keras
+
+from lnmn_tf.config import TrainingConfig
+from lnmn_tf.errors import InputError
+from lnmn_tf.training.checkpoints import CheckpointFolder, Progress
+from lnmn_tf.training.optimizers import answering_weights
+from lnmn_tf.training.schedules import entropy_weight
+
+SHOWN = ("loss", "accuracy")
+
+
+class Clock:
+    """Steps and seconds of a run, which every callback reads.
+
+    Args:
+        progress: where the run begins.
+        steps_of_epochs: weight steps in each epoch.
+    """
+
+    def __init__(self, progress: Progress, steps_of_epochs):
+        self.epoch, self.batch, self.step = progress.epoch, progress.batch, progress.step
+        self.best_accuracy, self.best_step = progress.best_accuracy, progress.best_step
+        self.steps_of_epochs = steps_of_epochs
+        self._began = time.monotonic() - progress.seconds
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._began
+
+    def advance(self) -> None:
+        """One more step is done."""
+        self.batch += 1
+        self.step += 1
+
+    def end_epoch(self) -> None:
+        self.epoch += 1
+        self.batch = 0
+
+    @property
+    def progress(self) -> Progress:
+        return Progress(
+            self.epoch, self.batch, self.step, self.seconds, self.best_accuracy, self.best_step
+        )
+
+
+class Schedule(keras.callbacks.Callback):
+    """Sets lambda_w before each step, and keeps the clock."""
+
+    def __init__(self, clock: Clock, config: TrainingConfig):
+        super().__init__()
+        self.clock, self.config = clock, config
+
+    def on_train_batch_begin(self, batch, logs=None):
+        clock = self.clock
+        epoch = clock.epoch + clock.batch / clock.steps_of_epochs[clock.epoch]
+        self.model.entropy_weight.assign(entropy_weight(epoch, self.config))
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.clock.advance()
+
+
+class StopOnNonFinite(keras.callbacks.Callback):
+    """Stops when the loss is no number, before a checkpoint could be made of it.
+
+    Args:
+        clock: of the run; it has counted the step already.
+        describe: names the questions of a batch: (epoch, batch) -> text.
+
+    Raises:
+        InputError: with step, loss, and the batch's questions.
+    """
+
+    def __init__(self, clock: Clock, describe: Callable[[int, int], str]):
+        super().__init__()
+        self.clock, self.describe = clock, describe
+
+    def on_train_batch_end(self, batch, logs=None):
+        bad = {name: value for name, value in logs.items() if not math.isfinite(value)}
+        if bad:
+            clock = self.clock
+            raise InputError(
+                f"step {clock.step}: {bad} is not finite, in the batch with the questions "
+                f"{self.describe(clock.epoch, clock.batch - 1)}; the last good checkpoint is kept; "
+                "a lower --learning_rate or a --clip_norm may help"
+            )
+
+
+class Progressbar(tfa.callbacks.TQDMProgressBar):
+    """A bar for each epoch with loss, accuracy and examples per second."""
+
+    def __init__(self, epochs: int, batch_size: int):
+        shown = sys.stderr.isatty()
+        super().__init__(
+            leave_epoch_progress=False,
+            show_epoch_progress=shown,
+            show_overall_progress=False,
+        )
+        self.num_epochs_of_run, self.batch_size = epochs, batch_size
+
+    def set_params(self, params):
+        # Each epoch is a `fit` of its own, which knows nothing of the epochs to come.
+        super().set_params({**params, "epochs": self.num_epochs_of_run})
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._epoch_began = time.monotonic()
+        super().on_epoch_begin(epoch, logs)
+
+    def format_metrics(self, logs=None, factor=1):
+        rate = self.num_samples_seen * self.batch_size / (time.monotonic() - self._epoch_began)
+        shown = {name: logs[name] for name in SHOWN if name in logs}
+        return f"{super().format_metrics(shown, factor)} - {rate:,.0f} examples/s"
+
+
+class TensorBoardScalars(keras.callbacks.Callback):
+    """Means over some steps as TensorBoard scalars, and those of the epoch in its logs.
+
+    Args:
+        folder: `tensorboard/` of the run.
+        clock: of the run.
+        batch_size: questions a step.
+        every: steps that one point stands for.
+    """
+
+    def __init__(self, folder: Path, clock: Clock, batch_size: int, every: int = 50):
+        super().__init__()
+        self._folder, self._writer = folder, tf.summary.create_file_writer(str(folder))
+        self._clock, self._batch_size, self._every = clock, batch_size, every
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._began_epoch = self._began = time.monotonic()
+        self._steps_of_epoch = 0
+        self._of_epoch, self._recent = defaultdict(float), defaultdict(float)
+        self._steps = 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._steps += 1
+        self._steps_of_epoch += 1
+        for name, value in logs.items():
+            self._recent[name] += value
+            self._of_epoch[name] += value
+        if self._steps == self._every:
+            seconds = time.monotonic() - self._began
+            means = {f"train/{k}": v / self._steps for k, v in self._recent.items()}
+            means["train/lambda_w"] = float(self.model.entropy_weight.numpy())
+            means["train/examples_per_second"] = self._steps * self._batch_size / seconds
+            self.write(means)
+            self._recent, self._steps, self._began = defaultdict(float), 0, time.monotonic()
+
+    def on_epoch_end(self, epoch, logs=None):
+        seconds = time.monotonic() - self._began_epoch
+        logs.update({k: v / self._steps_of_epoch for k, v in self._of_epoch.items()})
+        logs["examples_per_second"] = self._steps_of_epoch * self._batch_size / seconds
+
+    def write(self, scalars: dict[str, float]) -> None:
+        """Writes scalars at the step of the clock. Raises InputError where the disk is full."""
+        try:
+            with self._writer.as_default(step=self._clock.step):
+                for name, value in scalars.items():
+                    tf.summary.scalar(name, value)
+            self._writer.flush()
+        except (OSError, tf.errors.OpError) as error:
+            raise InputError(f"{self._folder}: cannot be written: {error}") from None
+
+
+class Checkpoints(keras.callbacks.Callback):
+    """Measures each epoch on questions that the weights never see, and writes checkpoints.
+
+    Args:
+        folder: where to.
+        clock: of the run.
+        monitor: () -> accuracy of the network on the monitored questions.
+        every: steps between checkpoints within an epoch.
+        board: for the monitored accuracy.
+    """
+
+    def __init__(
+        self,
+        folder: CheckpointFolder,
+        clock: Clock,
+        monitor: Callable[[], float],
+        every: int,
+        board: TensorBoardScalars,
+    ):
+        super().__init__()
+        self._folder, self._clock, self._monitor = folder, clock, monitor
+        self._every, self._board = every, board
+
+    def on_train_batch_end(self, batch, logs=None):
+        clock = self._clock
+        if clock.step % self._every == 0 and clock.batch < clock.steps_of_epochs[clock.epoch]:
+            self._save(best=False)
+
+    def on_epoch_end(self, epoch, logs=None):
+        with answering_weights(self.model.optimizer, self.model.weights_of_network):
+            accuracy = self._monitor()
+        clock = self._clock
+        clock.end_epoch()
+        best = accuracy >= clock.best_accuracy
+        if best:
+            clock.best_accuracy, clock.best_step = accuracy, clock.step
+        self._board.write({"held_out/accuracy": accuracy})
+        self._save(best)
+        print(
+            f"epoch {epoch + 1}/{len(clock.steps_of_epochs)}  step {clock.step}  "
+            f"loss {logs['loss']:.4f}  accuracy {logs['accuracy']:.4f}  "
+            f"held-out accuracy {accuracy:.4f}  {logs['examples_per_second']:,.0f} examples/s  "
+            f"{clock.seconds:,.0f} s",
+            flush=True,
+        )
+
+    def _save(self, best: bool) -> None:
+        try:
+            self._folder.save(self.model, self._clock.progress, best)
+        except FloatingPointError as error:
+            raise InputError(
+                f"step {self._clock.step}: {error}; the last good checkpoint is kept; a lower "
+                "--learning_rate or a --clip_norm may help"
+            ) from None

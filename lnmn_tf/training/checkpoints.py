@@ -1,0 +1,166 @@
+"""Checkpoints that a run survives `kill -9` with.
+
+    checkpoints/
+      index.json              which folder is the last one, and which the best
+      step_00001200/
+        weights.*             the network as it answers (averaged, where a moving average is kept)
+        training.*            the network as it is trained, and both optimizers
+        state.json            epoch, batch, step, best accuracy
+
+A folder is written under a temporary name, renamed, and then entered in the index, whose replacement
+is the one moment at which a checkpoint comes into being. Folders that the index does not name are
+swept away.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from lnmn_tf.errors import InputError
+from lnmn_tf.files import write_json
+from lnmn_tf.training.alternating import AlternatingTrainer
+from lnmn_tf.training.optimizers import answering_weights
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run is.
+
+    Args:
+        epoch: the current one, from 0.
+        batch: batches of it that are done: with `epoch` and the seed, the position in the data.
+        step: weight steps done in all.
+        seconds: spent so far, over all restarts.
+        best_accuracy: of the best checkpoint on the monitored questions; -1 before the first.
+        best_step: when that was.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    seconds: float = 0.0
+    best_accuracy: float = -1.0
+    best_step: int = 0
+
+
+class CheckpointFolder:
+    """The checkpoints of a run.
+
+    Args:
+        run_dir: the folder of the run.
+    """
+
+    def __init__(self, run_dir: str | os.PathLike):
+        self.path = Path(run_dir) / "checkpoints"
+
+    def exists(self) -> bool:
+        """Whether there is a checkpoint."""
+        return self._index_path.is_file()
+
+    def save(self, trainer: AlternatingTrainer, progress: Progress, best: bool) -> None:
+        """Writes a checkpoint, makes it the last one and, with `best`, the best.
+
+        Raises:
+            InputError: the disk is full; the checkpoints before it stay.
+            FloatingPointError: a weight is not finite; the checkpoints before it stay.
+        """
+        for variable in trainer.network.variables:
+            if not np.isfinite(variable.numpy()).all():
+                raise FloatingPointError(f"variable {variable.name} is not finite")
+        name = f"step_{progress.step:08d}"
+        temporary = self.path / f".{name}.tmp"
+        index = self._read_index() if self.exists() else {}
+        try:
+            self._sweep(index)
+            temporary.mkdir(parents=True)
+            with answering_weights(trainer.optimizer, trainer.weights_of_network):
+                _write(tf.train.Checkpoint(network=trainer.network), temporary / "weights")
+            _write(_everything(trainer), temporary / "training")
+            write_json(temporary / "state.json", dataclasses.asdict(progress))
+            os.replace(temporary, self.path / name)
+            index["last"] = name
+            if best:
+                index["best"] = name
+            write_json(self._index_path, index)
+            self._sweep(index)
+        except (OSError, tf.errors.OpError) as error:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise InputError(
+                f"{self.path}: the checkpoint of step {progress.step} cannot be written: {error}; "
+                "earlier checkpoints are kept"
+            ) from None
+
+    def restore(self, trainer: AlternatingTrainer) -> Progress:
+        """Brings a trainer, whose optimizers have their slots, to the last checkpoint."""
+        folder = self._folder("last")
+        _read(_everything(trainer), folder / "training")
+        return self.progress("last")
+
+    def load_weights(self, network: tf.keras.Model, which: str = "best") -> None:
+        """Gives a built network the weights of the `best` or `last` checkpoint."""
+        _read(tf.train.Checkpoint(network=network), self._folder(which) / "weights")
+
+    def progress(self, which: str) -> Progress:
+        """Where the run was at the `best` or `last` checkpoint."""
+        path = self._folder(which) / "state.json"
+        try:
+            return Progress(**json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise InputError(f"{path}: cannot be read: {error}") from None
+
+    @property
+    def _index_path(self) -> Path:
+        return self.path / "index.json"
+
+    def _read_index(self) -> dict[str, str]:
+        try:
+            index = json.loads(self._index_path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(f"{self._index_path}: cannot be read: {error}") from None
+        if not isinstance(index, dict) or "last" not in index:
+            raise InputError(f"{self._index_path}: names no last checkpoint")
+        return index
+
+    def _folder(self, which: str) -> Path:
+        if not self.exists():
+            raise InputError(f"{self.path}: has no checkpoint; expected a run made by --mode=train")
+        index = self._read_index()
+        if which not in index:
+            raise InputError(f"{self._index_path}: names no {which!r} checkpoint; has {index}")
+        return self.path / index[which]
+
+    def _sweep(self, index: dict[str, str]) -> None:
+        """Removes what the index does not name: superseded folders, and what a kill left behind."""
+        if self.path.is_dir():
+            for entry in self.path.iterdir():
+                if entry.is_dir() and entry.name not in index.values():
+                    shutil.rmtree(entry)
+
+
+def _everything(trainer: AlternatingTrainer) -> tf.train.Checkpoint:
+    parts = {"network": trainer.network, "optimizer": trainer.optimizer}
+    if trainer.arch_optimizer is not None:
+        parts["arch_optimizer"] = trainer.arch_optimizer
+    return tf.train.Checkpoint(**parts)
+
+
+def _write(checkpoint: tf.train.Checkpoint, path: Path) -> None:
+    checkpoint.write(str(path))
+
+
+def _read(checkpoint: tf.train.Checkpoint, path: Path) -> None:
+    try:
+        checkpoint.read(str(path)).assert_existing_objects_matched()
+    except (AssertionError, ValueError, tf.errors.OpError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(
+            f"{path}: does not fit this model: {reason}; expected a checkpoint of the same config"
+        ) from None

@@ -1,0 +1,94 @@
+"""Accuracy, overall and for each family of questions, and the predictions themselves."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import tensorflow as tf
+
+from lnmn_tf.data.pipeline import batches
+from lnmn_tf.data.question_set import QuestionSet
+from lnmn_tf.data.vocabulary import Vocabulary
+from lnmn_tf.files import write_text
+from lnmn_tf.models.stack_machine import StackMachine
+from lnmn_tf.training.examples import Examples
+
+INPUTS = ("question", "image", "features")
+
+
+class Predictor:
+    """Answers all questions of a set, one graph for all calls.
+
+    Args:
+        network: a built model.
+        batch_size: questions at a time.
+    """
+
+    def __init__(self, network: StackMachine, batch_size: int):
+        self.batch_size = batch_size
+
+        @tf.function(reduce_retracing=True)
+        def answer(inputs: dict[str, tf.Tensor]) -> tf.Tensor:
+            logits = network(inputs, training=False)["logits"]
+            return tf.argmax(logits, axis=-1, output_type=tf.int32)
+
+        self._answer = answer
+
+    def __call__(self, examples: Examples) -> np.ndarray:
+        """Answer ids, int32 [N], in the order of the questions."""
+        dataset = batches(examples.questions, examples.store, self.batch_size, shuffle=False)
+        parts = [
+            self._answer({name: batch[name] for name in INPUTS if name in batch}).numpy()
+            for batch in dataset
+        ]
+        return np.concatenate(parts)[: len(examples.questions)]
+
+
+def accuracy_table(predictions: np.ndarray, questions: QuestionSet) -> dict:
+    """Share of right answers.
+
+    Args:
+        predictions: answer ids, [N].
+        questions: N questions with answers.
+
+    Returns:
+        {"accuracy": in [0, 1], "families": {family: accuracy}, "questions": N}; a family without
+        questions is left out.
+    """
+    right = predictions == questions.answers
+    families = {
+        name: float(right[questions.families == index].mean())
+        for index, name in enumerate(questions.family_names)
+        if (questions.families == index).any()
+    }
+    return {"accuracy": float(right.mean()), "families": families, "questions": len(questions)}
+
+
+def write_predictions(
+    path: str | os.PathLike, predictions: np.ndarray, vocabulary: Vocabulary
+) -> None:
+    """Writes one answer a line in the order of the questions, as CLEVR's test server wants it."""
+    write_text(path, (f"{vocabulary.answers[index]}\n" for index in predictions))
+
+
+def format_table(tables: dict[str, dict]) -> str:
+    """Accuracies in percent as text: a row for each table, a column for each family.
+
+    Args:
+        tables: what `accuracy_table` returned, by a name.
+    """
+    columns = [
+        "accuracy",
+        *dict.fromkeys(f for table in tables.values() for f in table["families"]),
+    ]
+    width = max(map(len, tables))
+    lines = [" " * width + "".join(f"  {column}" for column in columns)]
+    for name, table in tables.items():
+        values = {"accuracy": table["accuracy"], **table["families"]}
+        cells = (
+            f"  {100 * values[c]:{len(c)}.1f}" if c in values else "  " + "-".rjust(len(c))
+            for c in columns
+        )
+        lines.append(name.ljust(width) + "".join(cells))
+    return "\n".join(lines)

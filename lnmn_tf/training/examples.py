@@ -1,0 +1,211 @@
+"""The examples of a run: which questions and images are trained on, and in which order."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import tensorflow as tf
+
+from lnmn_tf.config import RunConfig
+from lnmn_tf.data.clevr import read_questions
+from lnmn_tf.data.features import FeatureStore
+from lnmn_tf.data.image_store import ImageStore
+from lnmn_tf.data.pipeline import batches, num_batches
+from lnmn_tf.data.pixels import PixelStore
+from lnmn_tf.data.question_set import QuestionSet, split_for_structure
+from lnmn_tf.data.vocabulary import Vocabulary
+from lnmn_tf.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Questions and their images."""
+
+    questions: QuestionSet
+    store: ImageStore
+
+    def select(self, indices: np.ndarray) -> Examples:
+        """Some of the questions, in that order; the images stay."""
+        return Examples(self.questions.select(indices), self.store)
+
+
+def open_split(
+    config: RunConfig,
+    split: str,
+    vocabulary: Vocabulary | None = None,
+    max_questions: int = 0,
+) -> Examples:
+    """Reads one split as the config says.
+
+    Args:
+        config: `data` and the size of pictures.
+        split: its name.
+        vocabulary: of the training split; None builds it.
+        max_questions: only the first ones; 0 = all.
+
+    Raises:
+        InputError: see `read_questions`, `PixelStore` and `FeatureStore`.
+    """
+    data = config.data
+    questions = read_questions(
+        data.data_dir,
+        split,
+        vocabulary,
+        max_questions or None,
+        require_images=not data.features,
+    )
+    if data.features:
+        path = data.features.replace("{split}", split)
+        store = FeatureStore(path, questions.image_rows, images_in_split=questions.images_in_split)
+    else:
+        store = PixelStore(
+            data.data_dir,
+            split,
+            questions.image_filenames,
+            config.model.image_height,
+            config.model.image_width,
+        )
+    return Examples(questions, store)
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingExamples:
+    """What Algorithm 2 reads: a training part, and a part that the weights never see.
+
+    Args:
+        weights: for the weights.
+        structure: for the structure, and for choosing the best checkpoint.
+        config: of the run.
+    """
+
+    weights: Examples
+    structure: Examples
+    config: RunConfig
+
+    @classmethod
+    def open(cls, config: RunConfig) -> TrainingExamples:
+        """Reads the training split, and the validation split where structure batches come from it."""
+        data = config.data
+        train = open_split(config, data.train_split, None, data.max_train_questions)
+        if data.max_hops >= 0:
+            train = train.select(train.questions.hop_counts <= data.max_hops)
+        if data.structure_split == "val":
+            structure = open_split(config, data.val_split, train.questions.vocabulary)
+            parts = train, structure
+        else:
+            parts = (
+                Examples(part, train.store)
+                for part in split_for_structure(
+                    train.questions, data.structure_fraction, config.training.seed
+                )
+            )
+        examples = cls(*parts, config)
+        examples.check_sizes()
+        return examples
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        return self.weights.questions.vocabulary
+
+    def check_sizes(self) -> None:
+        """Refuses parts that do not fill a batch, and a warm-up longer than the run."""
+        training = self.config.training
+        for part in (self.curriculum(0), self.structure):
+            if len(part.questions) < training.batch_size:
+                raise InputError(
+                    f"--batch_size is {training.batch_size}, but {part.questions.source} has only "
+                    f"{len(part.questions)} questions for this part of the training; expected at "
+                    "most as many"
+                )
+        if self.structure.questions.answers is None:
+            raise InputError(
+                f"{self.structure.questions.source}: has no answers; --structure_split=val needs them"
+            )
+        if training.warmup_steps >= self.total_steps:
+            raise InputError(
+                f"--warmup_steps is {training.warmup_steps}; expected less than the run's "
+                f"{self.total_steps} steps"
+            )
+
+    def curriculum(self, epoch: int) -> Examples:
+        """The training part of an epoch: programs up to a length that grows to the longest."""
+        training = self.config.training
+        if epoch >= training.curriculum_epochs:
+            return self.weights
+        lengths = self.weights.questions.program_lengths
+        longest = max(int(lengths.max()), training.curriculum_start)
+        share = epoch / training.curriculum_epochs
+        limit = training.curriculum_start + share * (longest - training.curriculum_start)
+        return self.weights.select(lengths <= limit)
+
+    @cached_property
+    def steps_of_epochs(self) -> Sequence[int]:
+        """Weight steps in each epoch; an epoch leaves out its last, incomplete batch."""
+        training = self.config.training
+        whole = num_batches(self.weights.questions, training.batch_size, drop_remainder=True)
+        return [
+            whole
+            if epoch >= training.curriculum_epochs
+            else num_batches(
+                self.curriculum(epoch).questions, training.batch_size, drop_remainder=True
+            )
+            for epoch in range(training.epochs)
+        ]
+
+    @property
+    def total_steps(self) -> int:
+        return sum(self.steps_of_epochs)
+
+    def epoch(self, epoch: int, start: int) -> tf.data.Dataset:
+        """Pairs (weight batch, structure batch) of an epoch, from batch `start` on.
+
+        A pure function of seed, epoch and start: a run that was killed goes on where it was.
+        """
+        step = sum(self.steps_of_epochs[:epoch]) + start
+        steps = self.steps_of_epochs[epoch] - start
+        pairs = tf.data.Dataset.zip(
+            (self.weight_batches(epoch, start), self._structure_batches(step, steps))
+        )
+        return pairs.apply(tf.data.experimental.assert_cardinality(steps))
+
+    def weight_batches(self, epoch: int, start: int) -> tf.data.Dataset:
+        """The training batches of an epoch, from batch `start` on."""
+        return self._batches(self.curriculum(epoch), epoch, start)
+
+    def _structure_batches(self, step: int, steps: int) -> tf.data.Dataset:
+        """One structure batch for each of so many steps from `step` on.
+
+        Epochs of the structure part follow one another; each batch stands `structure_every` times,
+        as only one step of so many uses it.
+        """
+        every = self.config.training.structure_every
+        per_epoch = num_batches(
+            self.structure.questions, self.config.training.batch_size, drop_remainder=True
+        )
+        first, last = step // every, (step + steps - 1) // every  # batches, the last included
+        stream = None
+        for epoch in itertools.count(first // per_epoch):
+            if epoch * per_epoch > last:
+                break
+            start = first % per_epoch if stream is None else 0
+            part = self._batches(self.structure, epoch, start)
+            stream = part if stream is None else stream.concatenate(part)
+        stream = stream.flat_map(lambda batch: tf.data.Dataset.from_tensors(batch).repeat(every))
+        return stream.skip(step % every).take(steps)
+
+    def _batches(self, part: Examples, epoch: int, start: int) -> tf.data.Dataset:
+        training = self.config.training
+        return batches(
+            part.questions,
+            part.store,
+            training.batch_size,
+            shuffle=True,
+            seed=training.seed,
+            epoch=epoch,
+            start=start,
+            drop_remainder=True,
+        )

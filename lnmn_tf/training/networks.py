@@ -1,0 +1,46 @@
+"""Makes the network that a config describes."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from lnmn_tf.config import ModelConfig
+from lnmn_tf.data.image_store import ImageStore
+from lnmn_tf.errors import InputError
+from lnmn_tf.models.lnmn import LNMN
+from lnmn_tf.models.stack_machine import StackMachine
+from lnmn_tf.models.stack_nmn import StackNMN
+from lnmn_tf.training.examples import TrainingExamples
+
+VOCABULARY = "vocabulary.json"  # in the run folder
+CLASSES = {"lnmn": LNMN, "stack_nmn": StackNMN}
+
+
+def sizes_of(examples: TrainingExamples) -> dict:
+    """The fields of `ModelConfig` that follow from the data."""
+    store, vocabulary = examples.weights.store, examples.vocabulary
+    return {
+        "num_words": vocabulary.num_words,
+        "num_answers": vocabulary.num_answers,
+        "feature_shape": tuple(store.shape) if store.key == "features" else (0, 0, 0),
+    }
+
+
+def build_network(config: ModelConfig) -> StackMachine:
+    """A network with all its variables, its weights random."""
+    network = CLASSES[config.model](config)
+    if config.image_height:
+        image = {"image": tf.zeros([1, config.image_height, config.image_width, 3])}
+    else:
+        image = {"features": tf.zeros([1, *config.feature_shape])}
+    network({**image, "question": tf.ones([1, 2], tf.int32)})
+    return network
+
+
+def check_features(config: ModelConfig, store: ImageStore, source: str) -> None:
+    """Refuses features of another shape than the network was built for."""
+    if store.key == "features" and tuple(store.shape) != config.feature_shape:
+        raise InputError(
+            f"{source}: its features are [height, width, channels] = {list(store.shape)}; expected "
+            f"{list(config.feature_shape)}, as in training"
+        )

@@ -1,0 +1,104 @@
+"""The two optimizers of Algorithm 2.
+
+All are legacy Keras optimizers, the only kind that tensorflow-addons can wrap.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+import tensorflow as tf
+import tensorflow_addons as tfa
+from tensorflow import keras
+
+from lnmn_tf.config import TrainingConfig
+from lnmn_tf.training.schedules import WarmUpAndDecay
+
+EPSILON = 1e-8  # PyTorch's, which the authors' program uses
+
+
+class CoupledAdam(keras.optimizers.legacy.Adam):
+    """Adam with L2 decay in the gradient, as `torch.optim.Adam(weight_decay=...)`.
+
+    Args:
+        l2: added to the gradient, times the variable.
+    """
+
+    def __init__(self, l2: float, name: str = "CoupledAdam", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.l2 = l2
+
+    def _resource_apply_dense(self, grad, var, apply_state=None):
+        return super()._resource_apply_dense(grad + self.l2 * var, var, apply_state)
+
+    def get_config(self):
+        return {**super().get_config(), "l2": self.l2}
+
+
+def weight_optimizer(config: TrainingConfig, total_steps: int) -> keras.optimizers.legacy.Optimizer:
+    """Adam or AdamW, under a moving average of the weights where `ema_decay` asks for one."""
+    rate = _schedule(config.learning_rate, config, total_steps, config.decay)
+    moments = {"beta_1": config.beta_1, "beta_2": config.beta_2, "epsilon": EPSILON}
+    if config.weight_decay:
+        # The decay of addons' AdamW does not follow the learning rate by itself.
+        decay = _schedule(
+            config.learning_rate * config.weight_decay, config, total_steps, config.decay
+        )
+        optimizer = tfa.optimizers.AdamW(weight_decay=decay, learning_rate=rate, **moments)
+    else:
+        optimizer = keras.optimizers.legacy.Adam(rate, **moments)
+    if config.ema_decay:
+        optimizer = tfa.optimizers.MovingAverage(
+            optimizer, average_decay=config.ema_decay, dynamic_decay=True
+        )
+    return optimizer
+
+
+def structure_optimizer(
+    config: TrainingConfig, total_steps: int
+) -> keras.optimizers.legacy.Optimizer:
+    """Adam for alpha; its weight decay is coupled (released) or decoupled (AdamW)."""
+    peak, decay = config.structure_learning_rate, config.structure_weight_decay
+    rate = _schedule(peak, config, total_steps, "constant")
+    arguments = {
+        "learning_rate": rate,
+        "beta_1": config.structure_beta_1,
+        "beta_2": config.structure_beta_2,
+        "epsilon": EPSILON,
+    }
+    if config.structure_decay == "coupled":
+        return CoupledAdam(decay, **arguments)
+    decay = _schedule(peak * decay, config, total_steps, "constant")
+    return tfa.optimizers.AdamW(weight_decay=decay, **arguments)
+
+
+def create_slots(optimizer: keras.optimizers.legacy.Optimizer, variables: Sequence) -> None:
+    """Makes every variable of an optimizer, so that a checkpoint can fill it before the first step."""
+    _ = optimizer.iterations
+    if isinstance(optimizer, tfa.optimizers.MovingAverage):
+        _ = optimizer._optimizer.iterations
+    optimizer._create_all_weights(list(variables))
+
+
+@contextlib.contextmanager
+def answering_weights(
+    optimizer: keras.optimizers.legacy.Optimizer, variables: Sequence[tf.Variable]
+) -> Iterator[None]:
+    """Within it, the variables hold their moving averages, where the optimizer keeps any."""
+    if not isinstance(optimizer, tfa.optimizers.MovingAverage):
+        yield
+        return
+    kept = [variable.numpy() for variable in variables]
+    optimizer.assign_average_vars(variables)
+    try:
+        yield
+    finally:
+        for variable, value in zip(variables, kept):  # noqa: B905 (Python 3.9)
+            variable.assign(value)
+
+
+def _schedule(peak: float, config: TrainingConfig, total_steps: int, decay: str):
+    if decay == "constant" and not config.warmup_steps:
+        return peak
+    return WarmUpAndDecay(peak, config.warmup_steps, total_steps, decay, config.final_learning_rate)

@@ -1,0 +1,160 @@
+"""A training run: data, network, Algorithm 2, checkpoints, and the report at its end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from lnmn_tf.config import RunConfig
+from lnmn_tf.data.vocabulary import Vocabulary
+from lnmn_tf.errors import InputError
+from lnmn_tf.files import write_json, write_text
+from lnmn_tf.models.stack_machine import StackMachine
+from lnmn_tf.training import callbacks
+from lnmn_tf.training.alternating import AlternatingTrainer
+from lnmn_tf.training.baselines import baselines
+from lnmn_tf.training.checkpoints import CheckpointFolder, Progress
+from lnmn_tf.training.evaluation import Predictor, accuracy_table, format_table, write_predictions
+from lnmn_tf.training.examples import TrainingExamples, open_split
+from lnmn_tf.training.networks import VOCABULARY, build_network, sizes_of
+from lnmn_tf.training.optimizers import create_slots, structure_optimizer, weight_optimizer
+
+METRICS = "metrics.json"
+FLAGS = "flags.txt"
+
+
+def train(config: RunConfig, run_dir: Path, flags: str = "") -> dict:
+    """Trains one seed, or goes on where a run was stopped, and reports.
+
+    Args:
+        config: of the run.
+        run_dir: its folder, made where it is missing.
+        flags: a flagfile that gives the config, for `flags.txt`.
+
+    Returns:
+        What it also writes to `metrics.json`.
+
+    Raises:
+        InputError: anything wrong with config, data or checkpoint, before training begins; later, a
+            loss that is not finite, or a full disk.
+    """
+    examples = TrainingExamples.open(config)
+    reported = open_split(
+        config, config.data.val_split, examples.vocabulary, config.data.max_val_questions
+    )
+    if reported.questions.answers is None:
+        raise InputError(
+            f"{reported.questions.source}: has no answers; expected a --val_split with answers"
+        )
+    config = config.replace(**sizes_of(examples))
+    folder = CheckpointFolder(run_dir)
+    if folder.exists():
+        _check_vocabulary(examples.vocabulary, run_dir)
+        config.check_fits(RunConfig.load(run_dir), run_dir)
+    config.save(run_dir)
+    write_text(run_dir / FLAGS, flags)
+    examples.vocabulary.save(run_dir / VOCABULARY)
+
+    tf.keras.utils.set_random_seed(config.training.seed)
+    network = build_network(config.model)
+    trainer = make_trainer(network, config, examples.total_steps)
+    progress = Progress()
+    if folder.exists():
+        progress = folder.restore(trainer)
+        print(f"goes on from step {progress.step} of {examples.total_steps}", flush=True)
+    clock = fit(trainer, examples, folder, progress)
+
+    folder.load_weights(network, "best")
+    predictions = Predictor(network, config.training.batch_size)(reported)
+    write_predictions(run_dir / "predictions.txt", predictions, examples.vocabulary)
+    metrics = {
+        "val": accuracy_table(predictions, reported.questions),
+        "baselines": {},
+        "held_out": {"accuracy": clock.best_accuracy, "step": clock.best_step},
+        "steps": clock.step,
+        "seconds": clock.seconds,
+        "parameters": int(sum(np.prod(v.shape) for v in network.trainable_variables)),
+    }
+    if config.training.baselines:
+        metrics["baselines"] = baselines(
+            examples.weights.questions, reported.questions, config.training.seed
+        )
+    write_json(run_dir / METRICS, metrics)
+    print(format_table({config.data.val_split: metrics["val"], **metrics["baselines"]}))
+    return metrics
+
+
+def make_trainer(network: StackMachine, config: RunConfig, total_steps: int) -> AlternatingTrainer:
+    """Algorithm 2 around a network, its optimizers ready for a checkpoint."""
+    training = config.training
+    trainer = AlternatingTrainer(
+        network,
+        sparsity=training.sparsity,
+        structure_every=training.structure_every,
+        unrolled=training.unrolled,
+        clip_norm=training.clip_norm,
+        shards=training.shards,
+        jit=training.jit,
+    )
+    of_weights = weight_optimizer(training, total_steps)
+    of_structure = structure_optimizer(training, total_steps)
+    create_slots(of_weights, trainer.weights_of_network)
+    create_slots(of_structure, trainer.structure)
+    trainer.compile(optimizer=of_weights, arch_optimizer=of_structure)
+    return trainer
+
+
+def fit(
+    trainer: AlternatingTrainer,
+    examples: TrainingExamples,
+    folder: CheckpointFolder,
+    progress: Progress,
+) -> callbacks.Clock:
+    """Trains from `progress` to the last epoch. Returns the clock at the end."""
+    training = examples.config.training
+    clock = callbacks.Clock(progress, examples.steps_of_epochs)
+    monitored = examples.structure.select(
+        np.arange(min(training.monitor_questions, len(examples.structure.questions)))
+    )
+    predictor = Predictor(trainer.network, training.batch_size)
+
+    def monitor() -> float:
+        return accuracy_table(predictor(monitored), monitored.questions)["accuracy"]
+
+    def describe(epoch: int, batch: int) -> str:
+        (positions,) = examples.weight_batches(epoch, batch).map(lambda b: b["position"]).take(1)
+        questions = examples.curriculum(epoch).questions
+        return str(questions.question_index[positions.numpy()].tolist())
+
+    board = callbacks.TensorBoardScalars(
+        folder.path.parent / "tensorboard", clock, training.batch_size
+    )
+    watchers = [
+        callbacks.Schedule(clock, training),
+        callbacks.StopOnNonFinite(clock, describe),
+        callbacks.Progressbar(training.epochs, training.batch_size),
+        board,
+        callbacks.Checkpoints(folder, clock, monitor, training.checkpoint_steps, board),
+    ]
+    while clock.epoch < training.epochs:
+        # One `fit` an epoch, so that an epoch that begins in its middle is nothing special.
+        trainer.fit(
+            examples.epoch(clock.epoch, clock.batch),
+            initial_epoch=clock.epoch,
+            epochs=clock.epoch + 1,
+            callbacks=watchers,
+            verbose=0,
+        )
+    return clock
+
+
+def _check_vocabulary(vocabulary: Vocabulary, run_dir: Path) -> None:
+    saved = Vocabulary.load(run_dir / VOCABULARY)
+    if saved.hash != vocabulary.hash:
+        raise InputError(
+            f"{run_dir / VOCABULARY}: has {saved.num_words} words and {saved.num_answers} answers, "
+            f"but the training split gives {vocabulary.num_words} and {vocabulary.num_answers}, or "
+            "others; expected the data that the run began with, or another --run_dir"
+        )

@@ -1,0 +1,78 @@
+"""Courses of lambda_w and of the learning rate over a run."""
+
+from __future__ import annotations
+
+import math
+
+import tensorflow as tf
+from tensorflow import keras
+
+from lnmn_tf.config import TrainingConfig
+
+
+def entropy_weight(epoch: float, config: TrainingConfig) -> float:
+    """lambda_w, the weight of the module entropy, at a time in epochs.
+
+    Paper, section 4: from 1 to 0 in a straight line over 20 epochs, then to -1 over the next 10, and
+    there it stays; `entropy_zero_epoch` puts another length for the 20. First the modules are kept
+    mixed, so that all of them learn; then each step is pushed to choose one.
+
+    The released program changes it once an epoch e, counted from 0: (1 - 2 e / 49), from epoch 20 on
+    (11 - 6 (e - 19)) / 49, and has 1e-2 beside it.
+
+    Args:
+        epoch: epochs done, with the part of the current one.
+        config: `entropy_schedule` and its constants.
+    """
+    if config.entropy_schedule == "none":
+        return 0.0
+    if config.entropy_schedule == "released":
+        whole = math.floor(epoch)
+        course = 1.0 - 2.0 * whole / 49.0 if whole < 20 else (11.0 - 6.0 * (whole - 19)) / 49.0
+        return config.entropy_weight * 1e-2 * course
+    zero = config.entropy_zero_epoch
+    course = 1.0 - epoch / zero if epoch <= zero else -(epoch - zero) / (zero / 2.0)
+    return config.entropy_weight * max(course, -1.0)
+
+
+class WarmUpAndDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """A learning rate that rises from 0 in a straight line and then stays, or falls.
+
+    Args:
+        peak: the largest rate.
+        warmup_steps: steps of the rise.
+        total_steps: steps of the run, at whose end the rate is `final`.
+        decay: "constant", "cosine" or "linear".
+        final: as a share of the peak.
+
+    Call arguments and returns:
+        step: optimizer steps done, a scalar; the rate for the next step, float32.
+    """
+
+    def __init__(
+        self, peak: float, warmup_steps: int, total_steps: int, decay: str, final: float = 0.0
+    ):
+        self.peak, self.warmup_steps, self.total_steps = peak, warmup_steps, total_steps
+        self.decay, self.final = decay, final
+
+    def __call__(self, step):
+        step = tf.cast(step, tf.float32)
+        rise = tf.minimum((step + 1.0) / max(self.warmup_steps, 1), 1.0)
+        span = max(self.total_steps - self.warmup_steps, 1)
+        progress = tf.clip_by_value((step - self.warmup_steps) / span, 0.0, 1.0)
+        if self.decay == "cosine":
+            left = 0.5 * (1.0 + tf.cos(math.pi * progress))
+        elif self.decay == "linear":
+            left = 1.0 - progress
+        else:
+            left = 1.0
+        return self.peak * rise * (self.final + (1.0 - self.final) * left)
+
+    def get_config(self):
+        return {
+            "peak": self.peak,
+            "warmup_steps": self.warmup_steps,
+            "total_steps": self.total_steps,
+            "decay": self.decay,
+            "final": self.final,
+        }

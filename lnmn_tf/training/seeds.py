@@ -1,0 +1,56 @@
+"""Several seeds of one run: these models have bad local minima."""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+
+from tensorflow import keras
+
+from lnmn_tf.config import RunConfig
+from lnmn_tf.files import write_json, write_text
+from lnmn_tf.training.run import FLAGS, METRICS, train
+
+
+def train_seeds(config: RunConfig, run_dir: Path, flags: str) -> dict:
+    """Trains `num_seeds` runs and reports mean, deviation and best; or one run, in `run_dir` itself.
+
+    Args:
+        config: of all the runs; each has a seed of its own from `seed` on.
+        run_dir: its sub-folders seed_<i> hold the runs.
+        flags: a flagfile that gives this config, for `flags.txt`.
+
+    Returns:
+        The metrics of the one run, or the summary that is also written to `metrics.json`.
+    """
+    seeds = range(config.training.seed, config.training.seed + config.training.num_seeds)
+    if len(seeds) == 1:
+        return train(config, run_dir, flags)
+    metrics = {}
+    for seed in seeds:
+        print(f"seed {seed}", flush=True)
+        metrics[seed] = train(
+            config.replace(seed=seed, num_seeds=1),
+            run_dir / f"seed_{seed}",
+            f"{flags}--seed={seed}\n--num_seeds=1\n",
+        )
+        keras.backend.clear_session()
+    accuracies = {seed: table["val"]["accuracy"] for seed, table in metrics.items()}
+    best = max(accuracies, key=accuracies.get)
+    summary = {
+        **metrics[best],
+        "seeds": {str(seed): accuracy for seed, accuracy in accuracies.items()},
+        "mean": statistics.mean(accuracies.values()),
+        "deviation": statistics.stdev(accuracies.values()),
+        "best": accuracies[best],
+        "best_run": f"seed_{best}",
+        "seconds": sum(table["seconds"] for table in metrics.values()),
+    }
+    config.save(run_dir)
+    write_text(run_dir / FLAGS, flags)
+    write_json(run_dir / METRICS, summary)
+    print(
+        f"{len(seeds)} seeds: accuracy {100 * summary['mean']:.1f} % "
+        f"+- {100 * summary['deviation']:.1f}, best {100 * summary['best']:.1f} % (seed {best})"
+    )
+    return summary

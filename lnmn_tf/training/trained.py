@@ -1,0 +1,128 @@
+"""A trained run, opened again: measuring a split, answering a question."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from lnmn_tf.config import RunConfig
+from lnmn_tf.data.pixels import PixelStore
+from lnmn_tf.data.vocabulary import UNKNOWN, Vocabulary, tokenize
+from lnmn_tf.errors import InputError
+from lnmn_tf.files import write_json
+from lnmn_tf.models.stack_machine import StackMachine
+from lnmn_tf.training.checkpoints import CheckpointFolder
+from lnmn_tf.training.evaluation import Predictor, accuracy_table, format_table, write_predictions
+from lnmn_tf.training.examples import open_split
+from lnmn_tf.training.networks import VOCABULARY, build_network, check_features
+
+
+class TrainedRun:
+    """A run folder with the network of one of its checkpoints.
+
+    Args:
+        run_dir: the folder.
+        config: of the run.
+        vocabulary: of its training split.
+        network: with the checkpoint's weights.
+    """
+
+    def __init__(
+        self, run_dir: Path, config: RunConfig, vocabulary: Vocabulary, network: StackMachine
+    ):
+        self.run_dir, self.config = run_dir, config
+        self.vocabulary, self.network = vocabulary, network
+
+    @classmethod
+    def open(
+        cls,
+        run_dir: str | os.PathLike,
+        checkpoint: str = "best",
+        changes: Mapping[str, Any] | None = None,
+    ) -> TrainedRun:
+        """Reads a run folder.
+
+        Args:
+            run_dir: made by training.
+            checkpoint: "best" or "last".
+            changes: fields of the config to change; those that the weights depend on may not.
+
+        Raises:
+            InputError: no run, no such checkpoint, or a change that the checkpoint does not allow.
+        """
+        run_dir = Path(run_dir)
+        if checkpoint not in ("best", "last"):
+            raise InputError(f"--checkpoint is {checkpoint!r}; expected best or last")
+        saved = RunConfig.load(run_dir)
+        config = saved.replace(**(changes or {}))
+        config.check_fits(saved, run_dir)
+        if saved.training.num_seeds > 1 and not CheckpointFolder(run_dir).exists():
+            seeds = ", ".join(sorted(path.name for path in run_dir.glob("seed_*")))
+            raise InputError(
+                f"{run_dir}: holds several runs; expected --run_dir of one of: {seeds}"
+            )
+        vocabulary = Vocabulary.load(run_dir / VOCABULARY)
+        network = build_network(config.model)
+        CheckpointFolder(run_dir).load_weights(network, checkpoint)
+        return cls(run_dir, config, vocabulary, network)
+
+    def evaluate(self, split: str) -> dict:
+        """Accuracy on a split, printed, and written with the predictions to the run folder.
+
+        Returns:
+            The accuracy table; empty for a split without answers.
+        """
+        data = self.config.data
+        examples = open_split(self.config, split, self.vocabulary, data.max_val_questions)
+        check_features(self.config.model, examples.store, data.features)
+        predictor = Predictor(self.network, self.config.training.batch_size)
+        predictions = predictor(examples)
+        path = self.run_dir / f"predictions_{split}.txt"
+        write_predictions(path, predictions, self.vocabulary)
+        table = {}
+        if examples.questions.answers is not None:
+            table = accuracy_table(predictions, examples.questions)
+            write_json(self.run_dir / f"evaluation_{split}.json", table)
+            print(format_table({split: table}))
+        print(f"wrote {path}")
+        return table
+
+    def answer(self, image: str | os.PathLike, question: str) -> list[tuple[str, float]]:
+        """Answers with their probabilities, the most likely first.
+
+        Args:
+            image: a picture file, PNG or JPEG, of any size.
+            question: in English.
+
+        Raises:
+            InputError: no picture, no question, or a model that reads features.
+        """
+        model = self.config.model
+        if not tokenize(question):
+            raise InputError(f"--question is {question!r}; expected a question")
+        if not image:
+            raise InputError("--image is empty; expected a picture file")
+        if not model.image_height:
+            raise InputError(
+                f"{self.run_dir}: this model reads features, not pictures; expected a run that was "
+                "trained with --image_height and --image_width"
+            )
+        path = Path(image).resolve()
+        store = PixelStore(path.parent, "", [path], model.image_height, model.image_width)
+        ids = self.vocabulary.encode(question)
+        if UNKNOWN in ids:
+            unknown = [w for w, i in zip(tokenize(question), ids) if i == UNKNOWN]  # noqa: B905
+            print(f"warning: unknown words become <unk>: {', '.join(unknown)}", file=sys.stderr)
+        inputs = {
+            "image": tf.cast(store.read(np.array([0])), tf.float32) / 255.0,
+            "question": tf.constant([ids], tf.int32),
+        }
+        probabilities = tf.nn.softmax(self.network(inputs, training=False)["logits"][0]).numpy()
+        order = np.argsort(-probabilities)
+        return [(self.vocabulary.answers[i], float(probabilities[i])) for i in order]

@@ -1,0 +1,68 @@
+"""What many tests need: a tiny world, and a tiny trained run."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import pytest  # noqa: E402
+
+TINY_WORLD = {
+    "train_images": 12,
+    "val_images": 3,
+    "test_images": 0,
+    "questions_per_image": 5,
+    "picture_width": 48,
+    "picture_height": 32,
+    "max_objects": 5,
+    "workers": 1,
+}
+TINY_MODEL = {
+    "image_height": 16,
+    "image_width": 24,
+    "embed_dim": 5,
+    "text_dim": 6,
+    "kb_dim": 7,
+    "map_dim": 3,
+    "mem_dim": 11,
+    "mlp_dim": 13,
+    "encoder_filters": "4,5",
+    "num_steps": 2,
+    "stack_len": 3,
+    "attention_3": 3,
+    "attention_4": 1,
+}
+TINY_TRAINING = {
+    "epochs": 1,
+    "batch_size": 8,
+    "structure_fraction": 0.3,
+    "jit": False,
+    "baselines": False,
+}
+
+
+def to_arguments(**flags) -> list[str]:
+    """Flags as they stand on a command line."""
+    return [f"--{name}={value}" for name, value in flags.items()]
+
+
+@pytest.fixture(scope="session")
+def tiny_world(tmp_path_factory):
+    """A CLEVR folder of a few small pictures."""
+    from lnmn_tf.main import main
+
+    folder = tmp_path_factory.mktemp("world") / "tiny"
+    assert main(to_arguments(mode="generate", data_dir=folder, **TINY_WORLD)) == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tiny_world, tmp_path_factory):
+    """The folder of a finished run on `tiny_world`, by `main`."""
+    from lnmn_tf.main import main
+
+    run_dir = tmp_path_factory.mktemp("run") / "tiny"
+    flags = {**TINY_MODEL, **TINY_TRAINING, "data_dir": tiny_world, "run_dir": run_dir}
+    assert main(to_arguments(mode="train", **flags)) == 0
+    return run_dir

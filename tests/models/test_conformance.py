@@ -1,0 +1,258 @@
+"""Every model does what TensorFlow expects of one, whatever its switches."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from lnmn_tf.config import ModelConfig
+from lnmn_tf.models.lnmn import LNMN
+from lnmn_tf.models.stack_nmn import StackNMN
+
+BATCH, WORDS, HEIGHT, WIDTH, CHANNELS = 3, 7, 2, 5, 11
+SIZES = {
+    "num_words": 13,
+    "num_answers": 5,
+    "embed_dim": 7,
+    "text_dim": 10,
+    "kb_dim": 11,
+    "map_dim": 13,
+    "mem_dim": 17,
+    "mlp_dim": 19,
+    "num_steps": 3,
+    "stack_len": 4,
+}
+CHOICES = {
+    "paper": ("paper", {"module_mlp_dim": 23}),
+    "released": ("released", {}),
+    "ours": ("ours", {}),
+    "concat": ("ours", {"fusion": "concat"}),
+    "stack_nmn": ("stack_nmn", {"module_mlp_dim": 23, "hard_pointer": False}),
+    "stack_nmn_hard": (
+        "stack_nmn",
+        {"module_mlp_dim": 0, "attend_embeddings": True, "saturate_pointer": True},
+    ),
+}
+NAMES = [
+    pytest.param(name, marks=[pytest.mark.slow] if name in ("concat", "stack_nmn_hard") else [])
+    for name in CHOICES
+]
+# Compiling and saving take seconds: here for the two models that people train.
+COSTLY = [
+    pytest.param(name, marks=[] if name in ("ours", "stack_nmn") else pytest.mark.slow)
+    for name in CHOICES
+]
+SIGNATURE = {
+    "features": tf.TensorSpec([None, HEIGHT, WIDTH, CHANNELS], tf.float32),
+    "question": tf.TensorSpec([None, None], tf.int32),
+}
+
+
+def make_inputs(batch=BATCH):
+    random = np.random.default_rng(19)
+    question = random.integers(1, SIZES["num_words"], size=[batch, WORDS], dtype=np.int32)
+    for row, length in zip(question, [WORDS, 3, 5, 1, 6]):
+        row[length:] = 0
+    shape = [batch, HEIGHT, WIDTH, CHANNELS]
+    return {"features": random.normal(size=shape).astype(np.float32), "question": question}
+
+
+@cache
+def make_model(name):
+    tf.keras.utils.set_random_seed(23)
+    dialect, choices = CHOICES[name]
+    config = ModelConfig.create(dialect, **{**SIZES, **choices})
+    model = (StackNMN if config.model == "stack_nmn" else LNMN)(config)
+    model(make_inputs())
+    return model
+
+
+@cache
+def make_function(name):
+    """The model as a graph of unknown batch size and question length."""
+    return tf.function(make_model(name).call, [SIGNATURE], autograph=False)
+
+
+def loss_and_gradients(model, inputs):
+    with tf.GradientTape() as tape:
+        outputs = model(inputs, training=False)
+        loss = tf.reduce_mean(tf.square(outputs["logits"] - 1.0))
+        loss += tf.reduce_mean(tf.square(outputs["module_weights"]))
+    gradients = tape.gradient(loss, model.trainable_variables)
+    return outputs, [None if g is None else tf.convert_to_tensor(g) for g in gradients]
+
+
+def assert_close(found, expected, tolerance=1e-5):
+    expected = np.asarray(expected)
+    np.testing.assert_allclose(found, expected, atol=tolerance * (1.0 + np.abs(expected).max()))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_outputs_have_their_shapes_and_weights_are_a_distribution(name):
+    model = make_model(name)
+    outputs = make_function(name)(make_inputs())
+    steps, modules = SIZES["num_steps"], len(model.module_names)
+    assert len(set(model.module_names)) == modules
+    assert outputs["logits"].shape == (BATCH, SIZES["num_answers"])
+    assert outputs["module_logits"].shape == (BATCH, steps, modules)
+    assert outputs["module_weights"].shape == (BATCH, steps, modules)
+    np.testing.assert_allclose(np.sum(outputs["module_weights"], axis=-1), 1.0, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_trace_has_its_shapes_and_agrees_with_the_call(name):
+    model, inputs = make_model(name), make_inputs()
+    trace = model.trace(inputs)
+    steps, stack_len = SIZES["num_steps"], SIZES["stack_len"]
+    shapes = {
+        "module_weights": (BATCH, steps, len(model.module_names)),
+        "word_attention": (BATCH, steps, WORDS),
+        "attention": (BATCH, steps, HEIGHT, WIDTH),
+        "stack": (BATCH, steps, HEIGHT, WIDTH, stack_len),
+        "pointer": (BATCH, steps, stack_len),
+        "memory": (BATCH, steps, SIZES["mem_dim"]),
+    }
+    for field, shape in shapes.items():
+        found = getattr(trace, field)
+        assert found.shape == shape, field
+        assert np.isfinite(found).all(), field
+    np.testing.assert_allclose(np.sum(trace.pointer, axis=-1), 1.0, atol=1e-5)
+    np.testing.assert_allclose(np.sum(trace.word_attention, axis=-1), 1.0, atol=1e-5)
+    assert_close(trace.module_weights, make_function(name)(inputs)["module_weights"])
+    # The map at the pointer as a step begins is a read of what the step before left.
+    read = np.einsum("bthwl,btl->bthw", trace.stack, trace.pointer)[:, :-1]
+    assert_close(trace.attention[:, 1:], read)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_answer_does_not_depend_on_padding_or_on_the_batch(name):
+    if name == "released":
+        pytest.skip("the authors' code attends to padding; `released` does as it does")
+    function, inputs = make_function(name), make_inputs()
+    together = function(inputs)["logits"]
+    for row, length in ((1, 3), (2, 5)):
+        alone = {
+            "features": inputs["features"][row : row + 1],
+            "question": inputs["question"][row : row + 1, :length],
+        }
+        assert_close(function(alone)["logits"][0], together[row])
+
+
+def test_released_dialect_depends_on_padding_as_the_authors_code_does():
+    function, inputs = make_function("released"), make_inputs()
+    alone = {"features": inputs["features"][1:2], "question": inputs["question"][1:2, :3]}
+    difference = function(alone)["logits"][0] - function(inputs)["logits"][1]
+    assert np.abs(difference).max() > 1e-4
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_graph_of_unknown_batch_size_agrees_with_eager(name):
+    inputs = make_inputs(batch=5)
+    assert_close(make_function(name)(inputs)["logits"], make_model(name)(inputs)["logits"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_weight_that_matters_has_a_finite_gradient(name):
+    model = make_model(name)
+    _, gradients = loss_and_gradients(model, make_inputs())
+    for variable, gradient in zip(model.trainable_variables, gradients):
+        assert gradient is not None, variable.name
+        assert np.isfinite(gradient).all(), variable.name
+        if name != "stack_nmn_hard":  # a hard pointer may leave what a module wrote unread
+            assert np.any(gradient), variable.name
+
+
+@pytest.mark.parametrize("name", COSTLY)
+def test_xla_agrees_with_the_graph_in_outputs_and_gradients(name):
+    model = make_model(name)
+    inputs = {key: tf.constant(value) for key, value in make_inputs().items()}
+
+    def run(inputs):
+        return loss_and_gradients(model, inputs)
+
+    outputs, gradients = tf.function(run, autograph=False)(inputs)
+    compiled, compiled_gradients = tf.function(run, autograph=False, jit_compile=True)(inputs)
+    assert_close(compiled["logits"], outputs["logits"])
+    for variable, found, expected in zip(model.trainable_variables, compiled_gradients, gradients):
+        scale = np.abs(expected).max()
+        np.testing.assert_allclose(found, expected, atol=1e-4 * scale + 1e-6, err_msg=variable.name)
+
+
+@pytest.mark.parametrize("name", COSTLY)
+def test_saved_model_answers_alike(name, tmp_path):
+    model, function = make_model(name), make_function(name)
+    tf.saved_model.save(model, str(tmp_path), signatures=function.get_concrete_function())
+    serve = tf.saved_model.load(str(tmp_path)).signatures["serving_default"]
+    inputs = make_inputs(batch=4)
+    found = serve(**{key: tf.constant(value) for key, value in inputs.items()})
+    assert_close(found["logits"], function(inputs)["logits"])
+    assert_close(found["module_weights"], function(inputs)["module_weights"])
+
+
+# CLEVR: 1,024 channels of ResNet-101, 28 answers; 93 words with padding.
+CLEVR = {"num_words": 93, "num_answers": 28}
+TABLE_3 = {
+    "LNMN-9": {"attention_3": 4, "attention_4": 2, "answer_3": 1, "answer_4": 1},
+    "LNMN-11": {"attention_3": 4, "attention_4": 2, "answer_3": 2, "answer_4": 2},
+    "LNMN-14": {"attention_3": 5, "attention_4": 4, "answer_3": 2, "answer_4": 2},
+}
+
+# LNMN-9, LNMN-11, LNMN-14.
+PARAMETERS = {
+    "paper": (9_131_161, 11_231_929, 12_416_623),
+    "released": (6_110_608, 7_423_406, 7_426_145),
+    "ours": (6_046_608, 7_359_406, 7_362_145),
+}
+
+
+def linear(inputs, outputs):
+    return inputs * outputs + outputs
+
+
+def shared_parameters(steps, position=128, d=512, kb=512, mem=512, step_bias=False):
+    """Embedding, LSTM, controller without the weights of modules, knowledge base, classifier."""
+    directions = 2 * (4 * (300 * (d // 2) + (d // 2) ** 2 + d // 2))
+    controller = d + steps * d * d + d * (steps if step_bias else 1) + linear(2 * d, d) + d
+    knowledge_base = linear(1024 + position, kb) + linear(kb, kb)
+    classifier = linear(d + mem, 512) + linear(512, 28)
+    return 93 * 300 + directions + controller + knowledge_base + classifier
+
+
+def lnmn_parameters(dialect, attention_3, attention_4, answer_3, answer_4, m=384, d=512, mem=512):
+    """By hand, from the paper's formulas."""
+    modules = attention_3 + attention_4 + answer_3 + answer_4 + 1
+    nodes = 2 * (attention_3 + answer_3) + 3 * (attention_4 + answer_4)
+    heads = (attention_3 + attention_4) * (m + 1)
+    heads += (answer_3 + answer_4) * linear(2 * m + mem, mem)
+    projections = linear(512, m) + linear(d, m)
+    if dialect == "paper":  # each module has its own
+        projections *= modules - 1
+    position = 3 if dialect == "ours" else 128
+    weigher = linear(d, 512) + linear(512, modules) if dialect == "paper" else d * modules
+    return shared_parameters(5, position) + weigher + 6 * nodes + heads + projections
+
+
+@pytest.mark.parametrize("dialect", ["paper", "released", "ours"])
+@pytest.mark.parametrize("size", list(TABLE_3))
+def test_parameters_of_lnmn_at_the_papers_sizes(size, dialect):
+    config = ModelConfig.create(dialect, **CLEVR, **TABLE_3[size])
+    found = count_parameters(LNMN(config))
+    assert found == lnmn_parameters(dialect, **TABLE_3[size])
+    assert found == PARAMETERS[dialect][list(TABLE_3).index(size)]
+
+
+def test_parameters_of_stack_nmn_at_the_originals_sizes():
+    config = ModelConfig.create("stack_nmn", **CLEVR)
+    kb = d = mem = 512
+    modules = 2 * (linear(d, kb) + kb + 1) + kb + 1
+    modules += 2 * (linear(d, kb) + linear(d + mem + kb, mem))
+    weigher = linear(d, d) + linear(d, 9)
+    expected = shared_parameters(9, step_bias=True) + weigher + modules
+    # The original has one more, a bias of the word scores, which has no effect.
+    assert count_parameters(StackNMN(config)) == expected == 8_343_844
+
+
+def count_parameters(model):
+    model({"features": tf.zeros([1, 1, 1, 1024]), "question": tf.ones([1, 1], tf.int32)})
+    return model.count_params()

@@ -1,0 +1,59 @@
+"""Accuracy tables and prediction files."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lnmn_tf.data.clevr import read_questions
+from lnmn_tf.training.baselines import most_frequent_answer, question_only_lstm
+from lnmn_tf.training.evaluation import accuracy_table, format_table, write_predictions
+
+
+@pytest.fixture(scope="module")
+def questions(tiny_world):
+    return read_questions(tiny_world, "train")
+
+
+def test_accuracy_is_the_share_of_right_answers_and_its_families_weighted(questions):
+    rng = np.random.default_rng(5)
+    predictions = rng.integers(questions.vocabulary.num_answers, size=len(questions))
+    table = accuracy_table(predictions, questions)
+    assert table["accuracy"] == np.mean(predictions == questions.answers)
+    assert table["questions"] == len(questions)
+    counts = {
+        name: np.sum(questions.families == i) for i, name in enumerate(questions.family_names)
+    }
+    weighted = sum(counts[name] * value for name, value in table["families"].items())
+    assert weighted / len(questions) == pytest.approx(table["accuracy"])
+
+
+def test_right_answers_are_all_right(questions):
+    table = accuracy_table(questions.answers, questions)
+    assert table["accuracy"] == 1.0
+    assert set(table["families"].values()) == {1.0}
+    assert "100.0" in format_table({"val": table})
+
+
+def test_predictions_stand_one_a_line_in_the_order_of_the_questions(questions, tmp_path):
+    path = tmp_path / "predictions.txt"
+    write_predictions(path, questions.answers, questions.vocabulary)
+    lines = path.read_text().splitlines()
+    assert lines == [questions.vocabulary.answers[i] for i in questions.answers]
+
+
+def test_no_constant_answer_of_a_family_beats_the_most_frequent_one(questions):
+    table = accuracy_table(most_frequent_answer(questions, questions), questions)
+    for index, name in enumerate(questions.family_names):
+        answers = questions.answers[questions.families == index]
+        if len(answers):
+            best = max(np.mean(answers == answer) for answer in np.unique(answers))
+            assert table["families"][name] == pytest.approx(best)
+
+
+def test_the_question_only_lstm_gives_one_answer_to_one_question(questions):
+    predictions = question_only_lstm(questions, questions, seed=3)
+    assert predictions.shape == (len(questions),)
+    by_text = {}
+    for text, answer in zip(questions.texts, predictions):  # noqa: B905 (Python 3.9)
+        assert by_text.setdefault(text, answer) == answer

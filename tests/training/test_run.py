@@ -1,0 +1,152 @@
+"""A whole run of a tiny network: what it leaves behind, and how it stops."""
+
+from __future__ import annotations
+
+import json
+import resource
+import shutil
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from tensorflow import keras
+
+from lnmn_tf.config import RunConfig
+from lnmn_tf.data.vocabulary import Vocabulary
+from lnmn_tf.errors import InputError
+from lnmn_tf.training import networks
+from lnmn_tf.training.checkpoints import CheckpointFolder
+from lnmn_tf.training.run import make_trainer
+from lnmn_tf.training.seeds import train_seeds
+from tests.training.tiny_network import TinyNetwork, tiny_config, train_tiny
+
+
+@pytest.fixture(scope="module")
+def finished(tiny_world, tmp_path_factory):
+    run_dir = tmp_path_factory.mktemp("finished")
+    return run_dir, train_tiny(tiny_config(tiny_world), run_dir)
+
+
+@contextmanager
+def full_disk(largest: int):
+    """No file may grow beyond so many bytes."""
+    kept = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, kept[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, kept)
+
+
+def fresh_trainer(run_dir):
+    config = RunConfig.load(run_dir)
+    network = TinyNetwork(config.model)
+    network({"image": np.zeros([1, 5, 7, 3], "f"), "question": np.ones([1, 2], "i")})
+    return make_trainer(network, config, 11)
+
+
+def test_a_run_folder_holds_what_explains_it(finished):
+    run_dir, metrics = finished
+    assert {path.name for path in run_dir.iterdir()} == {
+        "checkpoints",
+        "config.json",
+        "flags.txt",
+        "metrics.json",
+        "predictions.txt",
+        "tensorboard",
+        "vocabulary.json",
+    }
+    assert json.loads((run_dir / "metrics.json").read_text()) == metrics
+    assert 0.0 <= metrics["val"]["accuracy"] <= 1.0
+    assert len((run_dir / "predictions.txt").read_text().splitlines()) == 15
+    vocabulary = Vocabulary.load(run_dir / "vocabulary.json")
+    assert RunConfig.load(run_dir).model.num_words == vocabulary.num_words
+
+
+def test_only_the_last_and_the_best_checkpoint_are_kept(finished):
+    folder = finished[0] / "checkpoints"
+    index = json.loads((folder / "index.json").read_text())
+    kept = {path.name for path in folder.iterdir()}
+    assert kept == {"index.json", index["last"], index["best"]}
+
+
+def test_a_finished_run_trains_no_further(finished, tiny_world):
+    run_dir, metrics = finished
+    again = train_tiny(tiny_config(tiny_world), run_dir)
+    assert again["steps"] == metrics["steps"]
+    assert again["val"] == metrics["val"]
+
+
+def test_restoring_gives_back_weights_slots_and_progress(finished):
+    run_dir, metrics = finished
+    trainer = fresh_trainer(run_dir)
+    progress = CheckpointFolder(run_dir).restore(trainer)
+    assert progress.step == metrics["steps"] == int(trainer.optimizer.iterations)
+    assert int(trainer.arch_optimizer.iterations) == -(-progress.step // 2)
+    assert progress.best_accuracy == metrics["held_out"]["accuracy"]
+
+
+def test_a_checkpoint_of_another_config_is_refused_by_field_and_values(finished, tiny_world):
+    with pytest.raises(InputError, match=r"--learning_rate=0\.01, but --learning_rate is 0\.5"):
+        train_tiny(tiny_config(tiny_world, learning_rate=0.5), finished[0])
+
+
+def test_a_checkpoint_of_other_data_is_refused(finished, tiny_world, tmp_path):
+    world = shutil.copytree(tiny_world, tmp_path / "world")
+    path = world / "questions" / "CLEVR_train_questions.json"
+    content = json.loads(path.read_text())
+    content["questions"][0]["question"] = "Zork?"
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"vocabulary\.json.*another --run_dir"):
+        train_tiny(tiny_config(world), finished[0])
+
+
+def test_a_checkpoint_of_another_model_is_refused(finished):
+    network = keras.Sequential([keras.layers.Dense(3)])
+    network(np.zeros([1, 2], "f"))
+    with pytest.raises(InputError, match="does not fit"):
+        CheckpointFolder(finished[0]).load_weights(network)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpoint(
+    tiny_world, tmp_path
+):
+    config = tiny_config(
+        tiny_world, learning_rate=1e38, warmup_steps=0, clip_norm=0.0, checkpoint_steps=1
+    )
+    with pytest.raises(InputError) as caught:
+        train_tiny(config, tmp_path)
+    message = str(caught.value)
+    assert "step" in message and "finite" in message and "kept" in message
+    if (tmp_path / "checkpoints" / "index.json").exists():
+        trainer = fresh_trainer(tmp_path)
+        CheckpointFolder(tmp_path).restore(trainer)
+        assert all(np.isfinite(v.numpy()).all() for v in trainer.network.variables)
+
+
+def test_a_full_disk_stops_the_run_with_the_earlier_checkpoint_intact(tiny_world, tmp_path):
+    train_tiny(tiny_config(tiny_world), tmp_path)
+    trainer = fresh_trainer(tmp_path)
+    folder = CheckpointFolder(tmp_path)
+    progress = folder.restore(trainer)
+    later = type(progress)(step=99)
+    with full_disk(100), pytest.raises(InputError, match=r"step 99.*kept"):
+        folder.save(trainer, later, best=True)
+    assert CheckpointFolder(tmp_path).restore(fresh_trainer(tmp_path)) == progress
+    leftovers = [path.name for path in (tmp_path / "checkpoints").iterdir() if "tmp" in path.name]
+    assert leftovers == []
+
+
+def test_seeds_differ_and_their_summary_is_their_mean_and_deviation(
+    tiny_world, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(networks.CLASSES, "lnmn", TinyNetwork)
+    summary = train_seeds(tiny_config(tiny_world, num_seeds=2, epochs=2), tmp_path, "--a=b\n")
+    single = [json.loads((tmp_path / f"seed_{i}" / "metrics.json").read_text()) for i in range(2)]
+    accuracies = [metrics["val"]["accuracy"] for metrics in single]
+    assert summary["mean"] == pytest.approx(np.mean(accuracies))
+    assert summary["deviation"] == pytest.approx(np.std(accuracies, ddof=1))
+    assert summary["best"] == max(accuracies)
+    assert json.loads((tmp_path / "metrics.json").read_text()) == summary
+    assert (tmp_path / "seed_1" / "flags.txt").read_text() == "--a=b\n--seed=1\n--num_seeds=1\n"
+    assert RunConfig.load(tmp_path / "seed_1").training.seed == 1

@@ -1,0 +1,59 @@
+"""Courses of lambda_w and of the learning rate."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lnmn_tf.config import TrainingConfig
+from lnmn_tf.training.schedules import WarmUpAndDecay, entropy_weight
+
+
+@pytest.mark.parametrize(
+    "epoch, expected", [(0, 1.0), (5, 0.75), (20, 0.0), (25, -0.5), (30, -1.0), (47.5, -1.0)]
+)
+def test_the_papers_lambda_falls_to_zero_in_20_epochs_and_to_minus_one_in_10(epoch, expected):
+    config = TrainingConfig(entropy_schedule="paper")
+    assert entropy_weight(epoch, config) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "epoch, expected",
+    [(0, 1.0), (0.99, 1.0), (19, 0.224490), (20, 0.102041), (21, -0.020408), (49, -3.448980)],
+)
+def test_the_released_lambda_is_that_of_the_authors_program(epoch, expected):
+    config = TrainingConfig(entropy_schedule="released")
+    assert entropy_weight(epoch, config) == pytest.approx(1e-2 * expected, rel=1e-4)
+
+
+def test_a_shorter_course_is_the_papers_squeezed():
+    squeezed = TrainingConfig(entropy_schedule="paper", entropy_zero_epoch=2.0)
+    paper = TrainingConfig(entropy_schedule="paper")
+    for epoch in np.linspace(0.0, 50.0, 13):
+        assert entropy_weight(epoch / 10.0, squeezed) == pytest.approx(entropy_weight(epoch, paper))
+
+
+def test_no_schedule_is_zero():
+    assert entropy_weight(3, TrainingConfig(entropy_schedule="none")) == 0.0
+
+
+@pytest.mark.parametrize("decay", ["constant", "cosine", "linear"])
+def test_the_rate_rises_in_a_line_then_falls_to_its_share_without_ever_rising_again(decay):
+    schedule = WarmUpAndDecay(0.3, warmup_steps=5, total_steps=29, decay=decay, final=0.1)
+    rates = np.array([float(schedule(step)) for step in range(40)])
+    np.testing.assert_allclose(rates[:5], 0.3 * np.arange(1, 6) / 5, rtol=1e-6)
+    assert (np.diff(rates[5:]) <= 1e-8).all()
+    expected_end = 0.3 if decay == "constant" else 0.03
+    np.testing.assert_allclose(rates[29:], expected_end, rtol=1e-5)
+
+
+def test_half_way_cosine_and_line_are_half():
+    for decay in ("cosine", "linear"):
+        schedule = WarmUpAndDecay(2.0, warmup_steps=0, total_steps=14, decay=decay)
+        assert float(schedule(7)) == pytest.approx(1.0, rel=1e-6)
+
+
+def test_a_schedule_survives_serialisation():
+    schedule = WarmUpAndDecay(0.3, 5, 29, "cosine", 0.1)
+    again = WarmUpAndDecay.from_config(schedule.get_config())
+    assert float(again(17)) == float(schedule(17))

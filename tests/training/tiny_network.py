@@ -1,0 +1,93 @@
+"""A network that trains in a blink, and a run of it that can be killed.
+
+python tests/training/tiny_network.py RUN_DIR DATA_DIR [milliseconds to dawdle at each step]
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import tensorflow as tf
+from tensorflow import keras
+
+from lnmn_tf.config import ModelConfig, RunConfig
+from lnmn_tf.training import networks
+
+SIZES = {"image_height": 5, "image_width": 7, "num_steps": 2}
+TRAINING = {
+    "epochs": 3,
+    "batch_size": 8,
+    "structure_every": 2,
+    "structure_fraction": 0.4,
+    "checkpoint_steps": 2,
+    "ema_decay": 0.9,
+    "learning_rate": 1e-2,
+    "warmup_steps": 3,
+    "decay": "cosine",
+    "clip_norm": 1.0,
+    "weight_decay": 1e-2,
+    "curriculum_epochs": 1,
+    "curriculum_start": 12,
+    "jit": False,
+    "baselines": False,
+}
+
+
+class TinyNetwork(keras.Model):
+    """A bag of words and of pixels, mixed by a structure of one node."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.config = config
+        self.embedding = keras.layers.Embedding(config.num_words, 3)
+        self.classifier = keras.layers.Dense(config.num_answers)
+        self.structure = self.add_weight("structure", [1, 1, 6], None, "random_normal")
+
+    @property
+    def structure_variables(self) -> list[tf.Variable]:
+        return [self.structure]
+
+    def call(self, inputs, training=None):
+        words = tf.reduce_mean(self.embedding(inputs["question"]), axis=1)
+        pixels = tf.reduce_mean(inputs["image"], axis=[1, 2])
+        mixture = tf.nn.softmax(self.structure)[0, 0]
+        hidden = mixture[2] * (words + pixels) + mixture[3] * words * pixels
+        weights = tf.nn.softmax(tf.stack([hidden] * self.config.num_steps, axis=1))
+        return {"logits": self.classifier(hidden), "module_weights": weights}
+
+
+def tiny_config(data_dir, **choices) -> RunConfig:
+    """The config of a run of it."""
+    return RunConfig.create({**SIZES, **TRAINING, "data_dir": str(data_dir), **choices})
+
+
+def train_tiny(config: RunConfig, run_dir: Path) -> dict:
+    """Trains it in this process."""
+    from lnmn_tf.training.run import train
+
+    kept = networks.CLASSES["lnmn"]
+    networks.CLASSES["lnmn"] = TinyNetwork
+    try:
+        return train(config, Path(run_dir))
+    finally:
+        networks.CLASSES["lnmn"] = kept
+
+
+def main(run_dir: str, data_dir: str, dawdle: str = "0") -> None:
+    """Trains it, slowly enough to be killed."""
+    from lnmn_tf.training.callbacks import Schedule
+
+    advance = Schedule.on_train_batch_end
+
+    def slowly(self, batch, logs=None):
+        time.sleep(float(dawdle) / 1000.0)
+        advance(self, batch, logs)
+
+    Schedule.on_train_batch_end = slowly
+    train_tiny(tiny_config(data_dir), Path(run_dir))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
