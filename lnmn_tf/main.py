@@ -34,7 +34,6 @@ DEFINE = {
 }
 # Flags that say what to do now; all others are fields of the config, and stay with the run.
 COMMANDS = {
-    "mode": ("train", "What to do: train, evaluate, answer or generate."),
     "run_dir": ("runs/quickstart", "Folder of the run."),
     "split": ("", "evaluate: the split; empty = --val_split."),
     "checkpoint": ("best", "evaluate, answer: best or last."),
@@ -102,6 +101,7 @@ def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, dict]:
     command = flags.FlagValues()
     for name, (default, text) in COMMANDS.items():
         flags.DEFINE_string(name, default, text, flag_values=command)
+    flags.DEFINE_enum("mode", "train", list(MODES), "What to do.", flag_values=command)
     options = {option.name: option for option in all_options()}
     for name, option in options.items():
         define = DEFINE[type(option.default)]
@@ -119,7 +119,8 @@ def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, dict]:
 def help_text() -> str:
     """The text of --help."""
     commands = (f"  --{k}: {text} ({default!r})" for k, (default, text) in COMMANDS.items())
-    return "\n".join([__doc__, "Commands:", *commands, describe_options()])
+    modes = f"  --mode: What to do: {', '.join(MODES)}. ('train')"
+    return "\n".join([__doc__, "Commands:", modes, *commands, describe_options()])
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -131,8 +132,6 @@ def main(arguments: Sequence[str]) -> int:
             print(help_text(), flush=True)
             return 0
         command, choices = parse(arguments)
-        if command.mode not in MODES:
-            raise InputError(f"--mode is {command.mode!r}; expected one of: {', '.join(MODES)}")
         MODES[command.mode](command, choices)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -11,7 +11,7 @@ import pytest
 
 from lnmn_tf.main import main
 
-FLAGS = ["--image_height=16", "--image_width=24", "--batch_size=8"]
+FLAGS = ["--image_height=16", "--image_width=24", "--batch_size=8", "--structure_fraction=0.3"]
 QUESTIONS = "questions/CLEVR_train_questions.json"
 VAL_QUESTIONS = "questions/CLEVR_val_questions.json"
 PICTURE = "images/train/CLEVR_train_000001.png"
@@ -123,7 +123,7 @@ def test_missing_features(complaint, world):
 @pytest.mark.parametrize(
     "flags, words",
     [
-        (["--mode=fly"], ["--mode", "'fly'", "evaluate"]),
+        (["--mode=fly"], ["--mode", "fly", "evaluate"]),
         (["--epochs=0"], ["--epochs", "0"]),
         (["--epochs=many"], ["epochs", "many"]),
         (["--epoch=3"], ["epoch"]),

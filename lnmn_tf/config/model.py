@@ -23,6 +23,7 @@ STACK_NMN_MODULES = (
 DIALECTS = {
     "paper": {
         "normalise_nodes": False,
+        "normalise_inputs": False,
         "initial_stack": "uniform",
         "own_projection": True,
         "pushing_cells": 0,
@@ -34,10 +35,15 @@ DIALECTS = {
         "gate_attention": False,
         "keep_memory": False,
         "position": "sinusoids",
+        "product_bias": 0.0,
+        "layout_bias": 0.0,
+        "attention_gain": 1.0,
+        "controller_gain": 1.0,
         "structure_stddev": 1.0,
     },
     "released": {
         "normalise_nodes": True,
+        "normalise_inputs": False,
         "initial_stack": "zeros",
         "own_projection": False,
         "pushing_cells": 0,
@@ -49,10 +55,15 @@ DIALECTS = {
         "gate_attention": False,
         "keep_memory": False,
         "position": "sinusoids",
+        "product_bias": 0.0,
+        "layout_bias": 0.0,
+        "attention_gain": 1.0,
+        "controller_gain": 1.0,
         "structure_stddev": 1.0,
     },
     "ours": {
         "normalise_nodes": False,
+        "normalise_inputs": True,
         "initial_stack": "zeros",
         "own_projection": False,
         "pushing_cells": 2,
@@ -60,10 +71,15 @@ DIALECTS = {
         "attend_padding": False,
         "pointer_temperature": 0.2,
         "module_mlp_dim": 0,
+        "attend_embeddings": True,
         "pooling_answers": True,
         "gate_attention": True,
         "keep_memory": True,
         "position": "coordinates",
+        "product_bias": 2.0,
+        "layout_bias": 2.0,
+        "attention_gain": 4.0,
+        "controller_gain": 2.0,
         "structure_stddev": 0.1,
     },
     # Hu, Andreas, Darrell and Saenko, 2018: the defaults of their program.
@@ -74,6 +90,7 @@ DIALECTS = {
         "module_mlp_dim": 512,
         "position": "sinusoids",
         "step_bias": True,
+        "controller_gain": 1.0,
         "num_steps": 9,
         "stack_len": 4,
         "saturate_pointer": False,
@@ -115,6 +132,9 @@ class ModelConfig:
         choices=("nodes", "concat"),
     )
     normalise_nodes: bool = option(False, "L2-normalise over channels after each node.")
+    normalise_inputs: bool = option(
+        True, "Layer normalisation of image features and textual parameter before the nodes."
+    )
     initial_stack: str = option(
         "ones", "The attention in the stack at the start.", choices=("zeros", "ones", "uniform")
     )
@@ -142,6 +162,14 @@ class ModelConfig:
         choices=("sinusoids", "coordinates"),
     )
     structure_stddev: float = option(0.1, "Standard deviation of the first alpha.", minimum=0)
+    product_bias: float = option(2.0, "Added to alpha of the product at the start.")
+    layout_bias: float = option(
+        2.0,
+        "How much the layout prefers to answer last at the start; 0 = no bias per step.",
+        minimum=0,
+    )
+    attention_gain: float = option(4.0, "Factor of new attention maps.", above=0)
+    controller_gain: float = option(2.0, "Factor of the logits of modules and words.", above=0)
     classify_question: bool = option(True, "The classifier sees the question beside the memory.")
     attend_embeddings: bool = option(False, "c_t is a mix of word embeddings, not LSTM states.")
     step_bias: bool = option(False, "The controller has a bias for each step.")
@@ -174,10 +202,12 @@ class ModelConfig:
     )
     feature_shape: tuple[int, ...] = option((0, 0, 0), flag=False)
     encoder_filters: tuple[int, ...] = option(
-        (32, 48, 64, 64),
-        "Channels of the image encoder's convolutions; each but the last halves the picture.",
-        minimum=1,
+        (24, 48, 64, 64, 64), "Channels of the image encoder's convolutions.", minimum=1
     )
+    encoder_strides: tuple[int, ...] = option(
+        (2, 2, 3, 1, 1), "Strides of the image encoder's convolutions.", minimum=1
+    )
+    encoder_groups: tuple[int, ...] = option((), flag=False)
 
     def __post_init__(self):
         validate(self)
@@ -191,6 +221,11 @@ class ModelConfig:
             raise InputError(
                 "--model is 'stack_nmn', which has no nodes; --fusion, --hard_operators and "
                 "--zeroed_operators are for --model=lnmn"
+            )
+        if len(self.encoder_filters) != len(self.encoder_strides):
+            raise InputError(
+                f"--encoder_filters is {self.encoder_filters} and --encoder_strides is "
+                f"{self.encoder_strides}; expected one stride for each convolution"
             )
         if bool(self.image_height) != bool(self.image_width):
             raise InputError(

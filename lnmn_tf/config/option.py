@@ -85,8 +85,8 @@ def from_flag(field: dataclasses.Field, value: Any) -> Any:
 
 def _is_like(value: Any, default: Any) -> bool:
     if isinstance(default, tuple):
-        kind = type(default[0]) if default else str
-        return isinstance(value, tuple) and all(type(entry) is kind for entry in value)
+        kinds = (type(default[0]),) if default else (int, str)
+        return isinstance(value, tuple) and all(type(entry) in kinds for entry in value)
     if isinstance(default, float):
         return type(value) in (int, float) and math.isfinite(value)
     return type(value) is type(default)

@@ -72,6 +72,12 @@ class TrainingConfig:
     entropy_zero_epoch: float = option(
         20.0, "Epoch at which the paper's lambda_w is 0; it reaches -1 in half as many.", above=0
     )
+    pretrain_epochs: int = option(
+        0,
+        "Passes over the pictures in which the image encoder learns what is where, from the scenes, "
+        "before it is frozen; 0 = the encoder learns with the rest, from answers alone.",
+        minimum=0,
+    )
     curriculum_epochs: int = option(
         0, "Epochs in which the longest programs are still left out; 0 = none.", minimum=0
     )

@@ -62,7 +62,15 @@ class AttentionBank(CellBank):
     """Attention cells: conv2(fused), a 1x1 convolution to one channel.
 
     "Is there a large sphere left of the cube?" needs a map of the cube, then one of what is left of it.
+
+    Args:
+        gain: factor of the new maps, and so of the pace at which Adam, whose steps have one size, can
+            make a map sharp.
     """
+
+    def __init__(self, gain: float = 1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.gain = gain
 
     def build(self, input_shape):
         self.fusion.build(input_shape)
@@ -75,7 +83,7 @@ class AttentionBank(CellBank):
     def call(self, image: tf.Tensor, text: tf.Tensor, maps: Sequence[tf.Tensor]) -> tf.Tensor:
         """New attention maps, [batch, cells, positions]; the arguments are those of the fusion."""
         weighed = self.fusion.weigh_channels(image, text, maps, self.kernel)
-        return weighed + self.bias[:, tf.newaxis]
+        return self.gain * (weighed + self.bias[:, tf.newaxis])
 
 
 class AnswerBank(CellBank):

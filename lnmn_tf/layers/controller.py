@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
@@ -39,6 +40,10 @@ class Controller(keras.layers.Layer):
         mlp_dim: hidden units of the MLP; 0 is one bias-free linear layer, as in the authors' code.
         attend_embeddings: c_t sums word embeddings, not h_s (a switch of Stack-NMN).
         step_bias: b1 differs from step to step (Stack-NMN).
+        layout_prior: first value of a bias of the module logits that differs from step to step,
+            [num_steps, num_modules]; None = no such bias.
+        gain: factor of the logits of modules and of words, and so of the pace at which Adam, whose
+            steps have one size, can make a choice sharp.
     """
 
     def __init__(
@@ -48,15 +53,19 @@ class Controller(keras.layers.Layer):
         mlp_dim: int = 0,
         attend_embeddings: bool = False,
         step_bias: bool = False,
+        layout_prior: np.ndarray | None = None,
+        gain: float = 1.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
+        self.layout_prior, self.gain = layout_prior, gain
         self.num_steps, self.num_modules, self.mlp_dim = num_steps, num_modules, mlp_dim
         self.attend_embeddings, self.step_bias = attend_embeddings, step_bias
         self.merge = None
 
     def build_for(self, text_dim: int, embed_dim: int) -> None:
         """Creates the weights; `text_dim` is the width of q and h_s."""
+        self.text_dim = text_dim
         glorot = "glorot_uniform"
         limit = (3.0 / text_dim) ** 0.5
         context_dim = embed_dim if self.attend_embeddings else text_dim
@@ -82,33 +91,50 @@ class Controller(keras.layers.Layer):
         self.module_kernel = self.add_weight(
             "module_kernel", [self.mlp_dim or text_dim, self.num_modules], None, glorot
         )
+        if self.layout_prior is not None:
+            self.layout_bias = self.add_weight(
+                "layout_bias",
+                self.layout_prior.shape,
+                initializer=keras.initializers.Constant(self.layout_prior),
+            )
         self.built = True
 
     def plan(self, question: Question) -> tf.Tensor:
-        """W1^(t) q + b1 of every step, once per question: [num_steps, batch, text_dim]."""
+        """What each step knows before it begins, once per question: [num_steps, batch, columns].
+
+        That is W1^(t) q + b1, and the layout bias of the step where there is one.
+        """
         bias = self.question_bias
         bias = bias[:, tf.newaxis] if self.step_bias else bias
-        return tf.einsum("bi,tio->tbo", question.encoding, self.question_kernel) + bias
+        queries = tf.einsum("bi,tio->tbo", question.encoding, self.question_kernel) + bias
+        if self.layout_prior is None:
+            return queries
+        batch = tf.shape(question.encoding)[0]
+        shape = [self.num_steps, batch, self.num_modules]
+        return tf.concat([queries, tf.broadcast_to(self.layout_bias[:, tf.newaxis], shape)], -1)
 
-    def call(self, query: tf.Tensor, text: tf.Tensor, question: Question) -> Instruction:
+    def call(self, plan: tf.Tensor, text: tf.Tensor, question: Question) -> Instruction:
         """One step.
 
         Args:
-            query: row t of `plan`, [batch, text_dim].
+            plan: row t of `plan`, [batch, columns].
             text: c_(t-1), [batch, context_dim].
             question: the encoded question.
 
         Returns:
             The `Instruction` of step t.
         """
+        query, layout_bias = plan[:, : self.text_dim], plan[:, self.text_dim :]
         u = tf.matmul(tf.concat([query, text], axis=-1), self.merge_kernel) + self.merge_bias
         hidden = u
         if self.mlp_dim:
             hidden = tf.nn.elu(tf.matmul(u, self.hidden_kernel) + self.hidden_bias)
-        module_logits = tf.matmul(hidden, self.module_kernel)
+        module_logits = self.gain * tf.matmul(hidden, self.module_kernel)
         if self.mlp_dim:
             module_logits += self.module_bias
-        scores = tf.linalg.matvec(question.words, u * self.word_kernel[:, 0])  # [batch, words]
+        if self.layout_prior is not None:
+            module_logits += layout_bias
+        scores = tf.linalg.matvec(question.words, self.gain * u * self.word_kernel[:, 0])
         scores = tf.where(question.mask > 0.0, scores, scores.dtype.min)
         word_attention = tf.nn.softmax(scores, axis=-1)
         values = question.embeddings if self.attend_embeddings else question.words

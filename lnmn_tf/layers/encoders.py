@@ -117,24 +117,46 @@ class KnowledgeBase(keras.layers.Layer):
 
 
 class ImageEncoder(keras.layers.Layer):
-    """A small convolutional network on pixels: 3x3 convolutions, each but the last of stride 2.
+    """A small convolutional network on pixels.
 
     Args:
-        filters: output channels of each convolution.
+        filters: output channels of each 3x3 convolution.
+        strides: of each convolution; their product is how many pixels a place of the map stands for.
+        groups: sizes of groups of exclusive attributes, such as 8 colours. Where given, the features
+            are what the encoder says of each place: the probability that an object is there, and
+            times that, of each attribute. Where empty, they are the last convolution.
     """
 
-    def __init__(self, filters: tuple[int, ...], **kwargs):
+    def __init__(
+        self,
+        filters: tuple[int, ...],
+        strides: tuple[int, ...],
+        groups: tuple[int, ...] = (),
+        **kwargs,
+    ):
         super().__init__(**kwargs)
-        last = len(filters) - 1
+        self.groups = groups
         self.convolutions = [
-            keras.layers.Conv2D(
-                channels, 3, strides=1 if i == last else 2, padding="same", activation="elu"
-            )
-            for i, channels in enumerate(filters)
+            keras.layers.Conv2D(channels, 3, stride, padding="same", activation="elu")
+            for channels, stride in zip(filters, strides)  # noqa: B905 (Python 3.9)
         ]
+        self.head = keras.layers.Dense(1 + sum(groups), name="head") if groups else None
 
     def call(self, image: tf.Tensor) -> tf.Tensor:
         """[batch, height, width, 3] in [0, 1] -> [batch, H, W, channels]."""
+        if not self.groups:
+            return self.convolve(image)
+        present, *attributes = tf.split(self.logits(image), [1, *self.groups], axis=-1)
+        present = tf.sigmoid(present)
+        shares = [present * tf.nn.softmax(attribute, axis=-1) for attribute in attributes]
+        return tf.concat([present, *shares], axis=-1)
+
+    def logits(self, image: tf.Tensor) -> tf.Tensor:
+        """Log-odds of an object, then the logits of each group: [batch, H, W, 1 + sum(groups)]."""
+        return self.head(self.convolve(image))
+
+    def convolve(self, image: tf.Tensor) -> tf.Tensor:
+        """The last convolution, [batch, H, W, filters]."""
         x = image - 0.5
         for convolution in self.convolutions:
             x = convolution(x)

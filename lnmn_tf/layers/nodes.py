@@ -11,6 +11,28 @@ from lnmn_tf.layers.fusion import Fusion
 from lnmn_tf.layers.operators import OPERATORS, Terms, four_terms, node, operator_mixture
 
 
+class StructureInitializer(keras.initializers.Initializer):
+    """First values of alpha: normal, with something added for the product.
+
+    Args:
+        stddev: of alpha; the authors have 1.
+        product_bias: added to the product's entries. Only a product lets the question choose channels
+            of the image, and attention choose places.
+    """
+
+    def __init__(self, stddev: float = 1.0, product_bias: float = 0.0):
+        self.stddev, self.product_bias = stddev, product_bias
+
+    def __call__(self, shape, dtype=None, **kwargs):
+        alpha = keras.initializers.RandomNormal(stddev=self.stddev)(shape, dtype)
+        return alpha + self.product_bias * tf.one_hot(
+            OPERATORS.index("product"), shape[-1], dtype=alpha.dtype
+        )
+
+    def get_config(self):
+        return {"stddev": self.stddev, "product_bias": self.product_bias}
+
+
 class NodeChain(Fusion):
     """A chain of nodes, each a learned mixture of operators.
 

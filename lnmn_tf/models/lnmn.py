@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
@@ -12,7 +13,7 @@ from lnmn_tf.config import ModelConfig
 from lnmn_tf.layers import stack as stacks
 from lnmn_tf.layers.cells import AnswerBank, AttentionBank
 from lnmn_tf.layers.fusion import Concatenation
-from lnmn_tf.layers.nodes import NodeChain
+from lnmn_tf.layers.nodes import NodeChain, StructureInitializer
 from lnmn_tf.layers.pooling import Pooling
 from lnmn_tf.models.stack_machine import StackMachine, State
 
@@ -73,6 +74,9 @@ class LNMN(StackMachine):
         if not config.own_projection:
             self.image_projection = keras.layers.Dense(config.map_dim, name="image_projection")
             self.text_projection = keras.layers.Dense(config.map_dim, name="text_projection")
+        if config.normalise_inputs:
+            self.image_norm = keras.layers.LayerNormalization(name="image_norm")
+            self.text_norm = keras.layers.LayerNormalization(name="text_norm")
 
     def _build_bank(self, kind: Kind):
         config = self.config
@@ -85,7 +89,7 @@ class LNMN(StackMachine):
                 normalise=config.normalise_nodes,
                 hard=config.hard_operators,
                 zeroed=config.zeroed_operators,
-                initializer=keras.initializers.RandomNormal(stddev=config.structure_stddev),
+                initializer=StructureInitializer(config.structure_stddev, config.product_bias),
                 name="fusion",
             )
         arguments = {
@@ -97,7 +101,7 @@ class LNMN(StackMachine):
         if kind.answers:
             bank = AnswerBank(config.mem_dim, **arguments)
         else:
-            bank = AttentionBank(**arguments)
+            bank = AttentionBank(config.attention_gain, **arguments)
         if config.own_projection:
             context_dim = config.embed_dim if config.attend_embeddings else config.text_dim
             bank.build_projection(config.kb_dim, context_dim)
@@ -107,6 +111,17 @@ class LNMN(StackMachine):
     def module_names(self) -> tuple[str, ...]:
         names = [f"{kind.name}.{i}" for kind in self._kinds for i in range(kind.cells)]
         return (*names, "no_op")
+
+    @property
+    def layout_prior(self) -> np.ndarray | None:
+        """Look first and answer last: answer cells are unlikely before the last step, likely in it."""
+        bias = self.config.layout_bias
+        if not bias:
+            return None
+        answers = [kind.answers for kind in self._kinds for _ in range(kind.cells)] + [False]
+        prior = np.where(answers, -bias, 0.0) * np.ones([self.config.num_steps, 1])
+        prior[-1] *= -1.0
+        return prior.astype(np.float32)
 
     @property
     def structure_variables(self) -> list[tf.Variable]:
@@ -122,12 +137,16 @@ class LNMN(StackMachine):
     def prepare(self, knowledge_base: tf.Tensor) -> tuple[tf.Tensor, ...]:
         if not self.config.own_projection:
             knowledge_base = self.image_projection(knowledge_base)
+            if self.config.normalise_inputs:
+                knowledge_base = self.image_norm(knowledge_base)
             return (self.banks[0].project_image(knowledge_base),)
         return tuple(bank.project_image(knowledge_base) for bank in self.banks)
 
     def execute(self, prepared, text, state: State, module_weights) -> State:
         if not self.config.own_projection:
             text = self.text_projection(text)
+            if self.config.normalise_inputs:
+                text = self.text_norm(text)
             prepared = prepared * len(self.banks)
         *weights, no_op = tf.split(module_weights, [*(k.cells for k in self._kinds), 1], axis=-1)
         banks = zip(self._kinds, self.banks, prepared, weights)  # noqa: B905 (Python 3.9)

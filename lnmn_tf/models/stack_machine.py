@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
@@ -68,7 +69,12 @@ class StackMachine(keras.Model):
         self.config = config
         self.image_encoder = None
         if config.image_height:
-            self.image_encoder = ImageEncoder(config.encoder_filters, name="image_encoder")
+            self.image_encoder = ImageEncoder(
+                config.encoder_filters,
+                config.encoder_strides,
+                config.encoder_groups,
+                name="image_encoder",
+            )
         self.question_encoder = QuestionEncoder(
             config.num_words,
             config.embed_dim,
@@ -85,6 +91,8 @@ class StackMachine(keras.Model):
             config.module_mlp_dim,
             config.attend_embeddings,
             config.step_bias,
+            self.layout_prior,
+            config.controller_gain,
             name="controller",
         )
         self.controller.build_for(config.text_dim, config.embed_dim)
@@ -98,6 +106,11 @@ class StackMachine(keras.Model):
     def module_names(self) -> tuple[str, ...]:
         """A name for each module, in the order of `module_weights`."""
         raise NotImplementedError
+
+    @property
+    def layout_prior(self) -> np.ndarray | None:
+        """First value of the layout bias, [num_steps, modules]; None = no such bias."""
+        return None
 
     def prepare(self, knowledge_base: tf.Tensor) -> tuple[tf.Tensor, ...]:
         """What modules need of the image and does not change from step to step.
@@ -171,21 +184,21 @@ class StackMachine(keras.Model):
         prepared = self.prepare(self.knowledge_base(features))
         positions = features.shape[1] * features.shape[2]
 
-        queries = self.controller.plan(question)  # [steps, batch, text_dim]
-        text_dim = queries.shape[-1]
+        rows = self.controller.plan(question)  # [steps, batch, columns]
+        columns = rows.shape[-1]
         if "module_weights" in inputs:
-            layout = tf.einsum("btm->tbm", tf.cast(inputs["module_weights"], queries.dtype))
-            queries = tf.concat([queries, layout], axis=-1)
+            layout = tf.einsum("btm->tbm", tf.cast(inputs["module_weights"], rows.dtype))
+            rows = tf.concat([rows, layout], axis=-1)
 
         def step(row, state, invariant):
-            query, layout = row[:, :text_dim], row[:, text_dim:]
-            state, outputs, record = self._step(query, layout, state, *invariant)
+            plan, layout = row[:, :columns], row[:, columns:]
+            state, outputs, record = self._step(plan, layout, state, *invariant)
             return state, (outputs, record if traced else ())
 
         state, (outputs, trace) = recomputed_loop(
             step,
             self._initial_state(tf.shape(features)[0], positions),
-            queries,
+            rows,
             (question, prepared),
             (StepOutputs(*StepOutputs._fields), Trace(*Trace._fields) if traced else ()),
             self.config.num_steps,
@@ -195,9 +208,9 @@ class StackMachine(keras.Model):
         )
         return question, features, state, outputs, trace
 
-    def _step(self, query, layout, state: State, question: Question, prepared):
+    def _step(self, plan, layout, state: State, question: Question, prepared):
         """One step of Algorithm 1; `layout` replaces the module weights, unless it has no columns."""
-        instruction = self.controller(query, state.text, question)
+        instruction = self.controller(plan, state.text, question)
         weights = layout if layout.shape[-1] else instruction.module_weights
         weights = self.weigh(weights, state)
         new = self.execute(prepared, instruction.text, state, weights)

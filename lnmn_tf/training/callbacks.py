@@ -15,6 +15,7 @@ from tensorflow import keras
 
 from lnmn_tf.config import TrainingConfig
 from lnmn_tf.errors import InputError
+from lnmn_tf.layers.dropout import StepDropout
 from lnmn_tf.training.checkpoints import CheckpointFolder, Progress
 from lnmn_tf.training.optimizers import answering_weights
 from lnmn_tf.training.schedules import entropy_weight
@@ -57,16 +58,22 @@ class Clock:
 
 
 class Schedule(keras.callbacks.Callback):
-    """Sets lambda_w before each step, and keeps the clock."""
+    """Sets lambda_w and the step of dropout before each step, and keeps the clock."""
 
     def __init__(self, clock: Clock, config: TrainingConfig):
         super().__init__()
         self.clock, self.config = clock, config
 
+    def on_train_begin(self, logs=None):
+        layers = self.model.network.submodules
+        self._dropouts = [layer for layer in layers if isinstance(layer, StepDropout)]
+
     def on_train_batch_begin(self, batch, logs=None):
         clock = self.clock
         epoch = clock.epoch + clock.batch / clock.steps_of_epochs[clock.epoch]
         self.model.entropy_weight.assign(entropy_weight(epoch, self.config))
+        for layer in self._dropouts:
+            layer.step.assign(clock.step)
 
     def on_train_batch_end(self, batch, logs=None):
         self.clock.advance()

@@ -82,8 +82,8 @@ class CheckpointFolder:
             self._sweep(index)
             temporary.mkdir(parents=True)
             with answering_weights(trainer.optimizer, trainer.weights_of_network):
-                _write(tf.train.Checkpoint(network=trainer.network), temporary / "weights")
-            _write(_everything(trainer), temporary / "training")
+                tf.train.Checkpoint(network=trainer.network).write(str(temporary / "weights"))
+            _everything(trainer).write(str(temporary / "training"))
             write_json(temporary / "state.json", dataclasses.asdict(progress))
             os.replace(temporary, self.path / name)
             index["last"] = name
@@ -152,15 +152,11 @@ def _everything(trainer: AlternatingTrainer) -> tf.train.Checkpoint:
     return tf.train.Checkpoint(**parts)
 
 
-def _write(checkpoint: tf.train.Checkpoint, path: Path) -> None:
-    checkpoint.write(str(path))
-
-
 def _read(checkpoint: tf.train.Checkpoint, path: Path) -> None:
     try:
         checkpoint.read(str(path)).assert_existing_objects_matched()
-    except (AssertionError, ValueError, tf.errors.OpError) as error:
+    except (AssertionError, ValueError, LookupError, tf.errors.OpError) as error:
         reason = str(error).strip().splitlines()[0]
         raise InputError(
-            f"{path}: does not fit this model: {reason}; expected a checkpoint of the same config"
+            f"{path}: is damaged, or of another model: {reason}; expected a checkpoint of this config"
         ) from None

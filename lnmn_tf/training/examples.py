@@ -19,6 +19,8 @@ from lnmn_tf.data.pixels import PixelStore
 from lnmn_tf.data.question_set import QuestionSet, split_for_structure
 from lnmn_tf.data.vocabulary import Vocabulary
 from lnmn_tf.errors import InputError
+from lnmn_tf.layers.encoders import ImageEncoder
+from lnmn_tf.training.encoded_store import EncodedStore
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +33,10 @@ class Examples:
     def select(self, indices: np.ndarray) -> Examples:
         """Some of the questions, in that order; the images stay."""
         return Examples(self.questions.select(indices), self.store)
+
+    def encoded(self, encoder: ImageEncoder) -> Examples:
+        """The same questions about features, which a frozen encoder makes of the pictures once."""
+        return Examples(self.questions, EncodedStore(self.store, encoder))
 
 
 def open_split(
@@ -110,6 +116,17 @@ class TrainingExamples:
     @property
     def vocabulary(self) -> Vocabulary:
         return self.weights.questions.vocabulary
+
+    def encoded(self, encoder: ImageEncoder) -> TrainingExamples:
+        """The same with features, which a frozen encoder makes of the pictures once."""
+        weights = self.weights.encoded(encoder)
+        same = self.structure.store is self.weights.store
+        structure = (
+            Examples(self.structure.questions, weights.store)
+            if same
+            else self.structure.encoded(encoder)
+        )
+        return TrainingExamples(weights, structure, self.config)
 
     def check_sizes(self) -> None:
         """Refuses parts that do not fill a batch, and a warm-up longer than the run."""

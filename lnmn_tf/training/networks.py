@@ -11,6 +11,7 @@ from lnmn_tf.models.lnmn import LNMN
 from lnmn_tf.models.stack_machine import StackMachine
 from lnmn_tf.models.stack_nmn import StackNMN
 from lnmn_tf.training.examples import TrainingExamples
+from lnmn_tf.training.pretraining import GROUPS
 
 VOCABULARY = "vocabulary.json"  # in the run folder
 CLASSES = {"lnmn": LNMN, "stack_nmn": StackNMN}
@@ -23,6 +24,7 @@ def sizes_of(examples: TrainingExamples) -> dict:
         "num_words": vocabulary.num_words,
         "num_answers": vocabulary.num_answers,
         "feature_shape": tuple(store.shape) if store.key == "features" else (0, 0, 0),
+        "encoder_groups": GROUPS if examples.config.training.pretrain_epochs else (),
     }
 
 

@@ -20,6 +20,7 @@ from lnmn_tf.training.evaluation import Predictor, accuracy_table, format_table,
 from lnmn_tf.training.examples import TrainingExamples, open_split
 from lnmn_tf.training.networks import VOCABULARY, build_network, sizes_of
 from lnmn_tf.training.optimizers import create_slots, structure_optimizer, weight_optimizer
+from lnmn_tf.training.pretraining import pretrain
 
 METRICS = "metrics.json"
 FLAGS = "flags.txt"
@@ -59,6 +60,12 @@ def train(config: RunConfig, run_dir: Path, flags: str = "") -> dict:
 
     tf.keras.utils.set_random_seed(config.training.seed)
     network = build_network(config.model)
+    if config.training.pretrain_epochs:
+        if not folder.exists():
+            pretrain(network.image_encoder, examples.weights, config)
+        network.image_encoder.trainable = False
+        examples = examples.encoded(network.image_encoder)
+        reported = reported.encoded(network.image_encoder)
     trainer = make_trainer(network, config, examples.total_steps)
     progress = Progress()
     if folder.exists():

@@ -127,7 +127,18 @@ def test_knowledge_base_is_two_1x1_convolutions(position):
     np.testing.assert_allclose(found, hidden @ k2 + b2, rtol=1e-4, atol=1e-5)
 
 
-def test_image_encoder_halves_the_picture_but_for_the_last_convolution():
-    layer = ImageEncoder((2, 3, 5))
-    found = layer(tf.zeros([2, 24, 16, 3]))
-    assert found.shape == (2, 6, 4, 5)
+def test_image_encoder_shrinks_the_picture_by_its_strides():
+    layer = ImageEncoder((2, 3, 5), (2, 3, 1))
+    found = layer(tf.zeros([2, 24, 18, 3]))
+    assert found.shape == (2, 4, 3, 5)
+
+
+def test_features_of_an_encoder_with_groups_are_probabilities():
+    layer = ImageEncoder((2, 5), (2, 2), groups=(2, 3))
+    image = tf.random.uniform([2, 8, 12, 3], seed=1)
+    found = layer(image).numpy()
+    assert found.shape == (2, 2, 3, 1 + 2 + 3)
+    present = found[..., 0]
+    np.testing.assert_allclose(present, 1 / (1 + np.exp(-layer.logits(image)[..., 0])), rtol=1e-5)
+    np.testing.assert_allclose(found[..., 1:3].sum(-1), present, rtol=1e-5)
+    np.testing.assert_allclose(found[..., 3:].sum(-1), present, rtol=1e-5)

@@ -78,19 +78,16 @@ def _ground(scene: Scene, width: int, height: int) -> np.ndarray:
 def _sprites(scene: Scene, width: int, height: int) -> list[Sprite]:
     """Draws all objects, each in its own box; the light is computed for all of them at once."""
     rays = scene.camera.rays(np.arange(width) + 0.5, np.arange(height) + 0.5, width, height)
-    fine_rays = scene.camera.rays(
-        (np.arange(width * _SAMPLES) + 0.5) / _SAMPLES,
-        (np.arange(height * _SAMPLES) + 0.5) / _SAMPLES,
-        width,
-        height,
-    )
     eye = np.asarray(scene.camera.position, np.float32)[:, None]
     boxes = raycast.bounding_boxes(scene.objects, scene.camera, width, height)
     coverages, surfaces = [], []
     positions = np.array([thing.position for thing in scene.objects])
     pixel_sizes = scene.camera.pixel_sizes(positions, width, height)
     for thing, box, pixel_size in zip(scene.objects, boxes, pixel_sizes.tolist()):
-        depth = raycast.depths(thing, scene.camera, fine_rays[(slice(None), *_finer(box))])
+        fine_rays = scene.camera.rays(
+            _sample_positions(box.columns), _sample_positions(box.rows), width, height
+        )
+        depth = raycast.depths(thing, scene.camera, fine_rays)
         hit = np.isfinite(depth)
         depth[~hit] = 0
         hits = _sum_of_samples(hit.astype(np.float32))
@@ -122,9 +119,9 @@ def _sprite(box: raycast.Box, coverage: np.ndarray, colors: np.ndarray) -> Sprit
     return Sprite(box, color, coverage)
 
 
-def _finer(box: raycast.Box) -> raycast.Box:
-    """The same box in the grid of samples."""
-    return raycast.Box(*(slice(side.start * _SAMPLES, side.stop * _SAMPLES) for side in box))
+def _sample_positions(pixels: slice) -> np.ndarray:
+    """Where the samples of a row or column of pixels lie, in pixels."""
+    return (np.arange(pixels.start * _SAMPLES, pixels.stop * _SAMPLES) + 0.5) / _SAMPLES
 
 
 def _srgb_table() -> np.ndarray:

@@ -16,7 +16,7 @@ from lnmn_tf.data.synthetic.raycast import Box, boxes_around, dot, spread
 # The share of the surround that an object takes from the ground right beside it, and how far that
 # reaches, in radii.
 _CONTACT_STRENGTH = np.float32(0.75)
-_CONTACT_REACH = 3.0
+_CONTACT_REACH = 2.5
 # Half the width of the sharpest shadow edge, in world units.
 _LEAST_BLUR = np.float32(0.06)
 _LEAST_DEPTH = 0.1
@@ -157,10 +157,9 @@ def _soft_edge(depth: np.ndarray, passing: np.ndarray, lamp: Lamp) -> np.ndarray
       passing: where it does so, as a share of the way to the lamp.
       lamp: the disc, which at that place looks `passing` times its size.
     """
-    blur = np.float32(lamp.radius) * passing + _LEAST_BLUR
-    ramp = np.float32(0.5) + np.float32(0.5) * depth / blur
-    ramp = np.minimum(np.maximum(ramp, 0), 1)
-    return ramp * ramp * (3 - 2 * ramp)
+    ramp = depth / (np.float32(lamp.radius) * passing + _LEAST_BLUR)
+    np.minimum(np.maximum(ramp, -1, out=ramp), 1, out=ramp)
+    return np.float32(0.5) + ramp * (np.float32(0.75) - np.float32(0.25) * ramp * ramp)
 
 
 @functools.lru_cache(maxsize=1)  # one scene at a time asks for them, once for each lamp

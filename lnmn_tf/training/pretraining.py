@@ -1,0 +1,146 @@
+"""An image encoder trained on another task first, then frozen.
+
+In the paper the image features come frozen from a network that was trained on ImageNet. The embedded
+world does the same with what it has: a small encoder learns to say, for each place of its map, whether
+an object's centre is there and of which shape, size, material and colour it is. Questions and answers
+play no part in it. The features are what it says, as probabilities.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+from tensorflow import keras
+from tqdm import tqdm
+
+from lnmn_tf.config import RunConfig
+from lnmn_tf.data.synthetic.programs import ATTRIBUTES
+from lnmn_tf.errors import InputError
+from lnmn_tf.layers.encoders import ImageEncoder
+from lnmn_tf.training.examples import Examples
+
+GROUPS = tuple(len(values) for values in ATTRIBUTES.values())
+
+
+def read_targets(
+    data_dir: str | Path,
+    split: str,
+    filenames: Sequence[str],
+    shape: Sequence[int],
+    size: Sequence[int],
+) -> np.ndarray:
+    """What is where: uint8 [images, H, W, CHANNELS], presence and then one-hot attributes.
+
+    Args:
+        data_dir: a CLEVR folder with `scenes/CLEVR_{split}_scenes.json`.
+        split: its name.
+        filenames: the pictures, in the order of the result.
+        shape: (H, W) of the encoder's map.
+
+    Raises:
+        InputError: the scenes are missing, or one of a picture is.
+    """
+    path = Path(data_dir) / "scenes" / f"CLEVR_{split}_scenes.json"
+    try:
+        scenes = {s["image_filename"]: s for s in json.loads(path.read_text())["scenes"]}
+    except FileNotFoundError:
+        raise InputError(
+            f"{path}: no such file; --pretrain_epochs needs scenes. Expected them, or "
+            "--pretrain_epochs=0"
+        ) from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: not a file of scenes ({error})") from None
+    with Image.open(Path(data_dir) / "images" / split / filenames[0]) as picture:
+        width, height = picture.size  # which `pixel_coords` refer to
+    targets = np.zeros([len(filenames), *shape, 1 + sum(GROUPS)], np.uint8)
+    for image, filename in enumerate(filenames):
+        if filename not in scenes:
+            raise InputError(f"{path}: has no scene of {filename}")
+        for thing in scenes[filename]["objects"]:
+            column, row, _ = thing["pixel_coords"]
+            row = min(int(row / height * shape[0]), shape[0] - 1)
+            column = min(int(column / width * shape[1]), shape[1] - 1)
+            targets[image, row, column] = 0  # of two centres in one place, the later one
+            targets[image, row, column, [0, *_channels(thing)]] = 1
+    return targets
+
+
+def _channels(thing: dict) -> list[int]:
+    first, channels = 1, []
+    for attribute, values in ATTRIBUTES.items():
+        channels.append(first + values.index(thing[attribute]))
+        first += len(values)
+    return channels
+
+
+def pretrain(encoder: ImageEncoder, examples: Examples, config: RunConfig) -> float:
+    """Trains the encoder on what is where.
+
+    Args:
+        encoder: with `GROUPS`.
+        examples: questions, of which only the pictures matter.
+        config: of the run.
+
+    Returns:
+        The loss of the last epoch, in nats per object.
+
+    Raises:
+        InputError: see `read_targets`.
+    """
+    store, filenames = examples.store, examples.questions.image_filenames
+    data, epochs, seed = config.data, config.training.pretrain_epochs, config.training.seed
+    shape = encoder(tf.zeros([1, *store.shape])).shape[1:3]
+    targets = read_targets(data.data_dir, data.train_split, filenames, shape)
+    batch = min(32, len(store))
+    steps = epochs * (len(store) // batch)
+    schedule = keras.optimizers.schedules.CosineDecay(3e-3, steps)
+    optimizer = keras.optimizers.legacy.Adam(schedule)
+
+    @tf.function
+    def step(pixels: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            logits = encoder.logits(tf.cast(pixels, tf.float32) / 255.0)
+            loss = _loss(logits, tf.cast(target, tf.float32))
+        variables = encoder.trainable_variables
+        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))  # noqa: B905
+        return loss
+
+    order, loss = np.random.default_rng(seed), 0.0
+    with tqdm(total=steps, desc="pretraining the image encoder", disable=None) as bar:
+        for _ in range(epochs):
+            losses = []
+            permutation = order.permutation(len(store))
+            for first in range(0, len(store) - batch + 1, batch):
+                images = np.sort(permutation[first : first + batch])
+                pixels, target = _flip(store.read(images), targets[images], order)
+                losses.append(step(pixels, target))
+                bar.update()
+            loss = float(tf.reduce_mean(losses))
+            bar.set_postfix(loss=f"{loss:.3f}")
+    return loss
+
+
+def _flip(pixels, target, order: np.random.Generator):
+    """Mirrors half of the batches: what is there stays, where it is changes sides."""
+    if order.random() < 0.5:
+        return pixels[:, :, ::-1], target[:, :, ::-1]
+    return pixels, target
+
+
+def _loss(logits: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+    """Cross-entropy of presence everywhere and of each attribute where an object is, per object."""
+    present = target[..., 0]
+    losses = tf.nn.sigmoid_cross_entropy_with_logits(present, logits[..., 0])
+    first = 1
+    for values in ATTRIBUTES.values():
+        part = slice(first, first + len(values))
+        first += len(values)
+        losses += present * tf.nn.softmax_cross_entropy_with_logits(
+            target[..., part], logits[..., part]
+        )
+    return tf.reduce_sum(losses) / tf.maximum(tf.reduce_sum(present), 1.0)
