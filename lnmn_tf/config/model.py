@@ -77,14 +77,15 @@ DIALECTS = {
         "keep_memory": True,
         "position": "coordinates",
         "product_bias": 2.0,
-        "layout_bias": 2.0,
+        "layout_bias": 3.0,
         "attention_gain": 4.0,
         "controller_gain": 2.0,
-        "structure_stddev": 0.1,
+        "structure_stddev": 0.0,
     },
     # Hu, Andreas, Darrell and Saenko, 2018: the defaults of their program.
     "stack_nmn": {
         "model": "stack_nmn",
+        "normalise_inputs": False,
         "initial_stack": "zeros",
         "attend_padding": False,
         "module_mlp_dim": 512,
@@ -133,7 +134,7 @@ class ModelConfig:
     )
     normalise_nodes: bool = option(False, "L2-normalise over channels after each node.")
     normalise_inputs: bool = option(
-        True, "Layer normalisation of image features and textual parameter before the nodes."
+        True, "Layer normalisation of what nodes (image, text) and classifier (memory) receive."
     )
     initial_stack: str = option(
         "ones", "The attention in the stack at the start.", choices=("zeros", "ones", "uniform")
@@ -161,11 +162,11 @@ class ModelConfig:
         "What tells positions apart: 128 channels of sinusoids, or 3 of coordinates.",
         choices=("sinusoids", "coordinates"),
     )
-    structure_stddev: float = option(0.1, "Standard deviation of the first alpha.", minimum=0)
+    structure_stddev: float = option(0.0, "Standard deviation of the first alpha.", minimum=0)
     product_bias: float = option(2.0, "Added to alpha of the product at the start.")
     layout_bias: float = option(
-        2.0,
-        "How much the layout prefers to answer last at the start; 0 = no bias per step.",
+        3.0,
+        "Added at the start to the logits of looking, in the last step of answering; 0 = no bias.",
         minimum=0,
     )
     attention_gain: float = option(4.0, "Factor of new attention maps.", above=0)
@@ -178,7 +179,7 @@ class ModelConfig:
     )
     hard_pointer: bool = option(False, "Sharpen the pointer to its largest entry.")
     dropout: float = option(
-        0.0, "Share of the classifier's inputs dropped in training.", minimum=0, below=1
+        0.0, "Share of the classifier's hidden units dropped in training.", minimum=0, below=1
     )
     position_channels: int = option(
         128, "Channels of --position=sinusoids, a multiple of 4.", minimum=4

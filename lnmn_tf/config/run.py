@@ -50,6 +50,11 @@ class RunConfig:
                 f"--features is {data.features!r} and --image_height is {model.image_height}; "
                 "expected features or pixels, not both"
             )
+        if data.features and self.training.pretrain_epochs:
+            raise InputError(
+                f"--pretrain_epochs is {self.training.pretrain_epochs} and --features is "
+                f"{data.features!r}; expected pictures, for features have no encoder to train"
+            )
         if not data.features and not model.image_height:
             raise InputError(
                 "--image_height and --image_width are 0 and --features is empty; expected a size "

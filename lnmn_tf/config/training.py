@@ -59,6 +59,9 @@ class TrainingConfig:
         choices=("coupled", "decoupled"),
     )
     structure_every: int = option(1, "A structure step every so many weight steps.", minimum=1)
+    structure_start_epoch: int = option(
+        0, "Epoch of the first structure step; before it the weights learn alone.", minimum=0
+    )
     unrolled: bool = option(False, "Second-order structure gradients (DARTS).")
     sparsity: float = option(1.0, "lambda_op, weight of the structure's sparsity.", minimum=0)
     entropy_schedule: str = option(

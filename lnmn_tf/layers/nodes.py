@@ -83,6 +83,11 @@ class NodeChain(Fusion):
         """alpha' of each node of the chain, from first to last, each [cells, 6]."""
         return tf.unstack(operator_mixture(self.structure, self.hard, self.zeroed), axis=1)
 
+    def is_balanced(self) -> bool:
+        """Whether min and max weigh the same in every node, so that their minima cancel."""
+        mixture = operator_mixture(self.structure, self.hard, self.zeroed)
+        return bool(tf.reduce_all(four_terms(mixture).minimum == 0.0))
+
     def call(self, image: tf.Tensor, text: tf.Tensor, maps: Sequence[tf.Tensor]) -> tf.Tensor:
         mixtures = self.mixtures()
         fused = maps[0]

@@ -114,19 +114,29 @@ class LNMN(StackMachine):
 
     @property
     def layout_prior(self) -> np.ndarray | None:
-        """Look first and answer last: answer cells are unlikely before the last step, likely in it."""
-        bias = self.config.layout_bias
-        if not bias:
+        """Look, look on, and answer in the last step: the shortest program there is."""
+        if not self.config.layout_bias:
             return None
-        answers = [kind.answers for kind in self._kinds for _ in range(kind.cells)] + [False]
-        prior = np.where(answers, -bias, 0.0) * np.ones([self.config.num_steps, 1])
-        prior[-1] *= -1.0
-        return prior.astype(np.float32)
+        kinds = [kind for kind in self._kinds for _ in range(kind.cells)]
+        look = next((i for i, kind in enumerate(kinds) if kind.name == "attention_3"), 0)
+        answer = next(i for i, kind in enumerate(kinds) if kind.answers)
+        prior = np.zeros([self.config.num_steps, len(self.module_names)], np.float32)
+        prior[:-1, look] = prior[-1, answer] = self.config.layout_bias
+        return prior
 
     @property
     def structure_variables(self) -> list[tf.Variable]:
         """alpha of every bank, each [cells, nodes, 6]; empty for the concatenation ablation."""
         return [bank.fusion.structure for bank in self.banks if isinstance(bank.fusion, NodeChain)]
+
+    def leave_out_minima(self, wanted: bool) -> None:
+        """Leaves minima out of the graph where min and max weigh the same, so that they cancel.
+
+        Graphs that were traced before do not change.
+        """
+        for bank in self.banks:
+            if isinstance(bank.fusion, NodeChain):
+                bank.fusion.balanced = wanted and bank.fusion.is_balanced()
 
     @property
     def weight_variables(self) -> list[tf.Variable]:

@@ -15,6 +15,7 @@ from tensorflow import keras
 from lnmn_tf.config import ModelConfig
 from lnmn_tf.layers import stack as stacks
 from lnmn_tf.layers.controller import Controller, Question
+from lnmn_tf.layers.dropout import StepDropout
 from lnmn_tf.layers.encoders import ImageEncoder, KnowledgeBase, QuestionEncoder
 from lnmn_tf.layers.loop import recomputed_loop
 
@@ -96,10 +97,12 @@ class StackMachine(keras.Model):
             name="controller",
         )
         self.controller.build_for(config.text_dim, config.embed_dim)
+        if config.normalise_inputs:
+            self.memory_norm = keras.layers.LayerNormalization(name="memory_norm")
         self.classifier_hidden = keras.layers.Dense(
             config.mlp_dim, activation="elu", name="classifier_hidden"
         )
-        self.dropout = keras.layers.Dropout(config.dropout, name="dropout")
+        self.dropout = StepDropout(config.dropout, name="dropout")
         self.classifier_output = keras.layers.Dense(config.num_answers, name="classifier_output")
 
     @property
@@ -240,6 +243,8 @@ class StackMachine(keras.Model):
 
     def _classify(self, encoding: tf.Tensor, memory: tf.Tensor, training) -> tf.Tensor:
         """MLP on [q ; f_mem] (section 2.3)."""
+        if self.config.normalise_inputs:
+            memory = self.memory_norm(memory)
         inputs = [encoding, memory] if self.config.classify_question else [memory]
         hidden = self.classifier_hidden(tf.concat(inputs, axis=-1))
         return self.classifier_output(self.dropout(hidden, training=training))

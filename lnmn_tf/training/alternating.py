@@ -52,12 +52,32 @@ class AlternatingTrainer(keras.Model):
         self.structure = list(getattr(network, "structure_variables", ()))
         names = {id(variable) for variable in self.structure}
         self.weights_of_network = [v for v in network.trainable_variables if id(v) not in names]
-        self._of_weights = ShardedGradients(self.weight_loss, self.weights_of_network, shards, jit)
-        self._of_structure = ShardedGradients(self.structure_loss, self.structure, shards, jit)
-        self._of_both = ShardedGradients(
-            self.structure_loss, self.structure + self.weights_of_network, shards, jit
-        )
-        self._mixed = ShardedGradients(self.weight_loss, self.structure, shards, jit)
+        self._shards, self._jit = shards, jit
+        self.searching = bool(self.structure)
+        self._make_gradients()
+
+    def _make_gradients(self) -> None:
+        def gradients(loss, variables):
+            return ShardedGradients(loss, variables, self._shards, self._jit)
+
+        weights, structure = self.weights_of_network, self.structure
+        self._of_weights = gradients(self.weight_loss, weights)
+        self._of_structure = gradients(self.structure_loss, structure)
+        self._of_both = gradients(self.structure_loss, structure + weights)
+        self._mixed = gradients(self.weight_loss, structure)
+        self.train_function = None  # the next `fit` traces again
+
+    def search(self, searching: bool) -> None:
+        """Begins or ends the structure's steps.
+
+        As long as they have not begun, min and max may weigh the same in every node; then the minima
+        are left out of the graph, for they cancel.
+        """
+        if not self.structure or searching == self.searching:
+            return
+        self.searching = searching
+        self.network.leave_out_minima(not searching)
+        self._make_gradients()
 
     def compile(self, optimizer, arch_optimizer=None, **kwargs):
         """`optimizer` moves the weights, `arch_optimizer` the structure."""
@@ -91,7 +111,7 @@ class AlternatingTrainer(keras.Model):
         """Algorithm 2, one turn. Returns what the two losses report."""
         weight_batch, structure_batch = data
         reports = {}
-        if self.structure:
+        if self.searching:
             due = tf.equal(self.optimizer.iterations % self.structure_every, 0)
             reports = tf.cond(
                 due,

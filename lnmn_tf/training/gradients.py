@@ -39,7 +39,7 @@ class ShardedGradients:
             gradients = tape.gradient(value, self.variables, unconnected_gradients="zero")
             return {"loss": value, **report}, [tf.convert_to_tensor(g) for g in gradients]
 
-        self._shard = tf.function(shard, jit_compile=jit)
+        self._shard = tf.function(shard, jit_compile=jit, autograph=False)
 
     def __call__(self, batch: Batch) -> tuple[dict[str, tf.Tensor], list[tf.Tensor]]:
         """Returns (the loss and its report, one gradient for each variable)."""

@@ -28,13 +28,9 @@ GROUPS = tuple(len(values) for values in ATTRIBUTES.values())
 
 
 def read_targets(
-    data_dir: str | Path,
-    split: str,
-    filenames: Sequence[str],
-    shape: Sequence[int],
-    size: Sequence[int],
+    data_dir: str | Path, split: str, filenames: Sequence[str], shape: Sequence[int]
 ) -> np.ndarray:
-    """What is where: uint8 [images, H, W, CHANNELS], presence and then one-hot attributes.
+    """What is where: uint8 [images, H, W, 1 + sum(GROUPS)], presence, then one-hot attributes.
 
     Args:
         data_dir: a CLEVR folder with `scenes/CLEVR_{split}_scenes.json`.
@@ -55,12 +51,13 @@ def read_targets(
         ) from None
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: not a file of scenes ({error})") from None
+    missing = [filename for filename in filenames if filename not in scenes]
+    if missing:
+        raise InputError(f"{path}: has no scene of {missing[0]}, and of {len(missing) - 1} others")
     with Image.open(Path(data_dir) / "images" / split / filenames[0]) as picture:
         width, height = picture.size  # which `pixel_coords` refer to
     targets = np.zeros([len(filenames), *shape, 1 + sum(GROUPS)], np.uint8)
     for image, filename in enumerate(filenames):
-        if filename not in scenes:
-            raise InputError(f"{path}: has no scene of {filename}")
         for thing in scenes[filename]["objects"]:
             column, row, _ = thing["pixel_coords"]
             row = min(int(row / height * shape[0]), shape[0] - 1)

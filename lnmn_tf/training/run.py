@@ -146,6 +146,7 @@ def fit(
         callbacks.Checkpoints(folder, clock, monitor, training.checkpoint_steps, board),
     ]
     while clock.epoch < training.epochs:
+        trainer.search(clock.epoch >= training.structure_start_epoch)
         # One `fit` an epoch, so that an epoch that begins in its middle is nothing special.
         trainer.fit(
             examples.epoch(clock.epoch, clock.batch),

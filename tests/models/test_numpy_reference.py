@@ -49,6 +49,12 @@ def node(alpha, x1, x2):
     return sum(weight * operator for weight, operator in zip(weights, operators))
 
 
+def layer_norm(layer, x):
+    mean, variance = x.mean(-1, keepdims=True), x.var(-1, keepdims=True)
+    scaled = (x - mean) / np.sqrt(variance + layer.epsilon)
+    return scaled * layer.gamma.numpy() + layer.beta.numpy()
+
+
 def lstm(cell, inputs):
     kernel, recurrent, bias = (v.numpy().astype(np.float64) for v in cell.trainable_variables)
     hidden = memory = np.zeros(cell.units)
@@ -96,7 +102,7 @@ class Reference:
         image = image.reshape(HEIGHT * WIDTH, -1).astype(np.float64)
         base = model.knowledge_base
         image = dense(base.output_layer, elu(dense(base.hidden, image)))
-        image = dense(model.image_projection, image)
+        image = layer_norm(model.image_norm, dense(model.image_projection, image))
 
         w = {v.name.split("/")[-1].split(":")[0]: v.numpy() for v in controller.variables}
         text, memory = w["initial_text"].astype(np.float64), np.zeros(config.mem_dim)
@@ -106,8 +112,9 @@ class Reference:
         for t in range(config.num_steps):
             query = encoding @ w["question_kernel"][t] + w["question_bias"]
             u = np.concatenate([query, text]) @ w["merge_kernel"] + w["merge_bias"]
-            weights = softmax(u @ w["module_kernel"])
-            text = softmax((u * words) @ w["word_kernel"][:, 0]) @ words
+            gain = config.controller_gain
+            weights = softmax(gain * u @ w["module_kernel"] + w["layout_bias"][t])
+            text = softmax(gain * (u * words) @ w["word_kernel"][:, 0]) @ embedded
             effects = list(self.effects(image, text, stack, pointer, memory))
             effects.append((stack, pointer, memory))  # NoOp
             history.append(weights)
@@ -116,24 +123,34 @@ class Reference:
                 for parts in zip(*effects)
             )
             pointer = softmax(pointer / config.pointer_temperature)
+        memory = layer_norm(model.memory_norm, memory)
         hidden = elu(dense(model.classifier_hidden, np.concatenate([encoding, memory])))
         return dense(model.classifier_output, hidden), np.stack(history), stack, pointer
 
     def effects(self, image, text, stack, pointer, memory):
         """Yields the (stack, pointer, memory) that each module but NoOp returns."""
-        text = dense(self.model.text_projection, text)
+        text = layer_norm(self.model.text_norm, dense(self.model.text_projection, text))
         top, below = stack @ pointer, stack @ down(pointer)
         for bank in self.model.banks:
             kind = bank.name.rsplit("/", maxsplit=1)[-1]
             structure = bank.fusion.structure.numpy()
             for cell in range(bank.cells):
                 alphas = list(structure[cell])
-                attention = top[:, None]
-                if kind in ("attention_4", "answer_4"):
-                    attention = node(alphas.pop(0), attention, below[:, None])
-                if kind == "relate_3":
-                    attention = softmax(top) @ image  # what the map points at, the same everywhere
-                fused = node(alphas[1], node(alphas[0], image, attention), text)
+                maps = [top, below] if kind.endswith("4") else [top]
+                seen, operands = image, [sigmoid(a)[:, None] for a in maps]
+                if kind.startswith(("relate", "answer")):  # what the maps point at, and how much
+                    pooling = self.model.poolings[kind]
+                    attended = [softmax(a) @ image for a in maps]
+                    operands = [
+                        r @ pooling.kernel.numpy()[i, cell]
+                        + sigmoid(a).sum() / len(a) ** 0.5 * pooling.count_kernel.numpy()[i, cell]
+                        for i, (a, r) in enumerate(zip(maps, attended))
+                    ]
+                    seen = attended[0][None] if kind.startswith("answer") else image
+                operand = operands[0]
+                if len(maps) == 2:
+                    operand = node(alphas.pop(0), *operands)
+                fused = node(alphas[1], node(alphas[0], seen, operand), text)
                 kernel, bias = bank.kernel.numpy()[cell], bank.bias.numpy()[cell]
                 if kind.startswith("answer"):
                     inputs = np.concatenate([text, memory, fused.sum(axis=0)])
@@ -141,7 +158,8 @@ class Reference:
                     yield stack, place, inputs @ kernel + bias
                     continue
                 place = {"push_3": up, "attention_4": down}.get(kind, lambda p: p)(pointer)
-                yield write(stack, place, fused @ kernel + bias), place, memory
+                written = self.model.config.attention_gain * (fused @ kernel + bias)
+                yield write(stack, place, written), place, memory
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -165,7 +183,7 @@ def test_forward_pass_is_that_of_the_formulas(seed):
     inputs = {"features": features, "question": question}
     model(inputs)
     for variable in model.trainable_variables:  # biases too, and mixtures far from even
-        variable.assign(random.normal(scale=0.5, size=variable.shape).astype(np.float32))
+        variable.assign(random.normal(scale=0.3, size=variable.shape).astype(np.float32))
     logits, trace = model(inputs)["logits"], model.trace(inputs)
     for example, length in enumerate((5, 3)):
         expected, weights, stack, pointer = Reference(model).answer(
