@@ -87,6 +87,9 @@ class TrainingConfig:
     curriculum_start: int = option(
         6, "Functions in the longest program of the first epoch of the curriculum.", minimum=1
     )
+    curriculum_hold: int = option(
+        0, "Epochs before the length of the curriculum's programs begins to grow.", minimum=0
+    )
     jit: bool = option(True, "Compile the gradients with XLA.")
     shards: int = option(
         1, "Parts that a batch is cut into, one for each core that XLA may use.", minimum=1
@@ -104,6 +107,11 @@ class TrainingConfig:
         if self.batch_size % self.shards:
             raise InputError(
                 f"--shards is {self.shards}; expected a divisor of --batch_size={self.batch_size}"
+            )
+        if self.curriculum_hold and self.curriculum_hold >= self.curriculum_epochs:
+            raise InputError(
+                f"--curriculum_hold is {self.curriculum_hold}; expected less than "
+                f"--curriculum_epochs={self.curriculum_epochs}"
             )
         if self.curriculum_epochs >= self.epochs:
             raise InputError(

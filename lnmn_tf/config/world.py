@@ -23,7 +23,9 @@ class WorldConfig:
     picture_height: int = option(320, "Rows of a picture, in pixels.", minimum=1)
     min_objects: int = option(3, "Fewest objects of a scene.", minimum=1)
     max_objects: int = option(10, "Most objects of a scene.", maximum=10)
-    question_types: tuple[str, ...] = option((), "Templates of questions; empty = all.")
+    question_types: tuple[str, ...] = option(
+        (), "Templates of questions, empty = all; zero_hop:4 asks a template four times as often."
+    )
     world_seed: int = option(0, "Of scenes and questions.", minimum=0)
     workers: int = option(
         0, "Processes that make the world; 0 = one for each core.", minimum=0, may_change=True

@@ -155,7 +155,8 @@ class TrainingExamples:
             return self.weights
         lengths = self.weights.questions.program_lengths
         longest = max(int(lengths.max()), training.curriculum_start)
-        share = epoch / training.curriculum_epochs
+        growing = training.curriculum_epochs - training.curriculum_hold
+        share = max(epoch - training.curriculum_hold, 0) / growing
         limit = training.curriculum_start + share * (longest - training.curriculum_start)
         return self.weights.select(lengths <= limit)
 

@@ -44,6 +44,14 @@ def test_an_epoch_of_the_weights_asks_no_question_twice(examples):
     assert len(seen) == len(set(seen.tolist()))
 
 
+def test_a_curriculum_may_hold_its_first_length(tiny_world):
+    choices = {"epochs": 6, "curriculum_epochs": 4, "curriculum_hold": 2, "curriculum_start": 9}
+    examples = TrainingExamples.open(tiny_config(tiny_world, **choices))
+    lengths = [examples.curriculum(epoch).questions.program_lengths.max() for epoch in range(6)]
+    assert lengths[0] == lengths[1] == lengths[2] <= 9
+    assert lengths[2] < lengths[4] == lengths[5]
+
+
 def test_a_curriculum_grows_from_short_programs_to_all(tiny_world):
     config = tiny_config(tiny_world, epochs=5, curriculum_epochs=3, curriculum_start=9)
     examples = TrainingExamples.open(config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -45,22 +46,40 @@ class AnswerBalance:
         return sum(self._counts[family_index].values())
 
 
-def families_of(question_types: Sequence[str]) -> list[int]:
-    """Returns the indices of the families of some question types.
+def families_of(question_types: Sequence[str]) -> dict[int, float]:
+    """Returns the weight of each family of some question types, by its index.
+
+    Args:
+      question_types: names, or name:weight, as in "zero_hop:4". Families of a type with weight 4 are
+        asked four times as often as those of a type with weight 1, which is the default.
 
     Raises:
-      InputError: there is no type, one is unknown, or one is given twice.
+      InputError: there is no type, one is unknown or given twice, or a weight is not a positive number.
     """
-    wrong = [name for name, times in Counter(question_types).items() if times > 1]
-    wrong += [name for name in question_types if name not in QUESTION_TYPES]
-    if wrong or not question_types:
+    weights: dict[str, float] = {}
+    for entry in question_types:
+        name, _, weight = entry.partition(":")
+        if name not in QUESTION_TYPES or name in weights or not _is_weight(weight or "1"):
+            weights.clear()
+            break
+        weights[name] = float(weight or 1)
+    if not weights:
         raise InputError(
-            f"question_types: {', '.join(question_types) or 'none'}; "
-            f"expected some of {', '.join(QUESTION_TYPES)}, each once"
+            f"question_types: {', '.join(question_types) or 'none'}; expected some of "
+            f"{', '.join(QUESTION_TYPES)}, each once, with a weight where wanted, as in zero_hop:4"
         )
-    return [
-        index for index, family in enumerate(FAMILIES) if family.question_type in question_types
-    ]
+    return {
+        index: weights[family.question_type]
+        for index, family in enumerate(FAMILIES)
+        if family.question_type in weights
+    }
+
+
+def _is_weight(text: str) -> bool:
+    try:
+        return 0.0 < float(text) < math.inf
+    except ValueError:
+        return False
 
 
 def generate_questions(
@@ -76,7 +95,7 @@ def generate_questions(
       scene: a scene in CLEVR's JSON form.
       rng: the source of chance; the same state and balance give the same questions.
       num_questions: how many questions; a scene of very few objects may not give as many.
-      question_types: some of QUESTION_TYPES.
+      question_types: see `families_of`.
       balance: the answers to the questions of other scenes so far; the new ones are added.
 
     Returns:
@@ -92,7 +111,7 @@ def generate_questions(
     balanced = True
     while len(questions) < num_questions:
         before = len(questions)
-        for index in sorted(families, key=lambda index: (balance.asked(index), rng.random())):
+        for index in sorted(families, key=lambda i: (balance.asked(i) / families[i], rng.random())):
             question = _ask(index, filter_index, rng, balance if balanced else None)
             if question is not None and question["question"] not in questions:
                 balance.add(index, question["answer"])

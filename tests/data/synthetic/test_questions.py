@@ -206,3 +206,15 @@ def test_importing_the_generator_does_not_import_tensorflow():
         "import sys, lnmn_tf.data.synthetic.generator as g; sys.exit('tensorflow' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+def test_a_weight_says_how_often_the_families_of_a_type_are_asked(scenes):
+    balance = AnswerBalance()
+    rng = random.Random(2)
+    for scene in scenes * 8:
+        generate_questions(scene, rng, 6, ("zero_hop:3", "one_hop"), balance)
+    asked = {1.0: [], 3.0: []}
+    for index, weight in families_of(("zero_hop:3", "one_hop")).items():
+        asked[weight].append(balance.asked(index))
+    ratio = np.mean(asked[3.0]) / np.mean(asked[1.0])
+    assert 2.0 < ratio < 4.0
