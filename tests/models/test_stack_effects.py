@@ -154,10 +154,15 @@ def test_a_model_of_fewer_modules_has_no_weights_for_the_others(inputs):
         assert name not in names
 
 
-def test_dropout_acts_in_training_alone(inputs):
+def test_dropout_acts_in_training_alone_and_from_step_to_step(inputs):
     tf.keras.utils.set_random_seed(4)
     model = StackNMN(ModelConfig.create("stack_nmn", **SIZES, num_steps=2, dropout=0.5))
     calm = [model(inputs, training=False)["logits"].numpy() for _ in range(2)]
     np.testing.assert_array_equal(*calm)
-    noisy = [model(inputs, training=True)["logits"].numpy() for _ in range(2)]
-    assert np.abs(noisy[0] - noisy[1]).max() > 1e-6
+    noisy = []
+    for step in (0, 0, 1):
+        model.dropout.step.assign(step)
+        noisy.append(model(inputs, training=True)["logits"].numpy())
+    np.testing.assert_array_equal(noisy[0], noisy[1])
+    assert np.abs(noisy[0] - calm[0]).max() > 1e-6
+    assert np.abs(noisy[0] - noisy[2]).max() > 1e-6
