@@ -138,12 +138,6 @@ class LNMN(StackMachine):
             if isinstance(bank.fusion, NodeChain):
                 bank.fusion.balanced = wanted and bank.fusion.is_balanced()
 
-    @property
-    def weight_variables(self) -> list[tf.Variable]:
-        """Every trainable variable that is not structure."""
-        structure = {id(variable) for variable in self.structure_variables}
-        return [variable for variable in self.trainable_variables if id(variable) not in structure]
-
     def prepare(self, knowledge_base: tf.Tensor) -> tuple[tf.Tensor, ...]:
         if not self.config.own_projection:
             knowledge_base = self.image_projection(knowledge_base)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -125,10 +126,14 @@ def fit(
     monitored = examples.structure.select(
         np.arange(min(training.monitor_questions, len(examples.structure.questions)))
     )
-    predictor = Predictor(trainer.network, training.batch_size)
+
+    @functools.cache  # when the search begins, minima enter the graph: an older one would be wrong
+    def predictor(searching: bool) -> Predictor:
+        return Predictor(trainer.network, training.batch_size)
 
     def monitor() -> float:
-        return accuracy_table(predictor(monitored), monitored.questions)["accuracy"]
+        predictions = predictor(trainer.searching)(monitored)
+        return accuracy_table(predictions, monitored.questions)["accuracy"]
 
     def describe(epoch: int, batch: int) -> str:
         (positions,) = examples.weight_batches(epoch, batch).map(lambda b: b["position"]).take(1)
