@@ -203,10 +203,10 @@ class ModelConfig:
     )
     feature_shape: tuple[int, ...] = option((0, 0, 0), flag=False)
     encoder_filters: tuple[int, ...] = option(
-        (24, 48, 64, 64, 64), "Channels of the image encoder's convolutions.", minimum=1
+        (24, 48, 48, 48, 96, 96), "Channels of the image encoder's convolutions.", minimum=1
     )
     encoder_strides: tuple[int, ...] = option(
-        (2, 2, 3, 1, 1), "Strides of the image encoder's convolutions.", minimum=1
+        (2, 2, 1, 1, 3, 1), "Strides of the image encoder's convolutions.", minimum=1
     )
     encoder_groups: tuple[int, ...] = option((), flag=False)
 

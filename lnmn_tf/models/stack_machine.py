@@ -161,7 +161,8 @@ class StackMachine(keras.Model):
             return inputs["features"]
         if self.image_encoder is None:
             raise ValueError("this model has no image encoder: give `features`, not `image`")
-        return self.image_encoder(inputs["image"])
+        # Statistics of batches are learned in pretraining alone: shards would each have their own.
+        return self.image_encoder(inputs["image"], training=False)
 
     def call(self, inputs: dict[str, tf.Tensor], training: bool | None = None):
         """See the class."""

@@ -21,7 +21,12 @@ from lnmn_tf.training.evaluation import Predictor, accuracy_table, format_table,
 from lnmn_tf.training.examples import TrainingExamples, open_split
 from lnmn_tf.training.networks import VOCABULARY, build_network, sizes_of
 from lnmn_tf.training.optimizers import create_slots, structure_optimizer, weight_optimizer
-from lnmn_tf.training.pretraining import pretrain
+from lnmn_tf.training.pretraining import (
+    attribute_accuracy,
+    describe_accuracy,
+    pretrain,
+    scenes_path,
+)
 
 METRICS = "metrics.json"
 FLAGS = "flags.txt"
@@ -61,10 +66,17 @@ def train(config: RunConfig, run_dir: Path, flags: str = "") -> dict:
 
     tf.keras.utils.set_random_seed(config.training.seed)
     network = build_network(config.model)
+    eyesight = {}
     if config.training.pretrain_epochs:
-        if not folder.exists():
-            pretrain(network.image_encoder, examples.weights, config)
-        network.image_encoder.trainable = False
+        encoder, data = network.image_encoder, config.data
+        if folder.exists():
+            folder.load_weights(network, "last")
+        else:
+            pretrain(encoder, examples.weights, config)
+        encoder.trainable = False
+        if scenes_path(data.data_dir, data.val_split).exists():
+            eyesight = attribute_accuracy(encoder, reported, data.data_dir, data.val_split)
+            print(describe_accuracy(eyesight), flush=True)
         examples = examples.encoded(network.image_encoder)
         reported = reported.encoded(network.image_encoder)
     trainer = make_trainer(network, config, examples.total_steps)
@@ -80,6 +92,7 @@ def train(config: RunConfig, run_dir: Path, flags: str = "") -> dict:
     metrics = {
         "val": accuracy_table(predictions, reported.questions),
         "baselines": {},
+        "image_encoder": eyesight,
         "held_out": {"accuracy": clock.best_accuracy, "step": clock.best_step},
         "steps": clock.step,
         "seconds": clock.seconds,
