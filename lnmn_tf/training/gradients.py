@@ -3,14 +3,24 @@
 XLA:CPU runs a compiled function on one core. So a batch is cut into as many shards as there are cores,
 each in a compiled call of its own, and the results are averaged: with equal shards, the gradient of a
 mean over the batch is the mean of the shards' gradients.
+
+Only its matrix products use a pool of threads, and the small ones of this model spend more time in
+waking these threads than in multiplying, twenty times more on a machine that has other work. As the
+shards keep all cores busy already, the pool is switched off.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
+
+# Read by XLA when it compiles for the first time; what the user has set there prevails.
+os.environ["XLA_FLAGS"] = (
+    f"--xla_cpu_multi_thread_eigen=false {os.environ.get('XLA_FLAGS', '')}".strip()
+)
 
 Batch = dict[str, tf.Tensor]
 Loss = Callable[[Batch], tuple[tf.Tensor, dict[str, tf.Tensor]]]
