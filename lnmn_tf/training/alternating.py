@@ -27,7 +27,7 @@ class AlternatingTrainer(keras.Model):
             (second order, DARTS equation 7), not at the weights as they are.
         clip_norm: largest global norm of the weights' gradient; 0 = unlimited.
         shards: parts that a batch is cut into, one for each core.
-        jit: compile the gradient functions with XLA.
+        xla: compile the gradient functions.
 
     Call arguments:
         The data of `fit` are pairs (weight batch, structure batch), each a dict with `question`,
@@ -42,7 +42,7 @@ class AlternatingTrainer(keras.Model):
         unrolled: bool = False,
         clip_norm: float = 0.0,
         shards: int = 1,
-        jit: bool = True,
+        xla: bool = True,
     ):
         super().__init__()
         self.network = network
@@ -52,13 +52,13 @@ class AlternatingTrainer(keras.Model):
         self.structure = list(getattr(network, "structure_variables", ()))
         names = {id(variable) for variable in self.structure}
         self.weights_of_network = [v for v in network.trainable_variables if id(v) not in names]
-        self._shards, self._jit = shards, jit
+        self._shards, self._xla = shards, xla
         self.searching = bool(self.structure)
         self._make_gradients()
 
     def _make_gradients(self) -> None:
         def gradients(loss, variables):
-            return ShardedGradients(loss, variables, self._shards, self._jit)
+            return ShardedGradients(loss, variables, self._shards, self._xla)
 
         weights, structure = self.weights_of_network, self.structure
         self._of_weights = gradients(self.weight_loss, weights)

@@ -27,6 +27,7 @@ from lnmn_tf.training.pretraining import (
     pretrain,
     scenes_path,
 )
+from lnmn_tf.training.shards import shards_for
 
 METRICS = "metrics.json"
 FLAGS = "flags.txt"
@@ -87,7 +88,7 @@ def train(config: RunConfig, run_dir: Path, flags: str = "") -> dict:
     clock = fit(trainer, examples, folder, progress)
 
     folder.load_weights(network, "best")
-    predictions = Predictor(network, config.training.batch_size)(reported)
+    predictions = Predictor(network, config.training.batch_size, config.training.xla)(reported)
     write_predictions(run_dir / "predictions.txt", predictions, examples.vocabulary)
     metrics = {
         "val": accuracy_table(predictions, reported.questions),
@@ -116,8 +117,8 @@ def make_trainer(network: StackMachine, config: RunConfig, total_steps: int) -> 
         structure_every=training.structure_every,
         unrolled=training.unrolled,
         clip_norm=training.clip_norm,
-        shards=training.shards,
-        jit=training.jit,
+        shards=shards_for(training.batch_size, training.shards),
+        xla=training.xla != "off",
     )
     of_weights = weight_optimizer(training, total_steps)
     of_structure = structure_optimizer(training, total_steps)
@@ -142,7 +143,7 @@ def fit(
 
     @functools.cache  # when the search begins, minima enter the graph: an older one would be wrong
     def predictor(searching: bool) -> Predictor:
-        return Predictor(trainer.network, training.batch_size)
+        return Predictor(trainer.network, training.batch_size, training.xla)
 
     def monitor() -> float:
         predictions = predictor(trainer.searching)(monitored)
