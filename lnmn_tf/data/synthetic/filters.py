@@ -78,6 +78,7 @@ class FilterIndex:
         self._fitting = [_fitting(item) for item in graph.objects]
         self._to_one: dict[tuple, ByLength] = {}
         self._to_set: dict[tuple, list[list[Filters]]] = {}
+        self._masked_by_slot: dict[tuple, list[tuple[Filters, int]]] = {}
 
     def to_one(
         self, slot: Slot, candidate: int, objects: int, without: tuple[int, ...]
@@ -120,13 +121,24 @@ class FilterIndex:
         if key not in self._to_set:
             options = defaultdict(list)
             if length or without or counted:
-                for filters in slot.by_length[length]:
-                    mask = self.masks[filters]
+                for filters, mask in self._masked(slot, length):
+                    # What no object passes finds as little, whatever is left out.
+                    if without and not mask:
+                        continue
                     found = mask & objects
-                    if all(mask & other != found for other in without):
+                    if found not in [mask & other for other in without]:
                         options[bin(found).count("1") if counted else found != 0].append(filters)
             self._to_set[key] = [options[amount] for amount in sorted(options)]
         return self._to_set[key]
+
+    def _masked(self, slot: Slot, length: int) -> list[tuple[Filters, int]]:
+        """The filters of a slot with what they find."""
+        key = (slot.rules, length)
+        if key not in self._masked_by_slot:
+            self._masked_by_slot[key] = [
+                (filters, self.masks[filters]) for filters in slot.by_length[length]
+            ]
+        return self._masked_by_slot[key]
 
 
 def _fitting(item: Mapping[str, str]) -> list[Filters]:
