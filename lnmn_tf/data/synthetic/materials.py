@@ -83,12 +83,13 @@ def _rubber(scene: Scene, surface: Surface, spans: dict[int, slice]) -> np.ndarr
     shining = lighting.lamps(scene.lights)
     light = lighting.light_on(surface.points, shining)
     brightness = np.maximum(light.towards(_facing_camera(surface)), 0) * light.strength
-    for lamp, caster, receiver in shadows.shading_pairs(scene.objects, shining):
-        if receiver in spans:
-            span = spans[receiver]
-            points = surface.points[:, span]
-            shadow = shadows.ball_shadow(scene.objects[caster], shining[lamp], points)
-            brightness[lamp, span] *= 1 - shadow
+    pairs = [pair for pair in shadows.shading_pairs(scene.objects, shining) if pair[2] in spans]
+    for index, lamp in enumerate(shining):
+        casters = [scene.objects[caster] for i, caster, _ in pairs if i == index]
+        receivers = [spans[receiver] for i, _, receiver in pairs if i == index]
+        points = [surface.points[:, span] for span in receivers]
+        for span, shade in zip(receivers, shadows.ball_shadows(casters, lamp, points)):
+            brightness[index, span] *= 1 - shade
     return lighting.SURROUND + lighting.colored(brightness, shining)
 
 

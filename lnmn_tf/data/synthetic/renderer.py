@@ -70,8 +70,10 @@ def _ground(scene: Scene, width: int, height: int) -> np.ndarray:
     brightness = lighting.ground_brightness(flat, shining).reshape(-1, height, width)
     boxes = shadows.cast_boxes(scene.objects, shining, scene.camera, width, height)
     for lamp, lit, boxes_of_lamp in zip(shining, brightness, boxes):
-        for thing, (rows, columns) in zip(scene.objects, boxes_of_lamp):
-            lit[rows, columns] *= 1 - shadows.cast_shadow(thing, lamp, points[:, rows, columns])
+        grounds = [points[:, rows, columns] for rows, columns in boxes_of_lamp]
+        shades = shadows.cast_shadows(scene.objects, lamp, grounds)
+        for box, shade in zip(boxes_of_lamp, shades):
+            lit[box] *= 1 - shade
     direct = lighting.colored(brightness.reshape(len(shining), -1), shining)
     radiance = lighting.ground_radiance(flat, surround.ravel(), direct)
     return radiance.reshape(3, height, width)

@@ -12,7 +12,7 @@ import numpy as np
 from lnmn_tf.data.synthetic.camera import Camera
 from lnmn_tf.data.synthetic.lighting import Lamp
 from lnmn_tf.data.synthetic.objects import SceneObject
-from lnmn_tf.data.synthetic.raycast import Box, boxes_around
+from lnmn_tf.data.synthetic.raycast import Box, boxes_around, dot
 
 # The share of the surround that an object takes from the ground right beside it, and how far that
 # reaches, in radii.
@@ -58,7 +58,7 @@ def contact_shadow(thing: SceneObject, ground: np.ndarray) -> np.ndarray:
 def cast_boxes(
     objects: Sequence[SceneObject], shining: Sequence[Lamp], camera: Camera, width: int, height: int
 ) -> list[list[Box]]:
-    """The pixels of the ground that `cast_shadow` can darken, for each lamp and object."""
+    """The pixels of the ground that `cast_shadows` can darken, for each lamp and object."""
     positions, radii, footprints = _figures(tuple(objects))
     base = positions[:, None, :2] + footprints[:, None, None] * _SQUARE
     outlines = []
@@ -71,117 +71,141 @@ def cast_boxes(
     return [boxes[first : first + count] for first in range(0, len(boxes), count)]
 
 
-class _Approach(NamedTuple):
-    """Where straight ways from points to a lamp come nearest to a place.
-
-    Attributes:
-      passing: there, as a share of the way, float32 [...].
-      distance: from there to the place, in world units, float32 [...].
-      along: scalar product of the ways from the point to the place and to the lamp, float32 [...].
-      squared: squared length of the way to the lamp, float32 [...].
-    """
-
-    passing: np.ndarray
-    distance: np.ndarray
-    along: np.ndarray
-    squared: np.ndarray
-
-
-def _approach(
-    offsets: Sequence[np.ndarray], lamp_offset: Sequence[float], last: float | None = None
-) -> _Approach:
-    """Follows the ways from points to a lamp, both seen from the place, up to a share of them.
-
-    Args:
-      offsets: of the points from the place, one array for each axis, float32 [...].
-      lamp_offset: of the lamp.
-      last: the share of the way at which it ends; None follows it wherever it leads.
-    """
-    own = sum(offset * offset for offset in offsets)
-    along = own - sum(offset * lamp for offset, lamp in zip(offsets, lamp_offset))
-    squared = 2 * along
-    squared -= own
-    squared += math.hypot(*lamp_offset) ** 2
-    np.maximum(squared, _NEARLY_ZERO, out=squared)
-    passing = np.maximum(along / squared, 0)
-    if last is not None:
-        np.minimum(passing, last, out=passing)
-    own -= passing * (2 * along - passing * squared)
-    distance = np.sqrt(np.maximum(own, 0, out=own), out=own)
-    return _Approach(passing, distance, along, squared)
-
-
-def cast_shadow(thing: SceneObject, lamp: Lamp, ground: np.ndarray) -> np.ndarray:
-    """Returns the share of the lamp's light that the object hides, float32 [...].
+def cast_shadows(
+    things: Sequence[SceneObject], lamp: Lamp, grounds: Sequence[np.ndarray]
+) -> list[np.ndarray]:
+    """Returns the share of a lamp's light that each object hides from the ground, float32 [...].
 
     A ground point is in shadow when its ray to the lamp, as far as it is below the object's top,
-    passes the object's upright axis within the radius.
+    passes the object's upright axis within the radius; spheres are balls.
 
     Args:
-      thing: the object.
+      things: the objects.
       lamp: the lamp.
-      ground: ground points, float32 [3, ...].
+      grounds: for each object, the ground points to look at, float32 [3, ...].
     """
-    if thing.shape == "sphere":
-        return ball_shadow(thing, lamp, ground)
-    share = 2 * thing.radius / float(lamp.position[2])  # of the way: below the object's top
-    offsets = [ground[axis] - thing.position[axis] for axis in range(2)]
-    to_lamp = [float(lamp.position[axis]) - thing.position[axis] for axis in range(2)]
-    if thing.shape == "cylinder":
-        way = _approach(offsets, to_lamp, share)
-        return _soft_edge(thing.radius - way.distance, way.passing, lamp)
-    offsets, to_lamp = _turned(thing, *offsets), _turned(thing, *to_lamp)
-    way = _approach(offsets, to_lamp, share)
-    reach = _half_width(thing, offsets, to_lamp, way)
-    return _soft_edge(reach - way.distance, way.passing, lamp)
+    shares: list[np.ndarray] = [ground[0] for ground in grounds]
+    for cubes in (True, False):
+        chosen = [i for i, thing in enumerate(things) if (thing.shape == "cube") == cubes]
+        bodies = [_Body.on_ground(things[i], lamp) for i in chosen]
+        for index, share in zip(chosen, _hidden(bodies, lamp, [grounds[i] for i in chosen], cubes)):
+            shares[index] = share
+    return shares
 
 
-def _turned(thing: SceneObject, x: float | np.ndarray, y: float | np.ndarray) -> tuple:
-    """Offsets from an object along its own sides."""
-    angle = math.radians(thing.rotation)
-    cosine, sine = math.cos(angle), math.sin(angle)
-    return cosine * x + sine * y, cosine * y - sine * x
+def ball_shadows(
+    things: Sequence[SceneObject], lamp: Lamp, points: Sequence[np.ndarray]
+) -> list[np.ndarray]:
+    """Returns the share of a lamp's light that a ball of each object's radius hides, float32 [...].
+
+    Exact for spheres; what other shapes throw on their neighbours is small enough to be round.
+
+    Args:
+      things: the objects that throw the shadows.
+      lamp: the lamp.
+      points: for each object, surface points to look at, float32 [3, ...].
+    """
+    return _hidden([_Body.ball(thing, lamp) for thing in things], lamp, points)
 
 
-def _half_width(
-    thing: SceneObject, offsets: Sequence[np.ndarray], to_lamp: Sequence[float], way: _Approach
-) -> np.ndarray:
-    """How far a cube reaches from its axis towards rays that pass it, float32 [...].
+class _Body(NamedTuple):
+    """What throws a shadow: a ball, or an upright tube, which has no height.
+
+    Attributes:
+      x, y, z: its centre; z is 0 for a tube, whose points and lamp are seen from above.
+      lamp_x, lamp_y, lamp_z: the lamp, seen from the centre and along the body's own sides.
+      reach: how far ways to the lamp can be hidden, as a share of them.
+      radius: in world units.
+      cosine, sine: of the turn of a cube.
+    """
+
+    x: float
+    y: float
+    z: float
+    lamp_x: float
+    lamp_y: float
+    lamp_z: float
+    reach: float
+    radius: float
+    cosine: float = 1.0
+    sine: float = 0.0
+
+    @classmethod
+    def ball(cls, thing: SceneObject, lamp: Lamp) -> _Body:
+        """The ball of an object's radius."""
+        to_lamp = (lamp.position - thing.position).tolist()
+        return cls(*thing.position, *to_lamp, math.inf, thing.radius)
+
+    @classmethod
+    def on_ground(cls, thing: SceneObject, lamp: Lamp) -> _Body:
+        """What throws an object's shadow on the ground."""
+        if thing.shape == "sphere":
+            return cls.ball(thing, lamp)
+        x, y, _ = thing.position
+        lamp_x, lamp_y, height = lamp.position.tolist()
+        lamp_x, lamp_y = lamp_x - x, lamp_y - y
+        cosine, sine = 1.0, 0.0
+        if thing.shape == "cube":
+            angle = math.radians(thing.rotation)
+            cosine, sine = math.cos(angle), math.sin(angle)
+            lamp_x, lamp_y = cosine * lamp_x + sine * lamp_y, cosine * lamp_y - sine * lamp_x
+        below_top = 2 * thing.radius / height
+        return cls(x, y, 0.0, lamp_x, lamp_y, 0.0, below_top, thing.radius, cosine, sine)
+
+
+def _hidden(bodies: Sequence[_Body], lamp: Lamp, points: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Returns the shares of a lamp's light that bodies, all cubes or all round, hide, float32 [...].
+
+    They are worked out together: numpy's price is per call, not per point.
+    """
+    if not bodies:
+        return []
+    shapes = [part.shape[1:] for part in points]
+    counts = [math.prod(shape) for shape in shapes]
+    x, y, z, lamp_x, lamp_y, lamp_z, reach, radius, cosine, sine = np.repeat(
+        np.array(bodies, np.float32).T, counts, axis=1
+    )
+    offsets = np.concatenate([part.reshape(3, -1) for part in points], axis=1)
+    offsets -= (x, y, z)
+    if cubes:
+        offsets[:2] = (
+            cosine * offsets[0] + sine * offsets[1],
+            cosine * offsets[1] - sine * offsets[0],
+        )
+    to_lamp = (lamp_x, lamp_y, lamp_z)
+    squared = dot(offsets, offsets)
+    along = squared - sum(map(np.multiply, offsets, to_lamp))  # way to the centre . way to the lamp
+    lamp_squared = sum(map(np.multiply, to_lamp, to_lamp))
+    way_squared = np.maximum(2 * along - squared + lamp_squared, _NEARLY_ZERO)
+    # Where the way comes nearest to the centre, as a share of it, and how near.
+    passing = np.minimum(np.maximum(along / way_squared, 0), reach)
+    distance = np.sqrt(np.maximum(squared - passing * (2 * along - passing * way_squared), 0))
+    if cubes:
+        sides = [np.abs(own + passing * (other - own)) for own, other in zip(offsets[:2], to_lamp)]
+        behind = along / np.sqrt(way_squared)
+        radius = radius * _widening(sides, distance, behind / radius)
+    shares = _soft_edge(radius - distance, passing, lamp)
+    parts = np.split(shares, np.cumsum(counts)[:-1])
+    return [part.reshape(shape) for part, shape in zip(parts, shapes)]
+
+
+def _widening(sides: Sequence[np.ndarray], distance: np.ndarray, behind: np.ndarray) -> np.ndarray:
+    """How far a cube reaches from its axis towards rays that pass it, in half sides, float32 [...].
 
     From well behind the cube, a ray on its way to the lamp grazes the outermost corner; from beside
     the base, only the base's own side is in the way.
 
     Args:
-      thing: the cube.
-      offsets: of the ground points from its axis, along its own sides, each float32 [...].
-      to_lamp: that of the lamp.
-      way: from the points to the lamp.
+      sides: from the axis to the ray, where it is nearest, along each of the cube's sides; without
+        the sign, each float32 [...].
+      distance: the length of the two.
+      behind: how far the ground point lies behind the axis, as the lamp sees it, in half sides.
     """
-    first, second = (
-        np.abs(offset + way.passing * (lamp - offset)) for offset, lamp in zip(offsets, to_lamp)
-    )
-    distance = np.maximum(way.distance, _NEARLY_ZERO)
+    first, second = sides
+    distance = np.maximum(distance, _NEARLY_ZERO)
     side = distance / np.maximum(np.maximum(first, second), _NEARLY_ZERO)
     corner = (first + second) / distance
-    behind = way.along / np.sqrt(way.squared)
-    blend = np.minimum(np.maximum(behind / thing.radius, 0), 1)
-    return thing.radius * (side + blend * (corner - side))
-
-
-def ball_shadow(thing: SceneObject, lamp: Lamp, points: np.ndarray) -> np.ndarray:
-    """Returns the share of the lamp's light that a ball of the object's radius hides.
-
-    Exact for spheres; what other shapes throw on their neighbours is small enough to be round.
-
-    Args:
-      thing: the object that throws the shadow.
-      lamp: the lamp.
-      points: surface points, float32 [3, ...].
-    """
-    offsets = [points[axis] - thing.position[axis] for axis in range(3)]
-    to_lamp = [float(lamp.position[axis]) - thing.position[axis] for axis in range(3)]
-    way = _approach(offsets, to_lamp)
-    return _soft_edge(thing.radius - way.distance, way.passing, lamp)
+    return side + np.minimum(np.maximum(behind, 0), 1) * (corner - side)
 
 
 def shading_pairs(
