@@ -153,7 +153,9 @@ class _Body(NamedTuple):
         return cls(x, y, 0.0, lamp_x, lamp_y, 0.0, below_top, thing.radius, cosine, sine)
 
 
-def _hidden(bodies: Sequence[_Body], lamp: Lamp, points: Sequence[np.ndarray]) -> list[np.ndarray]:
+def _hidden(
+    bodies: Sequence[_Body], lamp: Lamp, points: Sequence[np.ndarray], cubes: bool = False
+) -> list[np.ndarray]:
     """Returns the shares of a lamp's light that bodies, all cubes or all round, hide, float32 [...].
 
     They are worked out together: numpy's price is per call, not per point.
