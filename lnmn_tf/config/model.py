@@ -38,6 +38,7 @@ DIALECTS = {
         "product_bias": 0.0,
         "layout_bias": 0.0,
         "attention_gain": 1.0,
+        "attention_bias": 0.0,
         "controller_gain": 1.0,
         "structure_stddev": 1.0,
     },
@@ -58,6 +59,7 @@ DIALECTS = {
         "product_bias": 0.0,
         "layout_bias": 0.0,
         "attention_gain": 1.0,
+        "attention_bias": 0.0,
         "controller_gain": 1.0,
         "structure_stddev": 1.0,
     },
@@ -79,6 +81,8 @@ DIALECTS = {
         "product_bias": 2.0,
         "layout_bias": 3.0,
         "attention_gain": 4.0,
+        "attention_bias": -1.0,
+        "step_bias": True,
         "controller_gain": 2.0,
         "structure_stddev": 0.0,
     },
@@ -166,10 +170,15 @@ class ModelConfig:
     product_bias: float = option(2.0, "Added to alpha of the product at the start.")
     layout_bias: float = option(
         3.0,
-        "Added at the start to the logits of looking, in the last step of answering; 0 = no bias.",
+        "Added at the start to the logits of a plan for every question: look, push, look on, answer; "
+        "0 = no plan.",
         minimum=0,
     )
     attention_gain: float = option(4.0, "Factor of new attention maps.", above=0)
+    attention_bias: float = option(
+        -1.0,
+        "First bias of new attention maps, before --attention_gain; low = nothing is attended.",
+    )
     controller_gain: float = option(2.0, "Factor of the logits of modules and words.", above=0)
     classify_question: bool = option(True, "The classifier sees the question beside the memory.")
     attend_embeddings: bool = option(False, "c_t is a mix of word embeddings, not LSTM states.")

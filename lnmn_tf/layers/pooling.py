@@ -52,11 +52,10 @@ class Pooling(keras.layers.Layer):
             image: image features in map space, [batch, 1 or cells, positions, map_dim].
             maps: attention maps, before any sigmoid, each [batch, positions].
         """
-        positions = image.shape[2]
         attended, operands = [], []
         for index, attention in enumerate(maps):
             weights = tf.nn.softmax(attention, axis=-1)[:, tf.newaxis, tf.newaxis]
-            count = tf.reduce_sum(tf.sigmoid(attention), axis=-1) / positions**0.5
+            count = tf.reduce_sum(tf.sigmoid(attention), axis=-1)
             attended.append(tf.matmul(weights, image))
             operands.append(
                 tf.matmul(attended[-1], self.kernel[index])

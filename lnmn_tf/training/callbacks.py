@@ -58,7 +58,7 @@ class Clock:
 
 
 class Schedule(keras.callbacks.Callback):
-    """Sets lambda_w and the step of dropout before each step, and keeps the clock."""
+    """Sets lambda_w, who learns, and the step of dropout before each step, and keeps the clock."""
 
     def __init__(self, clock: Clock, config: TrainingConfig):
         super().__init__()
@@ -72,6 +72,7 @@ class Schedule(keras.callbacks.Callback):
         clock = self.clock
         epoch = clock.epoch + clock.batch / clock.steps_of_epochs[clock.epoch]
         self.model.entropy_weight.assign(entropy_weight(epoch, self.config))
+        self.model.controller_rate.assign(clock.epoch >= self.config.controller_start_epoch)
         for layer in self._dropouts:
             layer.step.assign(clock.step)
 

@@ -110,7 +110,7 @@ class Reference:
         pointer = np.eye(config.stack_len)[0]
         history = []
         for t in range(config.num_steps):
-            query = encoding @ w["question_kernel"][t] + w["question_bias"]
+            query = encoding @ w["question_kernel"][t] + w["question_bias"][t]
             u = np.concatenate([query, text]) @ w["merge_kernel"] + w["merge_bias"]
             gain = config.controller_gain
             weights = softmax(gain * u @ w["module_kernel"] + w["layout_bias"][t])
