@@ -79,7 +79,7 @@ DIALECTS = {
         "keep_memory": True,
         "position": "coordinates",
         "product_bias": 2.0,
-        "layout_bias": 3.0,
+        "layout_bias": 5.0,
         "attention_gain": 4.0,
         "attention_bias": -1.0,
         "step_bias": True,
@@ -169,7 +169,7 @@ class ModelConfig:
     structure_stddev: float = option(0.0, "Standard deviation of the first alpha.", minimum=0)
     product_bias: float = option(2.0, "Added to alpha of the product at the start.")
     layout_bias: float = option(
-        3.0,
+        5.0,
         "Added at the start to the logits of a plan for every question: look, push, look on, answer; "
         "0 = no plan.",
         minimum=0,

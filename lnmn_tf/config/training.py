@@ -62,11 +62,11 @@ class TrainingConfig:
     structure_start_epoch: int = option(
         0, "Epoch of the first structure step; before it the weights learn alone.", minimum=0
     )
-    controller_start_epoch: int = option(
-        0,
-        "Epoch from which the controller learns; before it layout and word attention stay as they "
-        "begin, and the modules learn alone.",
-        minimum=0,
+    words_start_epoch: int = option(
+        0, "Epoch from which word attention learns; before it, it stays as it began.", minimum=0
+    )
+    layout_start_epoch: int = option(
+        0, "Epoch from which the layout learns; before it, it stays as it began.", minimum=0
     )
     unrolled: bool = option(False, "Second-order structure gradients (DARTS).")
     sparsity: float = option(1.0, "lambda_op, weight of the structure's sparsity.", minimum=0)

@@ -101,6 +101,17 @@ class Controller(keras.layers.Layer):
             )
         self.built = True
 
+    @property
+    def word_variables(self) -> list[tf.Variable]:
+        """What the logits of words are linear in: without change there, they do not change from 0."""
+        return [self.word_kernel]
+
+    @property
+    def layout_variables(self) -> list[tf.Variable]:
+        """What the logits of modules are linear in, and their biases."""
+        biases = [] if self.layout_prior is None else [self.layout_bias]
+        return [self.module_kernel, *([self.module_bias] if self.mlp_dim else []), *biases]
+
     def plan(self, question: Question) -> tf.Tensor:
         """What each step knows before it begins, once per question: [num_steps, batch, columns].
 

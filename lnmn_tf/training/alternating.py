@@ -49,7 +49,9 @@ class AlternatingTrainer(keras.Model):
         self.sparsity, self.structure_every = sparsity, structure_every
         self.unrolled, self.clip_norm = unrolled, clip_norm
         self.entropy_weight = tf.Variable(0.0, trainable=False, name="lambda_w")
-        self.controller_rate = tf.Variable(1.0, trainable=False, name="controller_rate")
+        # 1, or 0 for as long as a choice of the controller stays as it began.
+        self.words_rate = tf.Variable(1.0, trainable=False, name="words_rate")
+        self.layout_rate = tf.Variable(1.0, trainable=False, name="layout_rate")
         self.structure = list(getattr(network, "structure_variables", ()))
         names = {id(variable) for variable in self.structure}
         self.weights_of_network = [v for v in network.trainable_variables if id(v) not in names]
@@ -122,18 +124,20 @@ class AlternatingTrainer(keras.Model):
                 ),
             )
         losses, gradients = self._of_weights(weight_batch)
-        gradients = self._hold_controller(gradients)
+        gradients = self._hold_choices(gradients)
         if self.clip_norm:
             gradients, norm = tf.clip_by_global_norm(gradients, self.clip_norm)
             losses["gradient_norm"] = norm
         self.optimizer.apply_gradients(zip(gradients, self.weights_of_network))  # noqa: B905
         return {**losses, **reports}
 
-    def _hold_controller(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
-        """Gradients of the weights, those of the controller times `controller_rate`, 0 or 1."""
-        held = {id(variable) for variable in self.network.controller.trainable_variables}
+    def _hold_choices(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
+        """Gradients of the weights; those of choices that are held are zero."""
+        controller = self.network.controller
+        rates = {id(v): self.words_rate for v in controller.word_variables}
+        rates |= {id(v): self.layout_rate for v in controller.layout_variables}
         return [
-            self.controller_rate * gradient if id(variable) in held else gradient
+            rates[id(variable)] * gradient if id(variable) in rates else gradient
             for gradient, variable in zip(gradients, self.weights_of_network)  # noqa: B905
         ]
 

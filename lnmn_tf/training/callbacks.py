@@ -72,7 +72,8 @@ class Schedule(keras.callbacks.Callback):
         clock = self.clock
         epoch = clock.epoch + clock.batch / clock.steps_of_epochs[clock.epoch]
         self.model.entropy_weight.assign(entropy_weight(epoch, self.config))
-        self.model.controller_rate.assign(clock.epoch >= self.config.controller_start_epoch)
+        self.model.words_rate.assign(clock.epoch >= self.config.words_start_epoch)
+        self.model.layout_rate.assign(clock.epoch >= self.config.layout_start_epoch)
         for layer in self._dropouts:
             layer.step.assign(clock.step)
 

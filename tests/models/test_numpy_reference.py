@@ -143,7 +143,7 @@ class Reference:
                     attended = [softmax(a) @ image for a in maps]
                     operands = [
                         r @ pooling.kernel.numpy()[i, cell]
-                        + sigmoid(a).sum() / len(a) ** 0.5 * pooling.count_kernel.numpy()[i, cell]
+                        + sigmoid(a).sum() * pooling.count_kernel.numpy()[i, cell]
                         for i, (a, r) in enumerate(zip(maps, attended))
                     ]
                     seen = attended[0][None] if kind.startswith("answer") else image
