@@ -5,6 +5,7 @@
     python -m lnmn_tf.main --mode=evaluate --run_dir=DIR [--split=val] [--checkpoint=best]
     python -m lnmn_tf.main --mode=answer   --run_dir=DIR --image=FILE --question="How many cubes?"
     python -m lnmn_tf.main --mode=generate --data_dir=DIR --train_images=2000
+    python -m lnmn_tf.main --mode=benchmark --preset=paper --run_dir=DIR
 
 A run folder goes on where it was stopped when the same command is given again. A flag that is not
 given is as its default or, where the default depends on it, as the --dialect says.
@@ -21,6 +22,7 @@ from pathlib import Path
 from absl import flags
 
 from lnmn_tf.config import RunConfig
+from lnmn_tf.config.command import COMMANDS
 from lnmn_tf.config.option import from_flag
 from lnmn_tf.config.run import all_options, describe_options, to_flags
 from lnmn_tf.errors import InputError
@@ -31,14 +33,6 @@ DEFINE = {
     float: flags.DEFINE_float,
     str: flags.DEFINE_string,
     tuple: flags.DEFINE_list,
-}
-# Flags that say what to do now; all others are fields of the config, and stay with the run.
-COMMANDS = {
-    "run_dir": ("runs/quickstart", "Folder of the run."),
-    "split": ("", "evaluate: the split; empty = --val_split."),
-    "checkpoint": ("best", "evaluate, answer: best or last."),
-    "image": ("", "answer: a picture, PNG or JPEG."),
-    "question": ("", "answer: a question about it, in English."),
 }
 
 
@@ -93,7 +87,14 @@ def make_world(config: RunConfig) -> None:
     generate_world(world, config.data.data_dir, progress=sys.stderr.isatty())
 
 
-MODES = {"train": train, "evaluate": evaluate, "answer": answer, "generate": generate}
+def benchmark(command: flags.FlagValues, choices: dict) -> None:
+    """Measures speed and memory."""
+    from lnmn_tf.benchmark.run import OPTIONS, benchmark
+
+    benchmark(choices, **{name: command[name].value for name in OPTIONS})
+
+
+MODES = {mode.__name__: mode for mode in (train, evaluate, answer, generate, benchmark)}
 
 
 def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, dict]:

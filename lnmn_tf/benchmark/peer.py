@@ -24,6 +24,15 @@ def prepare(task: dict):
     from architect import Architect
     from model import Stack_NMN
 
+    # Its `view` of the LSTM's outputs wants them contiguous, as the PyTorch of 2019 made them.
+    pad = torch.nn.utils.rnn.pad_packed_sequence
+
+    def pad_contiguously(*args, **kwargs):
+        outputs, lengths = pad(*args, **kwargs)
+        return outputs.contiguous(), lengths
+
+    torch.nn.utils.rnn.pad_packed_sequence = pad_contiguously
+
     torch.manual_seed(0)
     sizes, arrays = task["sizes"], dict(np.load(task["inputs"]))
     network = Stack_NMN(

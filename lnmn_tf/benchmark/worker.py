@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from lnmn_tf.errors import InputError
@@ -39,12 +39,13 @@ def serve(prepare: Callable[[dict], tuple[Callable[[], None], dict]]) -> None:
     call, report = prepare(json.loads(sys.argv[1]))
     reply(first=time.perf_counter() - start, **report)
     for line in sys.stdin:
-        seconds = []
+        seconds, cpu_seconds = [], []
         for _ in range(int(line)):
-            start = time.perf_counter()
+            start, cpu_start = time.perf_counter(), time.process_time()
             call()
             seconds.append(time.perf_counter() - start)
-        reply(seconds=seconds)
+            cpu_seconds.append(time.process_time() - cpu_start)
+        reply(seconds=seconds, cpu_seconds=cpu_seconds)
     reply(peak_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 
 
@@ -82,11 +83,11 @@ class Worker:
             raise InputError(f"{module} with {task}: " + " / ".join(said))
         self.report = json.loads(line)
 
-    def run(self, calls: int) -> Sequence[float]:
-        """Seconds of each of so many calls."""
+    def run(self, calls: int) -> dict[str, list[float]]:
+        """`seconds` and `cpu_seconds` (of all threads together) of each of so many calls."""
         self._process.stdin.write(f"{calls}\n")
         self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())["seconds"]
+        return json.loads(self._process.stdout.readline())
 
     def close(self) -> int:
         """Ends it. Returns the most bytes of memory that it held at any time."""
