@@ -1,8 +1,9 @@
-"""Gradients of a batch, split over the cores of the machine.
+"""Gradients of a batch, split over replicas, and on each over the cores of the machine.
 
 XLA:CPU runs a compiled function on one core. So a batch is cut into as many shards as there are cores,
 each in a compiled call of its own, and the results are averaged: with equal shards, the gradient of a
-mean over the batch is the mean of the shards' gradients.
+mean over the batch is the mean of the shards' gradients. The same holds for the parts that replicas
+have of a batch.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
+
+from lnmn_tf.training.replicas import mean_over_replicas
 
 Batch = dict[str, tf.Tensor]
 Loss = Callable[[Batch], tuple[tf.Tensor, dict[str, tf.Tensor]]]
@@ -42,7 +45,10 @@ class ShardedGradients:
         self._shard = tf.function(shard, jit_compile=jit, autograph=False)
 
     def __call__(self, batch: Batch) -> tuple[dict[str, tf.Tensor], list[tf.Tensor]]:
-        """Returns (the loss and its report, one gradient for each variable)."""
+        """Returns (the loss and its report, one gradient for each variable), of the whole batch."""
+        return mean_over_replicas(self._of_replica(batch))
+
+    def _of_replica(self, batch: Batch):
         if self.shards == 1:
             return self._shard(batch)
         parts = {name: tf.split(value, self.shards) for name, value in batch.items()}
