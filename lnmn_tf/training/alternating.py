@@ -111,7 +111,9 @@ class AlternatingTrainer(keras.Model):
     def make_train_function(self, force=False):
         """What `fit` calls at each step. Conditions stand outside of what replicas run in step."""
         if self.train_function is None or force:
-            self.train_function = tf.function(lambda iterator: self.train_step(next(iterator)))
+            self.train_function = tf.function(
+                lambda iterator: self.train_step(next(iterator)), autograph=False
+            )
         return self.train_function
 
     def train_step(self, data) -> dict[str, tf.Tensor]:
@@ -189,7 +191,9 @@ def _learning_rate(optimizer) -> tf.Tensor:
 
 def _apply(optimizer, gradients, variables) -> None:
     pairs = zip(gradients, variables)  # noqa: B905
-    optimizer.apply_gradients(pairs, experimental_aggregate_gradients=False)  # they are means already
+    optimizer.apply_gradients(
+        pairs, experimental_aggregate_gradients=False
+    )  # they are means already
 
 
 def _shift(variables, origin, direction, step) -> None:

@@ -18,7 +18,9 @@ import tensorflow as tf
 from lnmn_tf.config import MachineConfig, TrainingConfig
 from lnmn_tf.errors import InputError
 
-_EXPECTED = '{"cluster": {"worker": ["host0:2222", "host1:2222"]}, "task": {"type": "worker", "index": 0}}'
+_EXPECTED = (
+    '{"cluster": {"worker": ["host0:2222", "host1:2222"]}, "task": {"type": "worker", "index": 0}}'
+)
 _LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError)
 
 
@@ -126,7 +128,7 @@ def distribute(
 def wait_for_all(strategy: tf.distribute.Strategy) -> None:
     """Returns when every worker has come here."""
 
-    @tf.function
+    @tf.function(autograph=False)
     def meet():
         return strategy.run(lambda: mean_over_replicas(tf.zeros([])))
 
