@@ -21,7 +21,7 @@ from lnmn_tf.data.vocabulary import Vocabulary
 from lnmn_tf.errors import InputError
 from lnmn_tf.layers.encoders import ImageEncoder
 from lnmn_tf.training.encoded_store import EncodedStore
-from lnmn_tf.training.replicas import Part
+from lnmn_tf.training.replicas import WHOLE, Part
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,7 +179,7 @@ class TrainingExamples:
     def total_steps(self) -> int:
         return sum(self.steps_of_epochs)
 
-    def epoch(self, epoch: int, start: int, part: Part = Part()) -> tf.data.Dataset:
+    def epoch(self, epoch: int, start: int, part: Part = WHOLE) -> tf.data.Dataset:
         """Pairs (weight batch, structure batch) of an epoch, from batch `start` on.
 
         A pure function of seed, epoch and start: a run that was killed goes on where it was. A worker
@@ -192,7 +192,7 @@ class TrainingExamples:
         )
         return pairs.apply(tf.data.experimental.assert_cardinality(steps))
 
-    def weight_batches(self, epoch: int, start: int, part: Part = Part()) -> tf.data.Dataset:
+    def weight_batches(self, epoch: int, start: int, part: Part = WHOLE) -> tf.data.Dataset:
         """The training batches of an epoch, from batch `start` on."""
         return self._batches(self.curriculum(epoch), epoch, start, part)
 

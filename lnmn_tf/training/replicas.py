@@ -32,6 +32,9 @@ class Part(NamedTuple):
     replicas: int = 1  # of this worker
 
 
+WHOLE = Part()
+
+
 @functools.cache  # several machines can only be joined once in a process
 def make_strategy(name: str) -> tf.distribute.Strategy:
     """The strategy of `--strategy`; to be made before anything is computed.
@@ -108,7 +111,7 @@ def distribute(
         make: the batches of one worker, all shapes static.
     """
     if strategy.num_replicas_in_sync == 1:
-        return make(Part())
+        return make(WHOLE)
 
     def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
         count = context.num_input_pipelines

@@ -19,8 +19,9 @@ import tests.training.tiny_network as tiny
 from lnmn_tf.config import TrainingConfig
 from lnmn_tf.errors import InputError
 from lnmn_tf.training import replicas
-from tests.training.test_kill import PATIENCE, ROOT, final_tensors, last_step
+from tests.training.test_kill import ROOT, final_tensors, last_step
 
+PATIENCE = 400.0  # seconds; on an idle machine these runs take a tenth of it
 DAWDLE = "300"  # milliseconds a step, so that a kill finds the run in its middle
 
 
