@@ -17,7 +17,7 @@ from lnmn_tf.data.image_store import ImageStore
 from lnmn_tf.data.question_set import QuestionSet
 from lnmn_tf.errors import InputError
 
-WINDOW_BYTES = 512 << 20
+WINDOW_BYTES = 128 << 20
 _PREFETCHED_BATCHES = 2
 
 
@@ -101,11 +101,13 @@ def batches(
     signature = _signature(question_set, store, batch_size)
     dataset = tf.data.Dataset.from_generator(generate, output_signature=signature)
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(count - start))
-    if store.dtype == np.uint8:
-        dataset = dataset.map(
-            lambda batch: {**batch, store.key: tf.cast(batch[store.key], tf.float32) / 255.0}
-        )
-    return dataset.prefetch(_PREFETCHED_BATCHES)
+    scale = 255.0 if store.dtype == np.uint8 else 1.0
+
+    def to_floats(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return {**batch, store.key: tf.cast(batch[store.key], tf.float32) / scale}
+
+    # Batches wait as they are stored, which takes less memory than floats.
+    return dataset.prefetch(_PREFETCHED_BATCHES).map(to_floats)
 
 
 def _epoch_order(

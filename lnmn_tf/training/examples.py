@@ -57,7 +57,7 @@ def open_split(
     Raises:
         InputError: see `read_questions`, `PixelStore` and `FeatureStore`.
     """
-    data = config.data
+    data, cache_bytes = config.data, config.data.cache_mb << 20
     questions = read_questions(
         data.data_dir,
         split,
@@ -67,7 +67,12 @@ def open_split(
     )
     if data.features:
         path = data.features.replace("{split}", split)
-        store = FeatureStore(path, questions.image_rows, images_in_split=questions.images_in_split)
+        store = FeatureStore(
+            path,
+            questions.image_rows,
+            images_in_split=questions.images_in_split,
+            cache_bytes=cache_bytes,
+        )
     else:
         store = PixelStore(
             data.data_dir,
@@ -75,6 +80,7 @@ def open_split(
             questions.image_filenames,
             config.model.image_height,
             config.model.image_width,
+            cache_bytes=cache_bytes,
         )
     return Examples(questions, store)
 
@@ -228,5 +234,6 @@ class TrainingExamples:
             epoch=epoch,
             start=start,
             drop_remainder=True,
+            window_bytes=self.config.data.window_mb << 20,
             part=(part.index, part.count),
         )

@@ -192,13 +192,15 @@ def test_pixels_become_floats_between_0_and_1(questions):
     np.testing.assert_allclose(batch["image"][:, 4, 2], expected / 255, rtol=1e-6)
 
 
-def test_a_feature_file_on_disk_gives_the_same_batches_as_in_memory(questions, tmp_path):
-    features = np.random.default_rng(0).normal(size=[IMAGES, 17, 2, 2]).astype(np.float32)
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_a_feature_file_on_disk_gives_the_same_batches_as_in_memory(questions, tmp_path, dtype):
+    features = np.random.default_rng(0).normal(size=[IMAGES, 17, 2, 2]).astype(dtype)
     with h5py.File(tmp_path / "features.h5", "w") as file:
         file["features"] = features
     on_disk = FeatureStore(tmp_path / "features.h5", questions.image_rows, cache_bytes=0)
     for batch in epoch(questions, on_disk):
         expected = features[questions.image_index[batch["position"]]].transpose(0, 2, 3, 1)
+        assert batch["features"].dtype == np.float32
         np.testing.assert_array_equal(batch["features"], expected)
 
 
