@@ -50,7 +50,8 @@ class CellBank(keras.layers.Layer):
         text = text[:, tf.newaxis, tf.newaxis]
         if not self.own_projection:
             return text
-        return tf.matmul(text, self.text_kernel) + self.text_bias[:, tf.newaxis]
+        kernel, bias = (tf.cast(x, text.dtype) for x in (self.text_kernel, self.text_bias))
+        return tf.matmul(text, kernel) + bias[:, tf.newaxis]
 
     def _kernel(self, name: str, fan_in: int, fan_out: int) -> tf.Variable:
         limit = (6.0 / (fan_in + fan_out)) ** 0.5  # Glorot, per cell

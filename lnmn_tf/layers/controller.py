@@ -117,14 +117,16 @@ class Controller(keras.layers.Layer):
 
         That is W1^(t) q + b1, and the layout bias of the step where there is one.
         """
-        bias = self.question_bias
+        dtype = question.encoding.dtype
+        kernel, bias = tf.cast(self.question_kernel, dtype), tf.cast(self.question_bias, dtype)
         bias = bias[:, tf.newaxis] if self.step_bias else bias
-        queries = tf.einsum("bi,tio->tbo", question.encoding, self.question_kernel) + bias
+        queries = tf.einsum("bi,tio->tbo", question.encoding, kernel) + bias
         if self.layout_prior is None:
             return queries
         batch = tf.shape(question.encoding)[0]
         shape = [self.num_steps, batch, self.num_modules]
-        return tf.concat([queries, tf.broadcast_to(self.layout_bias[:, tf.newaxis], shape)], -1)
+        layout_bias = tf.cast(self.layout_bias, dtype)[:, tf.newaxis]
+        return tf.concat([queries, tf.broadcast_to(layout_bias, shape)], -1)
 
     def call(self, plan: tf.Tensor, text: tf.Tensor, question: Question) -> Instruction:
         """One step.

@@ -8,6 +8,7 @@ from tensorflow import keras
 from lnmn_tf.models.stack_machine import StackMachine
 from lnmn_tf.training.gradients import Batch, ShardedGradients
 from lnmn_tf.training.objectives import cross_entropy, module_entropy, structure_sparsity
+from lnmn_tf.training.replicas import run_on_replicas
 
 
 class AlternatingTrainer(keras.Model):
@@ -110,6 +111,14 @@ class AlternatingTrainer(keras.Model):
         report = {"structure_cross_entropy": error, "structure_sparsity": sparsity}
         return error - self.sparsity * sparsity, report
 
+    def make_train_function(self, force=False):
+        """What `fit` calls at each step. Conditions stand outside of what replicas run in step."""
+        if self.train_function is None or force:
+            self.train_function = tf.function(
+                lambda iterator: self.train_step(next(iterator)), autograph=False
+            )
+        return self.train_function
+
     def train_step(self, data) -> dict[str, tf.Tensor]:
         """Algorithm 2, one turn. Returns what the two losses report."""
         weight_batch, structure_batch = data
@@ -118,18 +127,21 @@ class AlternatingTrainer(keras.Model):
             due = tf.equal(self.optimizer.iterations % self.structure_every, 0)
             reports = tf.cond(
                 due,
-                lambda: self._structure_step(weight_batch, structure_batch),
+                lambda: run_on_replicas(self._structure_step, weight_batch, structure_batch),
                 lambda: dict.fromkeys(
                     ("structure_loss", "structure_cross_entropy", "structure_sparsity"), 0.0
                 ),
             )
-        losses, gradients = self._of_weights(weight_batch)
+        return {**run_on_replicas(self._weight_step, weight_batch), **reports}
+
+    def _weight_step(self, batch: Batch) -> dict[str, tf.Tensor]:
+        losses, gradients = self._of_weights(batch)
         gradients = self._hold_choices(gradients)
         if self.clip_norm:
             gradients, norm = tf.clip_by_global_norm(gradients, self.clip_norm)
             losses["gradient_norm"] = norm
-        self.optimizer.apply_gradients(zip(gradients, self.weights_of_network))  # noqa: B905
-        return {**losses, **reports}
+        _apply(self.optimizer, gradients, self.weights_of_network)
+        return losses
 
     def _hold_choices(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
         """Gradients of the weights; those of choices that are held are zero."""
@@ -146,7 +158,7 @@ class AlternatingTrainer(keras.Model):
             losses, gradients = self._unrolled_gradients(weight_batch, structure_batch)
         else:
             losses, gradients = self._of_structure(structure_batch)
-        self.arch_optimizer.apply_gradients(zip(gradients, self.structure))  # noqa: B905
+        _apply(self.arch_optimizer, gradients, self.structure)
         losses["structure_loss"] = losses.pop("loss")
         return losses
 
@@ -191,6 +203,17 @@ def _learning_rate(optimizer) -> tf.Tensor:
     return rate(optimizer.iterations) if callable(rate) else rate
 
 
+def _apply(optimizer, gradients, variables) -> None:
+    pairs = zip(gradients, variables)  # noqa: B905
+    optimizer.apply_gradients(
+        pairs, experimental_aggregate_gradients=False
+    )  # they are means already
+
+
 def _shift(variables, origin, direction, step) -> None:
-    for variable, start, change in zip(variables, origin, direction):  # noqa: B905
-        variable.assign(start + step * change)
+    def assign(strategy, values):
+        for variable, value in zip(variables, values):  # noqa: B905
+            strategy.extended.update(variable, lambda v, x: v.assign(x), args=(value,))
+
+    values = [start + step * change for start, change in zip(origin, direction)]  # noqa: B905
+    tf.distribute.get_replica_context().merge_call(assign, args=(values,))

@@ -1,6 +1,6 @@
-"""Gradients of a batch, split over the cores of the machine.
+"""Gradients of a batch, split over replicas, and on each over the cores of the machine.
 
-With equal shards, the gradient of a mean over the batch is the mean of the shards' gradients.
+With equal parts, the gradient of a mean over the batch is the mean of the parts' gradients.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from lnmn_tf.training.replicas import mean_over_replicas
 from lnmn_tf.training.shards import Batch, Sharded
 
 Loss = Callable[[Batch], tuple[tf.Tensor, dict[str, tf.Tensor]]]
@@ -41,8 +42,8 @@ class ShardedGradients(Sharded):
         super().__init__(shard, shards, xla)
 
     def __call__(self, batch: Batch) -> tuple[dict[str, tf.Tensor], list[tf.Tensor]]:
-        """Returns (the loss and its report, one gradient for each variable)."""
-        return tf.nest.map_structure(_mean, *super().__call__(batch))
+        """Returns (the loss and its report, one gradient for each variable), of the whole batch."""
+        return mean_over_replicas(tf.nest.map_structure(_mean, *super().__call__(batch)))
 
 
 def _mean(*values: Any) -> tf.Tensor:

@@ -23,6 +23,7 @@ from lnmn_tf.data.synthetic.programs import ATTRIBUTES
 from lnmn_tf.errors import InputError
 from lnmn_tf.layers.encoders import ImageEncoder
 from lnmn_tf.training.examples import Examples
+from lnmn_tf.training.replicas import mean_over_replicas, run_on_replicas
 
 GROUPS = tuple(len(values) for values in ATTRIBUTES.values())
 
@@ -103,14 +104,21 @@ def pretrain(encoder: ImageEncoder, examples: Examples, config: RunConfig) -> fl
     schedule = keras.optimizers.schedules.CosineDecay(3e-3, steps)
     optimizer = keras.optimizers.legacy.Adam(schedule)
 
-    @tf.function
-    def step(pixels: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+    def update(pixels: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             logits = encoder.logits(tf.cast(pixels, tf.float32) / 255.0, training=True)
             loss = _loss(logits, tf.cast(target, tf.float32))
         variables = encoder.trainable_variables
-        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))  # noqa: B905
+        gradients = mean_over_replicas(tape.gradient(loss, variables))  # all see the same batch
+        optimizer.apply_gradients(
+            zip(gradients, variables),  # noqa: B905
+            experimental_aggregate_gradients=False,
+        )
         return loss
+
+    @tf.function
+    def step(pixels: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+        return run_on_replicas(update, pixels, target)
 
     order, loss = np.random.default_rng(seed), 0.0
     with tqdm(total=steps, desc="pretraining the image encoder", disable=None) as bar:
