@@ -1,0 +1,76 @@
+"""The signatures, loaded in Python: they answer as the Keras model does."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from lnmn_tf.data.vocabulary import tokenize
+from tests.export.conftest import PICTURES, QUESTIONS, encoded
+
+
+@pytest.fixture(scope="session")
+def batch(trained):
+    """Seven questions about seven pictures of the model's size: no scaling, so the same pixels."""
+    model = trained.config.model
+    pictures = [encoded(model.image_height, model.image_width, seed=i) for i in range(7)]
+    ids = [trained.vocabulary.encode(question) for question in QUESTIONS]
+    padded = np.zeros([7, max(map(len, ids))], np.int32)
+    for row, numbers in zip(padded, ids):  # noqa: B905 (Python 3.9)
+        row[: len(numbers)] = numbers
+    return {"question": tf.constant(QUESTIONS), "image": tf.constant(pictures)}, padded
+
+
+@pytest.fixture(scope="session")
+def expected(trained, batch):
+    """Outputs and trace of the Keras model."""
+    request, ids = batch
+    pixels = tf.stack([tf.io.decode_png(picture, 3) for picture in request["image"]])
+    return trained.network.answer_and_trace(
+        {"question": tf.constant(ids), "image": tf.cast(pixels, tf.float32) / 255.0}
+    )
+
+
+@pytest.mark.parametrize("name", ["serving_default", "explain", "answer_from_ids"])
+@pytest.mark.parametrize("size", [1, 2, 7])
+def test_every_signature_answers_as_the_keras_model(
+    signatures, trained, batch, expected, name, size
+):
+    request, ids = batch
+    length = np.count_nonzero(ids[:size].any(axis=0))
+    question = {"question_ids": tf.constant(ids[:size, :length])}
+    if name != "answer_from_ids":
+        question = {"question": request["question"][:size]}
+    reply = signatures[name](image=request["image"][:size], **question)
+    probabilities = tf.nn.softmax(expected[0]["logits"][:size]).numpy()
+    order = np.argsort(-probabilities, kind="stable")[:, :5]
+    texts = np.array(trained.vocabulary.answers)[order]
+    assert [[a.decode() for a in row] for row in reply["top_answers"].numpy()] == texts.tolist()
+    assert [answer.decode() for answer in reply["answer"].numpy()] == texts[:, 0].tolist()
+    best = np.take_along_axis(probabilities, order, axis=1)
+    np.testing.assert_allclose(reply["top_probabilities"], best, atol=1e-5)
+    np.testing.assert_allclose(reply["probability"], best[:, 0], atol=1e-5)
+
+
+def test_explain_tells_what_the_trace_tells(signatures, trained, batch, expected):
+    reply = signatures["explain"](**batch[0])
+    trace = expected[1]
+    for name in ("word_attention", "module_weights", "attention", "pointer"):
+        np.testing.assert_allclose(reply[name], getattr(trace, name), atol=1e-5, err_msg=name)
+    words = [[word.decode() for word in row if word] for row in reply["words"].numpy()]
+    assert words == [tokenize(question) for question in QUESTIONS]
+    names = [name.encode() for name in trained.network.module_names]
+    assert (reply["module_names"].numpy() == names).all()
+
+
+def test_a_picture_of_any_size_is_answered(signatures, batch):
+    request = {**batch[0], "image": tf.constant(PICTURES)}
+    assert signatures["serving_default"](**request)["answer"].shape == [7]
+
+
+def test_answer_and_trace_is_call_and_trace_at_once(trained, batch, expected):
+    pixels = tf.stack([tf.io.decode_png(picture, 3) for picture in batch[0]["image"]])
+    inputs = {"question": tf.constant(batch[1]), "image": tf.cast(pixels, tf.float32) / 255.0}
+    outputs = trained.network(inputs, training=False)
+    np.testing.assert_allclose(outputs["logits"], expected[0]["logits"], atol=1e-6)
