@@ -5,24 +5,50 @@ A demonstration for one person at one machine: it listens on 127.0.0.1 alone.
 
 from __future__ import annotations
 
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from http import HTTPStatus
 from pathlib import Path
 
-from export.demo.examples import Example
+from export.demo.examples import Example, find_examples
 from export.demo.http_server import BoundedServer
-from export.demo.paths import MODEL_NAME, Handler
+from export.demo.paths import Handler
 from export.demo.refusal import Refusal
 from export.demo.rest import parse_request, render_reply
 from export.demo.served_model import ServedModel
+from export.warm_up import MODEL_NAME
+from lnmn_tf.config import ExportConfig
+from lnmn_tf.errors import InputError
 
 HOST = "127.0.0.1"
 MOST_EXAMPLES = 64  # in one request
 AT_A_TIME = 2  # predictions that run
 MOST_WAITING = 16  # predictions that run or wait; what comes beyond is refused at once
 SECONDS_TO_ANSWER = 30.0
+
+
+def serve_run(run_dir: str | os.PathLike, options: ExportConfig) -> None:
+    """Serves the newest exported version of a run until it is interrupted.
+
+    Raises:
+        InputError: nothing was exported, or the port is taken.
+    """
+    folder = Path(options.export_dir or Path(run_dir) / "export")
+    model = ServedModel(folder)
+    demonstration = Demonstration(model, find_examples(Path(run_dir)), options.port)
+    print(
+        f"version {model.version} of {folder}, on this machine only:\n"
+        f"  page  {demonstration.url}\n"
+        f"  REST  {demonstration.url}v1/models/{MODEL_NAME}:predict\n"
+        "a demonstration: to serve others, take TensorFlow Serving (export/serving); Ctrl-C ends it",
+        flush=True,
+    )
+    try:
+        demonstration.run()
+    except KeyboardInterrupt:
+        print("ended")
 
 
 class Demonstration:
@@ -32,13 +58,21 @@ class Demonstration:
         model: what answers.
         examples: to try.
         port: on 127.0.0.1; 0 = any free one.
+
+    Raises:
+        InputError: the port cannot be had.
     """
 
     def __init__(self, model: ServedModel, examples: list[Example], port: int):
         self.model, self.examples = model, examples
         self._pool = ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="predict")
         self._places = threading.BoundedSemaphore(MOST_WAITING)
-        self.server = BoundedServer((HOST, port), Handler)
+        try:
+            self.server = BoundedServer((HOST, port), Handler)
+        except OSError as error:
+            raise InputError(
+                f"--port is {port}: {os.strerror(error.errno)}; expected a free one, or 0 for any"
+            ) from None
         self.server.demonstration = self
 
     @property

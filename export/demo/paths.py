@@ -17,8 +17,8 @@ from importlib import resources
 
 from export.demo.http_server import BoundedHandler
 from export.demo.refusal import Refusal, invalid
+from export.warm_up import MODEL_NAME
 
-MODEL_NAME = "lnmn"
 PAGE = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/style.css": ("style.css", "text/css; charset=utf-8"),
