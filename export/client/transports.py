@@ -114,7 +114,7 @@ class GrpcTransport:
     def _translated(self, error: Any) -> ServingError:
         codes, code = self._grpc.StatusCode, error.code()
         if code == codes.UNAVAILABLE:
-            return Unavailable(error.details())
+            return Unavailable(_sentence(error.details()))
         if code == codes.DEADLINE_EXCEEDED:
             return Late(error.details())
         if code in (codes.UNAUTHENTICATED, codes.PERMISSION_DENIED):

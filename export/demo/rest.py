@@ -118,11 +118,8 @@ def to_array(name: str, value: Any, spec: TensorSpec) -> np.ndarray:
             f"'{name}' has the shape {_shape_text(shape)}; expected {_shape_text(spec.shape)}"
         )
     array = np.empty(len(leaves), spec.dtype)
-    try:
-        with np.errstate(over="ignore"):
-            array[:] = leaves
-    except OverflowError:
-        raise invalid(f"'{name}' holds a number too large for {spec.dtype.name}") from None
+    with np.errstate(over="ignore"):  # a float that is too large becomes infinite
+        array[:] = leaves
     return array.reshape(shape)
 
 
@@ -202,7 +199,11 @@ def _leaf(name: str, value: Any, dtype: np.dtype) -> Any:
             except (binascii.Error, ValueError) as error:
                 raise invalid(f"'{name}' is not base64: {error}") from None
         raise invalid(f'\'{name}\' holds {_shown(value)}; expected text or {{"b64": "..."}}')
-    if kind is int or (kind is float and dtype.kind == "f"):
+    if kind in (int, float) and dtype.kind == "f":
+        return value
+    if kind is int and dtype.kind == "i":
+        if abs(value) > np.iinfo(dtype).max:
+            raise invalid(f"'{name}' holds {value}; too large for {dtype.name}")
         return value
     raise invalid(f"'{name}' holds {_shown(value)}; expected {dtype.name}")
 
