@@ -44,7 +44,7 @@ def _decode(number: tf.Tensor, content: tf.Tensor) -> tf.Tensor:
     content = checked(
         content,
         (is_png | is_jpeg) & (length >= _HEADER_BYTES),
-        "image {} is not a picture: expected the bytes of a PNG or JPEG file, not {} others",
+        "image {} is not a picture: expected the bytes of a PNG or JPEG file, found {} others",
         number,
         length,
     )

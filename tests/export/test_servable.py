@@ -7,29 +7,7 @@ import pytest
 import tensorflow as tf
 
 from lnmn_tf.data.vocabulary import tokenize
-from tests.export.conftest import PICTURES, QUESTIONS, encoded
-
-
-@pytest.fixture(scope="session")
-def batch(trained):
-    """Seven questions about seven pictures of the model's size: no scaling, so the same pixels."""
-    model = trained.config.model
-    pictures = [encoded(model.image_height, model.image_width, seed=i) for i in range(7)]
-    ids = [trained.vocabulary.encode(question) for question in QUESTIONS]
-    padded = np.zeros([7, max(map(len, ids))], np.int32)
-    for row, numbers in zip(padded, ids):  # noqa: B905 (Python 3.9)
-        row[: len(numbers)] = numbers
-    return {"question": tf.constant(QUESTIONS), "image": tf.constant(pictures)}, padded
-
-
-@pytest.fixture(scope="session")
-def expected(trained, batch):
-    """Outputs and trace of the Keras model."""
-    request, ids = batch
-    pixels = tf.stack([tf.io.decode_png(picture, 3) for picture in request["image"]])
-    return trained.network.answer_and_trace(
-        {"question": tf.constant(ids), "image": tf.cast(pixels, tf.float32) / 255.0}
-    )
+from tests.export.conftest import PICTURES, QUESTIONS
 
 
 @pytest.mark.parametrize("name", ["serving_default", "explain", "answer_from_ids"])
