@@ -5,6 +5,7 @@
     python -m lnmn_tf.main --mode=evaluate --run_dir=DIR [--split=val] [--checkpoint=best]
     python -m lnmn_tf.main --mode=answer   --run_dir=DIR --image=FILE --question="How many cubes?"
     python -m lnmn_tf.main --mode=export   --run_dir=DIR [--export_dir=DIR]
+    python -m lnmn_tf.main --mode=serve    --run_dir=DIR [--port=8501]
     python -m lnmn_tf.main --mode=generate --data_dir=DIR --train_images=2000
 
 A run folder goes on where it was stopped when the same command is given again. A flag that is not
@@ -85,6 +86,13 @@ def export(command: flags.FlagValues, choices: dict) -> None:
     print(how_to_query(export_run(run, options)))
 
 
+def serve(command: flags.FlagValues, choices: dict) -> None:
+    """Serves the newest exported version on this machine, with a page to ask it on."""
+    from export.demo.demonstration import serve_run
+
+    serve_run(command.run_dir, ExportConfig.create(choices))
+
+
 def generate(command: flags.FlagValues, choices: dict) -> None:
     """Makes the embedded world."""
     config = RunConfig.create({"image_height": 1, "image_width": 1, **choices})
@@ -96,17 +104,11 @@ def make_world(config: RunConfig) -> None:
     """Makes what is missing of the embedded world in --data_dir."""
     from lnmn_tf.data.synthetic.generator import WorldConfig, generate_world
 
-    world = WorldConfig(**config.world.for_generator())
-    generate_world(world, config.data.data_dir, progress=sys.stderr.isatty())
+    options = WorldConfig(**config.world.for_generator())
+    generate_world(options, config.data.data_dir, progress=sys.stderr.isatty())
 
 
-MODES = {
-    "train": train,
-    "evaluate": evaluate,
-    "answer": answer,
-    "export": export,
-    "generate": generate,
-}
+MODES = {mode.__name__: mode for mode in (train, evaluate, answer, export, serve, generate)}
 
 
 def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, dict]:
@@ -117,8 +119,7 @@ def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, dict]:
     flags.DEFINE_enum("mode", "train", list(MODES), "What to do.", flag_values=command)
     options = {option.name: option for option in all_options()}
     for name, option in options.items():
-        define = DEFINE[type(option.default)]
-        define(name, None, option.metadata["help"], flag_values=command)
+        DEFINE[type(option.default)](name, None, option.metadata["help"], flag_values=command)
     try:
         left = command(["lnmn_tf.main", *arguments])[1:]
     except flags.Error as error:

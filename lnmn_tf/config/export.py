@@ -19,6 +19,9 @@ class ExportConfig:
     export_dir: str = option(
         "", "Folder of the exported versions 1, 2, ...; empty = <run_dir>/export."
     )
+    port: int = option(
+        8501, "serve: port on 127.0.0.1; 0 = any free one.", minimum=0, maximum=65535
+    )
     export_jit: bool = option(
         False, "Compile the network by XLA for each new shape; stock TF Serving may refuse it."
     )
