@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Mapping
@@ -42,6 +43,9 @@ class ServedModel:
         folder = latest_version(export_dir)
         self.version = int(folder.name)
         try:
+            logging.getLogger("absl").setLevel(
+                logging.ERROR
+            )  # it warns of gradients; none is asked
             self._model = tf.saved_model.load(str(folder))
             self._definitions = _signature_definitions(folder)
         except (OSError, ValueError, tf.errors.OpError) as error:

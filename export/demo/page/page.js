@@ -56,6 +56,7 @@ async function usePicture(blob, example = null) {
   state.base64 = await toBase64(blob);
   state.example = example;
   $("picture").src = url;
+  $("frame").style.setProperty("--ratio", probe.naturalWidth / probe.naturalHeight);
   $("frame").hidden = false;
   $("invitation").hidden = true;
   forgetAnswer();
@@ -243,6 +244,12 @@ function pointerDots(pointer) {
 function chooseStep(number) {
   state.step = number;
   [...$("steps").children].forEach((card, i) => card.setAttribute("aria-selected", String(i === number)));
+  const { words, word_attention, module_names, module_weights, attention } = state.result;
+  const strongest = module_weights[number].indexOf(Math.max(...module_weights[number]));
+  const title = `Step ${number + 1} of ${attention.length}`;
+  $("caption").textContent = `${title} · ${module_names[strongest]} ${percent(module_weights[number][strongest], 0)}`;
+  $("reading-title").textContent = `${title} reads`;
+  $("reading").replaceChildren(wordStrip(words, word_attention[number]));
   drawOverlay();
 }
 
@@ -303,6 +310,7 @@ function paint(canvas, map, width, opacity) {
 
 function drawOverlay() {
   const canvas = $("overlay");
+  $("caption").hidden = !state.result;
   if (state.result) paint(canvas, state.result.attention[state.step], 960, Number($("opacity").value));
   else canvas.width = canvas.height = 1; // empties it
 }
