@@ -190,7 +190,7 @@ function showAnswer(result, question, milliseconds) {
   $("top").replaceChildren(
     ...result.top_answers.map((name, i) => [name, result.top_probabilities[i]]).filter(([name]) => name).map(([name, share]) => bar(name, share)),
   );
-  $("timing").textContent = `Answered in ${milliseconds.toFixed(0)} ms.`;
+  $("timing").textContent = milliseconds < 1000 ? `Answered in ${milliseconds.toFixed(0)} ms.` : `Answered in ${(milliseconds / 1000).toFixed(1)} s.`;
   $("answer").hidden = $("explanation").hidden = false;
   $("steps").replaceChildren(...result.attention.map((_, number) => stepCard(result, number)));
   chooseStep(result.attention.length - 1);
@@ -205,7 +205,7 @@ function stepCard(result, number) {
   paint(canvas, map, 320, 1);
   const card = element(
     "div", { class: "step", role: "option", "aria-selected": "false" },
-    element("h3", {}, `Step ${number + 1}`, element("small", { title: "lowest to highest value of the map" }, `${low.toPrecision(2)} to ${high.toPrecision(2)}`)),
+    element("h3", {}, `Step ${number + 1}`, element("small", { title: "lowest to highest value of the map" }, range(low, high))),
     element("div", { class: "map" }, element("img", { src: state.picture, alt: "" }), canvas),
     wordStrip(result.words, result.word_attention[number]),
     moduleBars(result.module_names, result.module_weights[number]),
@@ -220,8 +220,9 @@ function wordStrip(words, weights) {
   words.forEach((word, i) => {
     if (!word) return; // padding
     const span = element("span", { title: percent(weights[i]) }, word);
-    span.style.background = `rgba(var(--word), ${Math.min(weights[i], 1).toFixed(3)})`;
-    if (weights[i] > 0.55) span.style.color = "#fff";
+    const strength = Math.sqrt(Math.min(weights[i], 1)); // the eye wants small weights to show
+    span.style.background = `rgba(var(--word), ${strength.toFixed(3)})`;
+    if (strength > 0.55) span.style.color = "#fff";
     strip.append(span);
   });
   return strip;
@@ -279,6 +280,10 @@ function play() {
 function extent(map) {
   const values = map.flat();
   return [Math.min(...values), Math.max(...values)];
+}
+
+function range(low, high) {
+  return high > low ? `${low.toPrecision(2)} to ${high.toPrecision(2)}` : `${low.toPrecision(2)} everywhere`;
 }
 
 /** Red, green, blue, opacity (0 to 255) of a share in [0, 1]. */

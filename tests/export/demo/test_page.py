@@ -68,8 +68,8 @@ def test_a_click_on_a_question_shows_answer_and_steps(browser, page, signatures,
     assert page.locator(".step >> nth=0 >> .words span").all_inner_texts() == words
     strongest = expected["module_names"][expected["module_weights"][-1].argmax()].decode()
     assert strongest in page.inner_text("#caption")
-    save_screenshot(page, tmp_path / "page.png")
-    assert (tmp_path / "page.png").stat().st_size > 10_000
+    save_screenshot(page, tmp_path / "page.jpg")
+    assert (tmp_path / "page.jpg").stat().st_size > 10_000
     assert browser[2] == []
 
 
