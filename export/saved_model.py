@@ -22,6 +22,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from export.backbone import Backbone
 from export.model_card import write_model_card
 from export.servable import Servable
 from export.warm_up import MODEL_NAME, write_warm_up
@@ -44,9 +45,10 @@ def export_run(run: TrainedRun, options: ExportConfig) -> Path:
         InputError: options that do not fit the model, or a folder that cannot be written.
     """
     export_dir = Path(options.export_dir or run.run_dir / "export")
+    backbone = _backbone(run, options) if options.with_backbone else None
     export_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as assets, _temporary_folder(export_dir) as temporary:
-        servable = Servable(run.network, run.vocabulary, assets, jit=options.export_jit)
+        servable = Servable(run.network, run.vocabulary, assets, backbone, options.export_jit)
         module, signatures = servable.to_module()
         # No gradients: the one of the loop over steps is of no use to a server.
         save_options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
@@ -55,6 +57,15 @@ def export_run(run: TrainedRun, options: ExportConfig) -> Path:
         write_warm_up(temporary, servable)
         write_model_card(temporary, run, options, servable)
         return _publish(temporary, export_dir)
+
+
+def _backbone(run: TrainedRun, options: ExportConfig) -> Backbone:
+    if run.config.model.image_height:
+        raise InputError(
+            f"--with_backbone is given, but the model of {run.run_dir} reads pictures itself; expected "
+            "a run with --features"
+        )
+    return Backbone(options.backbone_weights, run.config.model.feature_shape)
 
 
 def how_to_query(folder: Path) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from export.backbone import Backbone
 from export.checks import checked, checked_each
 from export.pictures import read_pictures
 from export.tokeniser import MAX_WORDS, Tokeniser
@@ -42,8 +43,7 @@ class Servable:
         network: built, with its weights.
         vocabulary: of its run.
         folder: where the tokeniser keeps its asset; must be there until the module is saved.
-        backbone: what makes features of pictures, float32 [batch, height, width, 3] in [0, 255], for a
-            network that reads features. It has `image_shape`, (height, width).
+        backbone: makes features of pictures, for a network that reads features.
         jit: compile the network by XLA.
     """
 
@@ -52,7 +52,7 @@ class Servable:
         network: StackMachine,
         vocabulary: Vocabulary,
         folder: str | os.PathLike,
-        backbone: Callable[[tf.Tensor], tf.Tensor] | None = None,
+        backbone: Backbone | None = None,
         jit: bool = False,
     ):
         self.network, self.vocabulary, self.backbone = network, vocabulary, backbone

@@ -16,7 +16,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 from export.servable import Servable
 
 MODEL_NAME = "lnmn"
-BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)  # allowed_batch_sizes of export/serving/batching.config
+BATCH_SIZES = (1, 2, 4, 8, 16, 32)  # allowed_batch_sizes of export/serving/batching.config
 FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 
 

@@ -68,6 +68,13 @@ class TrainedRun:
                 f"{run_dir}: holds several runs; expected --run_dir of one of: {seeds}"
             )
         vocabulary = Vocabulary.load(run_dir / VOCABULARY)
+        sizes = config.model.num_words, config.model.num_answers
+        if (vocabulary.num_words, vocabulary.num_answers) != sizes:
+            raise InputError(
+                f"{run_dir / VOCABULARY}: has {vocabulary.num_words} words and "
+                f"{vocabulary.num_answers} answers, but the run was trained with {sizes[0]} and "
+                f"{sizes[1]}; expected the file that the run wrote"
+            )
         network = build_network(config.model)
         CheckpointFolder(run_dir).load_weights(network, checkpoint)
         return cls(run_dir, config, vocabulary, network)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -12,24 +11,18 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf.named_tensor_pb2 import NamedTensorProto
 
+from export.benchmark.compiler import compile_program, has_compiler
 from export.servable import DOCUMENTATION
 
 SOURCE = Path(__file__).resolve().parents[1] / "cpp" / "answer.cc"
-LIBRARIES = ("cc", "framework")
 OUTPUTS = set(DOCUMENTATION)
 
 
 def build(folder: Path) -> Path:
-    """Compiles the program against the libraries of the TensorFlow wheel; skips where it cannot."""
-    compiler = shutil.which("g++")
-    if compiler is None:
+    """The program; skips where it cannot be compiled."""
+    if not has_compiler():
         pytest.skip("there is no g++")
-    wheel = tf.sysconfig.get_lib()
-    program = folder / "answer"
-    links = [f"-l:libtensorflow_{name}.so.2" for name in LIBRARIES]
-    command = [compiler, *tf.sysconfig.get_compile_flags(), SOURCE, "-o", program, f"-L{wheel}"]
-    subprocess.run([*command, *links, f"-Wl,-rpath,{wheel}"], check=True, timeout=300)
-    return program
+    return compile_program(SOURCE, folder)
 
 
 def ask(program: Path, model: Path, requests: Iterable[tuple[str, dict]], folder: Path) -> list:

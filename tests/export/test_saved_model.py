@@ -101,12 +101,12 @@ def test_saved_model_cli_shows_and_runs_a_copy_elsewhere(exported, tmp_path, sig
     moved = shutil.copytree(exported, tmp_path / "3")
     shown = run_cli("show", "--dir", moved, "--tag_set", "serve", "--signature_def", "explain")
     assert "inputs['question'] tensor_info" in shown and "outputs['attention']" in shown
-    np.savez(tmp_path / "inputs.npz", question=np.array(QUESTIONS[:2]))
     pictures = [encoded(9, 11), encoded(11, 9)]
+    path = tmp_path / "inputs.npz"
+    np.savez(path, question=np.array(QUESTIONS[:2]), image=np.array(pictures))
     run_cli(
         *("run", "--dir", moved, "--tag_set", "serve", "--signature_def", "serving_default"),
-        *("--inputs", f"question={tmp_path / 'inputs.npz'}[question]"),
-        *("--input_exprs", f"image={pictures}", "--outdir", tmp_path),
+        *("--inputs", f"question={path}[question];image={path}[image]", "--outdir", tmp_path),
     )
     reply = signatures["serving_default"](
         question=tf.constant(QUESTIONS[:2]), image=tf.constant(pictures)
@@ -134,6 +134,7 @@ def test_a_full_disk_leaves_the_versions_as_they_were(exported, trained, monkeyp
         raise tf.errors.ResourceExhaustedError(None, None, "disk full")
 
     monkeypatch.setattr(saved_model, "write_warm_up", fail)
+    monkeypatch.setattr(saved_model.Servable, "to_module", lambda _: (None, None))
     monkeypatch.setattr(tf.saved_model, "save", lambda *_: None)
     before = contents(exported.parent)
     with pytest.raises(InputError, match="disk full"):
@@ -156,7 +157,7 @@ def damage(name: str, run_dir: Path) -> None:
         config["model"]["map_dim"] = 17
         (run_dir / "config.json").write_text(json.dumps(config))
     elif name == "of another vocabulary":
-        (run_dir / "vocabulary.json").write_text("{}")
+        Vocabulary.build(["is it?"], ["yes"]).save(run_dir / "vocabulary.json")
 
 
 @pytest.mark.parametrize(

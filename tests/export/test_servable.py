@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from export.servable import Servable
 from lnmn_tf.data.vocabulary import tokenize
+from lnmn_tf.training.trained import TrainedRun
 from tests.export.conftest import PICTURES, QUESTIONS
 
 
@@ -52,3 +54,15 @@ def test_answer_and_trace_is_call_and_trace_at_once(trained, batch, expected):
     inputs = {"question": tf.constant(batch[1]), "image": tf.cast(pixels, tf.float32) / 255.0}
     outputs = trained.network(inputs, training=False)
     np.testing.assert_allclose(outputs["logits"], expected[0]["logits"], atol=1e-6)
+
+
+def test_hard_operators_are_exported(tiny_run, batch, expected, tmp_path):
+    hard = TrainedRun.open(tiny_run, changes={"hard_operators": True})
+    answer = Servable(hard.network, hard.vocabulary, tmp_path).to_module()[1]["serving_default"]
+    reply = answer(**batch[0])["probability"].numpy()
+    pixels = tf.stack([tf.io.decode_png(picture, 3) for picture in batch[0]["image"]])
+    inputs = {"question": tf.constant(batch[1]), "image": tf.cast(pixels, tf.float32) / 255.0}
+    logits = hard.network(inputs, training=False)["logits"]
+    np.testing.assert_allclose(reply, tf.reduce_max(tf.nn.softmax(logits), axis=1), atol=1e-5)
+    soft = tf.reduce_max(tf.nn.softmax(expected[0]["logits"]), axis=1)
+    assert np.abs(reply - soft).max() > 1e-4
