@@ -72,7 +72,8 @@ def measure_input(
 
     Returns:
         By source: `file_bytes`, `peak_memory_bytes`, and for `cold` and `warm` each
-        `examples_per_second`, `examples` and `seconds`.
+        `examples_per_second`, `examples`, `seconds` and `cpu_seconds`, of all threads together: what
+        reading takes away from training, and does not depend on what else the machine does.
     """
     measured = {}
     bar = tqdm(SOURCES, "measuring input", disable=None)
@@ -102,13 +103,18 @@ def _measure(
         if state == "cold":
             _forget(files)
         dataset = batches(questions, store, batch_size, shuffle=True, epoch=epoch)
-        read, began = 0, time.perf_counter()
+        read, began, cpu_began = 0, time.perf_counter(), time.process_time()
         for batch in dataset:
             read += int(batch["question"].shape[0])
             if time.perf_counter() - began > seconds:
                 break
         passed = time.perf_counter() - began
-        result[state] = {"examples_per_second": read / passed, "examples": read, "seconds": passed}
+        result[state] = {
+            "examples_per_second": read / passed,
+            "examples": read,
+            "seconds": passed,
+            "cpu_seconds": time.process_time() - cpu_began,
+        }
     result["peak_memory_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return result
 
