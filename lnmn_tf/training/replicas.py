@@ -47,7 +47,7 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
     if name == "mirrored":
         devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
         return tf.distribute.MirroredStrategy([device.name for device in devices])
-    _check_cluster(os.environ.get("TF_CONFIG", ""))
+    check_cluster(os.environ.get("TF_CONFIG", ""))
     with explained_loss_of_a_worker():
         return tf.distribute.MultiWorkerMirroredStrategy()
 
@@ -157,7 +157,8 @@ def _cut(tensor: tf.Tensor, parts: int) -> tf.Tensor:
     return tf.reshape(tensor, [parts, tensor.shape[0] // parts, *tensor.shape[1:]])
 
 
-def _check_cluster(text: str) -> None:
+def check_cluster(text: str) -> None:
+    """Refuses a `TF_CONFIG` that names no place for this worker."""
     try:
         content = json.loads(text)
         cluster, task = content["cluster"], content["task"]
