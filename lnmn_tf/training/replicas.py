@@ -52,11 +52,11 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
         return tf.distribute.MultiWorkerMirroredStrategy()
 
 
-def configure(machine: MachineConfig) -> tf.distribute.Strategy:
-    """Sets up devices and precision as the config says, for all that this process computes.
+def configure(machine: MachineConfig) -> None:
+    """Sets up memory and precision as the config says, for all that this process computes.
 
     Raises:
-        InputError: see `make_strategy`; or the devices are in use already.
+        InputError: the devices are in use already.
     """
     try:
         for gpu in tf.config.list_physical_devices("GPU") if machine.gpu_memory_growth else ():
@@ -65,7 +65,6 @@ def configure(machine: MachineConfig) -> tf.distribute.Strategy:
         raise InputError(f"--gpu_memory_growth comes too late: {error}") from None
     precision = f"mixed_{machine.mixed_precision}" if machine.mixed_precision else "float32"
     tf.keras.mixed_precision.set_global_policy(precision)
-    return make_strategy(machine.strategy)
 
 
 def check_batch(strategy: tf.distribute.Strategy, training: TrainingConfig) -> None:

@@ -43,7 +43,8 @@ def train(config: RunConfig, run_dir: Path, flags: str = "") -> dict:
         InputError: anything wrong with config, data or checkpoint, before training begins; later, a
             loss that is not finite, or a full disk.
     """
-    strategy = replicas.configure(config.machine)
+    replicas.configure(config.machine)
+    strategy = replicas.make_strategy(config.machine.strategy)
     first = replicas.is_first(strategy)
     replicas.check_batch(strategy, config.training)
     examples = TrainingExamples.open(config)
