@@ -8,7 +8,7 @@ SUPPORTED := import sys; sys.exit(not (3, 9) <= sys.version_info[:2] < (3, 12))
 .PHONY: help quickstart test test-slow lint clean
 
 help:
-	@echo "make quickstart   make the environment and the embedded data, train, evaluate"
+	@echo "make quickstart   make the environment and the embedded data, train, evaluate, export"
 	@echo "make test         ruff, and every quick test"
 	@echo "make test-slow    the tests that take minutes"
 	@echo "make lint         ruff alone"

@@ -1,4 +1,9 @@
-"""The one exception whose message is meant for the person at the keyboard."""
+"""The one exception whose message is meant for the person at the keyboard, and how it is shown."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
 
 
 class InputError(Exception):
@@ -7,3 +12,20 @@ class InputError(Exception):
     The message names what was read (file, field or flag), the value that was found, and what would
     be right. `lnmn_tf.main` prints it without a traceback and exits with code 1.
     """
+
+
+def exit_code(function: Callable, *arguments) -> int:
+    """Calls a function. Returns 0, or 1 after an error that the user can mend, which is printed."""
+    try:
+        function(*arguments)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+    except BrokenPipeError:
+        pass  # nobody reads on, as in `... --help | head`
+    except OSError as error:
+        print(f"error: {error.filename or 'writing'}: {error.strerror or error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+    else:
+        return 0
+    return 1

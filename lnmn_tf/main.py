@@ -4,7 +4,10 @@
     python -m lnmn_tf.main --mode=train    --run_dir=DIR --data_dir=DIR --image_height=96 --image_width=128
     python -m lnmn_tf.main --mode=evaluate --run_dir=DIR [--split=val] [--checkpoint=best]
     python -m lnmn_tf.main --mode=answer   --run_dir=DIR --image=FILE --question="How many cubes?"
+    python -m lnmn_tf.main --mode=export   --run_dir=DIR [--export_dir=DIR]
+    python -m lnmn_tf.main --mode=serve    --run_dir=DIR [--port=8501]
     python -m lnmn_tf.main --mode=generate --data_dir=DIR --train_images=2000
+    python -m lnmn_tf.main --mode=benchmark --preset=paper --run_dir=DIR
 
 A run folder goes on where it was stopped when the same command is given again. A flag that is not
 given is as its default or, where the default depends on it, as the --dialect says.
@@ -20,10 +23,11 @@ from pathlib import Path
 
 from absl import flags
 
-from lnmn_tf.config import RunConfig
+from lnmn_tf.config import ExportConfig, RunConfig
+from lnmn_tf.config.command import COMMANDS
 from lnmn_tf.config.option import from_flag
-from lnmn_tf.config.run import all_options, describe_options, to_flags
-from lnmn_tf.errors import InputError
+from lnmn_tf.config.run import all_options, help_text, to_flags
+from lnmn_tf.errors import InputError, exit_code
 
 DEFINE = {
     bool: flags.DEFINE_boolean,
@@ -32,33 +36,21 @@ DEFINE = {
     str: flags.DEFINE_string,
     tuple: flags.DEFINE_list,
 }
-# Flags that say what to do now; all others are fields of the config, and stay with the run.
-COMMANDS = {
-    "run_dir": ("runs/quickstart", "Folder of the run."),
-    "split": ("", "evaluate: the split; empty = --val_split."),
-    "checkpoint": ("best", "evaluate, answer: best or last."),
-    "image": ("", "answer: a picture, PNG or JPEG."),
-    "question": ("", "answer: a question about it, in English."),
-}
 
 
 def train(command: flags.FlagValues, choices: dict) -> None:
     """Trains, or goes on; makes the embedded world first where --generate asks for it."""
-    from lnmn_tf.training.seeds import train_seeds
+    from lnmn_tf.training.seeds import next_steps, train_seeds
 
-    config = RunConfig.create(choices)
+    config, options = RunConfig.create(choices), ExportConfig.create(choices)
     data_dir = Path(config.data.data_dir)
     foreign = (data_dir / "questions").is_dir() and not (data_dir / "world.json").exists()
     if config.world.generate and not foreign:  # data of another origin are used as they are
         make_world(config)
     train_seeds(config, Path(command.run_dir), to_flags(choices))
-    print(
-        "next:\n"
-        f"  tensorboard --logdir={command.run_dir}\n"
-        f"  python -m lnmn_tf.main --mode=evaluate --run_dir={command.run_dir}\n"
-        f"  python -m lnmn_tf.main --mode=answer --run_dir={command.run_dir} "
-        f'--image=PICTURE.png --question="How many cubes are there?"'
-    )
+    print(next_steps(command.run_dir))
+    if options.export:
+        export(command, choices)
 
 
 def evaluate(command: flags.FlagValues, choices: dict) -> None:
@@ -78,6 +70,22 @@ def answer(command: flags.FlagValues, choices: dict) -> None:
         print(f"{100 * probability:6.2f} %  {text}")
 
 
+def export(command: flags.FlagValues, choices: dict) -> None:
+    """Writes the next version of a SavedModel that TF Serving answers with."""
+    from export.saved_model import export_run, how_to_query
+    from lnmn_tf.training.trained import TrainedRun
+
+    run = TrainedRun.open(command.run_dir, command.checkpoint, choices)
+    print(how_to_query(export_run(run, ExportConfig.create(choices))))
+
+
+def serve(command: flags.FlagValues, choices: dict) -> None:
+    """Serves the newest exported version on this machine, with a page to ask it on."""
+    from export.demo.demonstration import serve_run
+
+    serve_run(command.run_dir, ExportConfig.create(choices))
+
+
 def generate(command: flags.FlagValues, choices: dict) -> None:
     """Makes the embedded world."""
     config = RunConfig.create({"image_height": 1, "image_width": 1, **choices})
@@ -89,11 +97,18 @@ def make_world(config: RunConfig) -> None:
     """Makes what is missing of the embedded world in --data_dir."""
     from lnmn_tf.data.synthetic.generator import WorldConfig, generate_world
 
-    world = WorldConfig(**config.world.for_generator())
-    generate_world(world, config.data.data_dir, progress=sys.stderr.isatty())
+    options = WorldConfig(**config.world.for_generator())
+    generate_world(options, config.data.data_dir, progress=sys.stderr.isatty())
 
 
-MODES = {"train": train, "evaluate": evaluate, "answer": answer, "generate": generate}
+def benchmark(command: flags.FlagValues, choices: dict) -> None:
+    """Measures speed and memory."""
+    from lnmn_tf.benchmark.run import OPTIONS, benchmark
+
+    benchmark(choices, **{name: command[name].value for name in OPTIONS})
+
+
+MODES = {m.__name__: m for m in (train, evaluate, answer, export, serve, generate, benchmark)}
 
 
 def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, dict]:
@@ -104,8 +119,7 @@ def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, dict]:
     flags.DEFINE_enum("mode", "train", list(MODES), "What to do.", flag_values=command)
     options = {option.name: option for option in all_options()}
     for name, option in options.items():
-        define = DEFINE[type(option.default)]
-        define(name, None, option.metadata["help"], flag_values=command)
+        DEFINE[type(option.default)](name, None, option.metadata["help"], flag_values=command)
     try:
         left = command(["lnmn_tf.main", *arguments])[1:]
     except flags.Error as error:
@@ -116,34 +130,20 @@ def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, dict]:
     return command, {name: from_flag(options[name], value) for name, value in given.items()}
 
 
-def help_text() -> str:
-    """The text of --help."""
-    commands = (f"  --{k}: {text} ({default!r})" for k, (default, text) in COMMANDS.items())
-    modes = f"  --mode: What to do: {', '.join(MODES)}. ('train')"
-    return "\n".join([__doc__, "Commands:", modes, *commands, describe_options()])
+def run(arguments: Sequence[str]) -> None:
+    """Runs one mode, or prints the help text."""
+    if {"--help", "-h", "--helpfull", "-help"} & set(arguments):
+        print(help_text(__doc__, MODES, COMMANDS), flush=True)
+    else:
+        command, choices = parse(arguments)
+        MODES[command.mode](command, choices)
 
 
 def main(arguments: Sequence[str]) -> int:
     """Runs one mode. Returns the exit code: 0, or 1 after an error that the user can mend."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.filterwarnings("ignore", module="tensorflow_addons")
-    try:
-        if {"--help", "-h", "--helpfull", "-help"} & set(arguments):
-            print(help_text(), flush=True)
-            return 0
-        command, choices = parse(arguments)
-        MODES[command.mode](command, choices)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-    except BrokenPipeError:
-        pass  # nobody reads on, as in `... --help | head`
-    except OSError as error:
-        print(f"error: {error.filename or 'writing'}: {error.strerror or error}", file=sys.stderr)
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)
-    else:
-        return 0
-    return 1
+    return exit_code(run, arguments)
 
 
 if __name__ == "__main__":

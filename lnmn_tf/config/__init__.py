@@ -1,6 +1,7 @@
 """Every choice that a run is made of, as frozen dataclasses; validated when they are made."""
 
 from lnmn_tf.config.data import DataConfig
+from lnmn_tf.config.export import ExportConfig
 from lnmn_tf.config.machine import MachineConfig
 from lnmn_tf.config.model import DIALECTS, OPERATORS, STACK_NMN_MODULES, ModelConfig
 from lnmn_tf.config.run import RunConfig
@@ -12,6 +13,7 @@ __all__ = [
     "OPERATORS",
     "STACK_NMN_MODULES",
     "DataConfig",
+    "ExportConfig",
     "MachineConfig",
     "ModelConfig",
     "RunConfig",

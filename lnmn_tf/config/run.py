@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lnmn_tf.config.data import DataConfig
+from lnmn_tf.config.export import ExportConfig
 from lnmn_tf.config.machine import MachineConfig
 from lnmn_tf.config.model import DIALECTS, ModelConfig
 from lnmn_tf.config.training import DIALECTS as TRAINING_DIALECTS
@@ -27,6 +28,7 @@ SECTIONS = {
     "machine": MachineConfig,
     "world": WorldConfig,
 }
+FLAG_SECTIONS = {**SECTIONS, "export": ExportConfig}  # what has flags: the run, and its export
 # What a dialect presets: without a flag of its own, such a field is as the dialect says.
 PRESET = frozenset().union(*DIALECTS.values(), *TRAINING_DIALECTS.values())
 
@@ -138,14 +140,22 @@ class RunConfig:
 
 def all_options() -> list[dataclasses.Field]:
     """The fields of all sections that have a flag."""
-    fields = (field for section in SECTIONS.values() for field in dataclasses.fields(section))
+    fields = (field for section in FLAG_SECTIONS.values() for field in dataclasses.fields(section))
     return [field for field in fields if field.metadata["flag"]]
 
 
-def describe_options() -> str:
-    """Help text and default of every flag, section by section."""
-    lines = []
-    for title, section in SECTIONS.items():
+def help_text(head: str, modes: Iterable[str], commands: Mapping[str, tuple[Any, str]]) -> str:
+    """The text of --help: commands, and every flag with its help and default, section by section.
+
+    Args:
+        head: what stands above it.
+        modes: values of --mode, the default first.
+        commands: default and help by name of the flags that are no field of a config.
+    """
+    first, *_ = modes
+    lines = [head, "Commands:", f"  --mode: What to do: {', '.join(modes)}. ({first!r})"]
+    lines += [f"  --{name}: {text} ({default!r})" for name, (default, text) in commands.items()]
+    for title, section in FLAG_SECTIONS.items():
         lines.append(f"\n{title.capitalize()}:")
         for field in dataclasses.fields(section):
             if field.metadata["flag"]:

@@ -72,7 +72,7 @@ class Vocabulary:
             for entry, count in Counter(entries).items():
                 if count > 1:
                     raise InputError(f"vocabulary: {name} {entry!r} stands there {count} times")
-                if not entry.strip() or not _is_unicode(entry):
+                if not entry.strip(" \t\n\v\f\r") or not _is_unicode(entry):
                     raise InputError(f"vocabulary: {name} {entry!r} is empty or not valid Unicode")
         if not self.answers:
             raise InputError("vocabulary: there is no answer; expected at least one")

@@ -67,18 +67,22 @@ class AttentionBank(CellBank):
     Args:
         gain: factor of the new maps, and so of the pace at which Adam, whose steps have one size, can
             make a map sharp.
+        bias: first value of the bias, before the gain. Where it is negative, the sigmoid of a new map is
+            small everywhere at first, and its sum can learn to count.
     """
 
-    def __init__(self, gain: float = 1.0, **kwargs):
+    def __init__(self, gain: float = 1.0, bias: float = 0.0, **kwargs):
         super().__init__(**kwargs)
-        self.gain = gain
+        self.gain, self.first_bias = gain, bias
 
     def build(self, input_shape):
         self.fusion.build(input_shape)
         limit = (6.0 / (self.map_dim + 1)) ** 0.5
         initializer = keras.initializers.RandomUniform(-limit, limit)
         self.kernel = self.add_weight("kernel", [self.cells, self.map_dim], None, initializer)
-        self.bias = self.add_weight("bias", [self.cells], None, "zeros")
+        self.bias = self.add_weight(
+            "bias", [self.cells], None, keras.initializers.Constant(self.first_bias)
+        )
         super().build(input_shape)
 
     def call(self, image: tf.Tensor, text: tf.Tensor, maps: Sequence[tf.Tensor]) -> tf.Tensor:

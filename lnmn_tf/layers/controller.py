@@ -67,6 +67,8 @@ class Controller(keras.layers.Layer):
         """Creates the weights; `text_dim` is the width of q and h_s."""
         self.text_dim = text_dim
         glorot = "glorot_uniform"
+        # With a prior, choices begin neutral: the prior's layout, and all words alike.
+        of_choices = glorot if self.layout_prior is None else "zeros"
         limit = (3.0 / text_dim) ** 0.5
         context_dim = embed_dim if self.attend_embeddings else text_dim
         self.initial_text = self.add_weight("initial_text", [context_dim], None, "random_normal")
@@ -81,7 +83,7 @@ class Controller(keras.layers.Layer):
             "merge_kernel", [text_dim + context_dim, text_dim], None, glorot
         )
         self.merge_bias = self.add_weight("merge_bias", [text_dim], None, "zeros")
-        self.word_kernel = self.add_weight("word_kernel", [text_dim, 1], None, glorot)  # W3
+        self.word_kernel = self.add_weight("word_kernel", [text_dim, 1], None, of_choices)  # W3
         if self.mlp_dim:
             self.hidden_kernel = self.add_weight(
                 "hidden_kernel", [text_dim, self.mlp_dim], None, glorot
@@ -89,7 +91,7 @@ class Controller(keras.layers.Layer):
             self.hidden_bias = self.add_weight("hidden_bias", [self.mlp_dim], None, "zeros")
             self.module_bias = self.add_weight("module_bias", [self.num_modules], None, "zeros")
         self.module_kernel = self.add_weight(
-            "module_kernel", [self.mlp_dim or text_dim, self.num_modules], None, glorot
+            "module_kernel", [self.mlp_dim or text_dim, self.num_modules], None, of_choices
         )
         if self.layout_prior is not None:
             self.layout_bias = self.add_weight(
@@ -98,6 +100,17 @@ class Controller(keras.layers.Layer):
                 initializer=keras.initializers.Constant(self.layout_prior),
             )
         self.built = True
+
+    @property
+    def word_variables(self) -> list[tf.Variable]:
+        """What the logits of words are linear in: without change there, they do not change from 0."""
+        return [self.word_kernel]
+
+    @property
+    def layout_variables(self) -> list[tf.Variable]:
+        """What the logits of modules are linear in, and their biases."""
+        biases = [] if self.layout_prior is None else [self.layout_bias]
+        return [self.module_kernel, *([self.module_bias] if self.mlp_dim else []), *biases]
 
     def plan(self, question: Question) -> tf.Tensor:
         """What each step knows before it begins, once per question: [num_steps, batch, columns].

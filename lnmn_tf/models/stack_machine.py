@@ -161,7 +161,8 @@ class StackMachine(keras.Model):
             return inputs["features"]
         if self.image_encoder is None:
             raise ValueError("this model has no image encoder: give `features`, not `image`")
-        return self.image_encoder(inputs["image"])
+        # Statistics of batches are learned in pretraining alone: shards would each have their own.
+        return self.image_encoder(inputs["image"], training=False)
 
     def call(self, inputs: dict[str, tf.Tensor], training: bool | None = None):
         """See the class."""
@@ -171,13 +172,19 @@ class StackMachine(keras.Model):
 
     def trace(self, inputs: dict[str, tf.Tensor]) -> Trace:
         """Everything the machine did on the way to its answer; see `Trace` for shapes."""
-        _, features, _, _, history = self._run(inputs, traced=True)
+        return self.answer_and_trace(inputs)[1]
+
+    def answer_and_trace(self, inputs: dict[str, tf.Tensor]) -> tuple[dict, Trace]:
+        """What `call` returns without training, and `trace`, for the price of one run."""
+        question, features, state, outputs, history = self._run(inputs, traced=True)
+        logits = self._classify(question.encoding, state.memory, training=False)
         batch, (height, width) = tf.shape(features)[0], features.shape[1:3]
         steps, stack_len = self.config.num_steps, self.config.stack_len
-        return history._replace(
+        trace = history._replace(
             attention=tf.reshape(history.attention, [batch, steps, height, width]),
             stack=tf.reshape(history.stack, [batch, steps, height, width, stack_len]),
         )
+        return {"logits": logits, **outputs._asdict()}, trace
 
     @tf.autograph.experimental.do_not_convert  # nothing here needs it, and it takes most of tracing
     def _run(self, inputs, traced: bool):

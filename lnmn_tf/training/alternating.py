@@ -28,7 +28,7 @@ class AlternatingTrainer(keras.Model):
             (second order, DARTS equation 7), not at the weights as they are.
         clip_norm: largest global norm of the weights' gradient; 0 = unlimited.
         shards: parts that a batch is cut into, one for each core.
-        jit: compile the gradient functions with XLA.
+        xla: compile the gradient functions.
 
     Call arguments:
         The data of `fit` are pairs (weight batch, structure batch), each a dict with `question`,
@@ -43,23 +43,26 @@ class AlternatingTrainer(keras.Model):
         unrolled: bool = False,
         clip_norm: float = 0.0,
         shards: int = 1,
-        jit: bool = True,
+        xla: bool = True,
     ):
         super().__init__()
         self.network = network
         self.sparsity, self.structure_every = sparsity, structure_every
         self.unrolled, self.clip_norm = unrolled, clip_norm
         self.entropy_weight = tf.Variable(0.0, trainable=False, name="lambda_w")
+        # 1, or 0 for as long as a choice of the controller stays as it began.
+        self.words_rate = tf.Variable(1.0, trainable=False, name="words_rate")
+        self.layout_rate = tf.Variable(1.0, trainable=False, name="layout_rate")
         self.structure = list(getattr(network, "structure_variables", ()))
         names = {id(variable) for variable in self.structure}
         self.weights_of_network = [v for v in network.trainable_variables if id(v) not in names]
-        self._shards, self._jit = shards, jit
+        self._shards, self._xla = shards, xla
         self.searching = bool(self.structure)
         self._make_gradients()
 
     def _make_gradients(self) -> None:
         def gradients(loss, variables):
-            return ShardedGradients(loss, variables, self._shards, self._jit)
+            return ShardedGradients(loss, variables, self._shards, self._xla)
 
         weights, structure = self.weights_of_network, self.structure
         self._of_weights = gradients(self.weight_loss, weights)
@@ -133,11 +136,22 @@ class AlternatingTrainer(keras.Model):
 
     def _weight_step(self, batch: Batch) -> dict[str, tf.Tensor]:
         losses, gradients = self._of_weights(batch)
+        gradients = self._hold_choices(gradients)
         if self.clip_norm:
             gradients, norm = tf.clip_by_global_norm(gradients, self.clip_norm)
             losses["gradient_norm"] = norm
         _apply(self.optimizer, gradients, self.weights_of_network)
         return losses
+
+    def _hold_choices(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
+        """Gradients of the weights; those of choices that are held are zero."""
+        controller = self.network.controller
+        rates = {id(v): self.words_rate for v in controller.word_variables}
+        rates |= {id(v): self.layout_rate for v in controller.layout_variables}
+        return [
+            rates[id(variable)] * gradient if id(variable) in rates else gradient
+            for gradient, variable in zip(gradients, self.weights_of_network)  # noqa: B905
+        ]
 
     def _structure_step(self, weight_batch: Batch, structure_batch: Batch):
         if self.unrolled:

@@ -69,11 +69,12 @@ def configure(machine: MachineConfig) -> None:
 
 def check_batch(strategy: tf.distribute.Strategy, training: TrainingConfig) -> None:
     """Refuses a batch that cannot be cut into equal parts."""
-    parts = strategy.num_replicas_in_sync * training.shards
+    replicas = strategy.num_replicas_in_sync
+    parts = replicas * max(1, training.shards)
     if training.batch_size % parts:
         raise InputError(
             f"--batch_size is {training.batch_size}; expected a multiple of {parts}: there are "
-            f"{strategy.num_replicas_in_sync} replicas with --shards={training.shards} each"
+            f"{replicas} replicas, with --shards={training.shards} each"
         )
 
 

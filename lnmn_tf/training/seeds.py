@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 from pathlib import Path
 
@@ -56,3 +57,14 @@ def train_seeds(config: RunConfig, run_dir: Path, flags: str) -> dict:
         f"+- {100 * summary['deviation']:.1f}, best {100 * summary['best']:.1f} % (seed {best})"
     )
     return summary
+
+
+def next_steps(run_dir: str | os.PathLike) -> str:
+    """What to type when a run is finished."""
+    return (
+        "next:\n"
+        f"  tensorboard --logdir={run_dir}\n"
+        f"  python -m lnmn_tf.main --mode=evaluate --run_dir={run_dir}\n"
+        f"  python -m lnmn_tf.main --mode=answer --run_dir={run_dir} "
+        f'--image=PICTURE.png --question="How many cubes are there?"'
+    )

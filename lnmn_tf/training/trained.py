@@ -69,6 +69,13 @@ class TrainedRun:
                 f"{run_dir}: holds several runs; expected --run_dir of one of: {seeds}"
             )
         vocabulary = Vocabulary.load(run_dir / VOCABULARY)
+        sizes = config.model.num_words, config.model.num_answers
+        if (vocabulary.num_words, vocabulary.num_answers) != sizes:
+            raise InputError(
+                f"{run_dir / VOCABULARY}: has {vocabulary.num_words} words and "
+                f"{vocabulary.num_answers} answers, but the run was trained with {sizes[0]} and "
+                f"{sizes[1]}; expected the file that the run wrote"
+            )
         configure(config.machine)
         network = build_network(config.model)
         CheckpointFolder(run_dir).load_weights(network, checkpoint)
@@ -83,7 +90,9 @@ class TrainedRun:
         data = self.config.data
         examples = open_split(self.config, split, self.vocabulary, data.max_val_questions)
         check_features(self.config.model, examples.store, data.features)
-        predictor = Predictor(self.network, self.config.training.batch_size)
+        predictor = Predictor(
+            self.network, self.config.training.batch_size, self.config.training.xla
+        )
         predictions = predictor(examples)
         path = self.run_dir / f"predictions_{split}.txt"
         write_predictions(path, predictions, self.vocabulary)

@@ -7,6 +7,7 @@ import os
 import subprocess
 from pathlib import Path
 
+import kubernetes_validate
 import pytest
 import yaml
 
@@ -75,6 +76,11 @@ def test_its_command_is_a_config_of_ours_on_its_volume(manifest, container, tmp_
         assert path.startswith(f"{place}/")
     volumes = manifest["Job"]["spec"]["template"]["spec"]["volumes"]
     assert {volume["name"] for volume in volumes} == {m["name"] for m in container["volumeMounts"]}
+
+
+@pytest.mark.parametrize("kind", ["Service", "Job"])
+def test_the_objects_fit_their_schemas(manifest, kind):
+    kubernetes_validate.validate(manifest[kind], "1.31", strict=True)
 
 
 def test_a_lost_worker_is_started_again(manifest):

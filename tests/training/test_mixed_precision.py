@@ -30,7 +30,7 @@ def measure(precision: str):
     config = ModelConfig.create(num_words=7, num_answers=4, num_steps=2, stack_len=2, **SIZES)
     network, batch = LNMN(config), make_batch(1)
     network({name: batch[name] for name in ("features", "question")})
-    trainer = AlternatingTrainer(network, 1.0, 1, False, 0.0, 1, False)
+    trainer = AlternatingTrainer(network, shards=1, xla=False)
     losses, gradients = trainer._of_weights(batch)
     return losses, gradients, network
 
@@ -61,7 +61,7 @@ def gradient_in_float16(factor: float):
         low = tf.cast(variable, tf.float16) * tf.cast(batch["x"], tf.float16)
         return tf.reduce_sum(tf.cast(low, tf.float32)) * factor, {}
 
-    _, (gradient,) = ShardedGradients(loss, [variable], 1, False)({"x": tf.ones([1])})
+    _, (gradient,) = ShardedGradients(loss, [variable], xla=False)({"x": tf.ones([1])})
     return float(gradient)
 
 

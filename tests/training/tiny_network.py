@@ -32,7 +32,7 @@ TRAINING = {
     "weight_decay": 1e-2,
     "curriculum_epochs": 1,
     "curriculum_start": 12,
-    "jit": False,
+    "xla": "off",
     "baselines": False,
 }
 

@@ -1,0 +1,1 @@
+"""A trained run as a SavedModel that answers over TF Serving, with nothing of this package installed."""

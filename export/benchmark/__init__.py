@@ -1,0 +1,1 @@
+"""How fast an exported model answers: latency and throughput."""

@@ -1,0 +1,1 @@
+"""A demonstration: an exported model behind TF Serving's REST paths, with a page to look at it."""

@@ -1,0 +1,345 @@
+"use strict";
+// Asks the `explain` signature over TF Serving's REST interface, and draws its answer.
+
+const MODEL = "/v1/models/lnmn";
+const LARGEST_PICTURE = 12e6; // bytes; a third more in base64, and the server takes 16 MB
+const MODULES_SHOWN = 4;
+const SECONDS_EACH_STEP = 1.1;
+// Positions, colours and opacity of the overlay, from the lowest value of a map to its highest.
+const COLOURS = [
+  [0.0, 38, 18, 84, 0.45],
+  [0.3, 138, 35, 135, 0.5],
+  [0.55, 233, 80, 63, 0.6],
+  [0.8, 251, 162, 56, 0.72],
+  [1.0, 252, 245, 164, 0.85],
+];
+
+const $ = (id) => document.getElementById(id);
+const state = { picture: null, base64: null, examples: [], example: null, result: null, step: 0, timer: 0 };
+
+/** Makes an element with attributes and children; texts are never read as HTML. */
+function element(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
+}
+
+const percent = (share, digits = 1) => `${(100 * share).toFixed(digits)} %`;
+
+function complain(message) {
+  $("problem").textContent = message;
+  $("problem").hidden = !message;
+}
+
+// ---------------------------------------------------------------- the picture
+
+/** Takes a file (or blob), shows it, and keeps its bytes as base64. */
+async function usePicture(blob, example = null) {
+  complain("");
+  if (blob.size > LARGEST_PICTURE) {
+    complain(`This picture has ${(blob.size / 1e6).toFixed(1)} MB; at most 12 MB can be sent.`);
+    return;
+  }
+  const url = URL.createObjectURL(blob);
+  const probe = new Image();
+  probe.src = url;
+  try {
+    await probe.decode();
+  } catch {
+    URL.revokeObjectURL(url);
+    complain("This is not a picture that can be shown; PNG or JPEG is expected.");
+    return;
+  }
+  if (state.picture) URL.revokeObjectURL(state.picture);
+  state.picture = url;
+  state.base64 = await toBase64(blob);
+  state.example = example;
+  $("picture").src = url;
+  $("frame").style.setProperty("--ratio", probe.naturalWidth / probe.naturalHeight);
+  $("frame").hidden = false;
+  $("invitation").hidden = true;
+  forgetAnswer();
+  [...$("examples").children].forEach((button, i) => button.setAttribute("aria-pressed", String(i === example)));
+  suggestQuestions();
+}
+
+function toBase64(blob) {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(reader.result.slice(reader.result.indexOf(",") + 1));
+    reader.onerror = () => reject(reader.error);
+    reader.readAsDataURL(blob);
+  });
+}
+
+function listenForPictures() {
+  const drop = $("drop");
+  $("file").addEventListener("change", (event) => {
+    if (event.target.files[0]) usePicture(event.target.files[0]);
+    event.target.value = ""; // the same file may be chosen again
+  });
+  for (const kind of ["dragover", "dragleave", "drop"]) {
+    // Anywhere on the page, so that a picture dropped beside the frame does not replace the page.
+    document.addEventListener(kind, (event) => {
+      event.preventDefault();
+      drop.classList.toggle("over", kind === "dragover");
+    });
+  }
+  document.addEventListener("drop", (event) => {
+    const file = [...event.dataTransfer.files].find((f) => f.type.startsWith("image/"));
+    if (file) usePicture(file);
+    else complain("What was dropped is not a picture.");
+  });
+  document.addEventListener("paste", (event) => {
+    const file = [...event.clipboardData.files].find((f) => f.type.startsWith("image/"));
+    if (file) usePicture(file);
+  });
+}
+
+// ---------------------------------------------------------------- examples
+
+async function loadExamples() {
+  state.examples = await (await fetch("/examples")).json();
+  state.examples.forEach((example, number) => {
+    const button = element("button", { type: "button", "aria-pressed": "false", "aria-label": `Example ${number + 1}` });
+    button.append(element("img", { src: example.picture, alt: "", loading: "lazy" }));
+    button.addEventListener("click", () => useExample(number));
+    $("examples").append(button);
+  });
+  if (state.examples.length) await useExample(0);
+}
+
+async function useExample(number) {
+  await usePicture(await (await fetch(state.examples[number].picture)).blob(), number);
+}
+
+function suggestQuestions() {
+  const example = state.examples[state.example];
+  $("suggestions").replaceChildren(
+    ...(example ? example.questions : []).map(({ question }) => {
+      const button = element("button", { type: "button" }, question);
+      button.addEventListener("click", () => {
+        $("question").value = question;
+        $("form").requestSubmit();
+      });
+      return button;
+    }),
+  );
+}
+
+/** The answer that the scene of an example gives to a question, or "". */
+function trueAnswer(question) {
+  const known = state.examples[state.example]?.questions ?? [];
+  return known.find((entry) => entry.question === question)?.answer ?? "";
+}
+
+// ---------------------------------------------------------------- asking
+
+async function ask(event) {
+  event.preventDefault();
+  const question = $("question").value.trim();
+  if (!state.base64) return complain("Choose a picture first.");
+  if (!question) return complain("Type a question first.");
+  complain("");
+  $("ask").disabled = true;
+  const began = performance.now();
+  try {
+    const instance = { question, image: { b64: state.base64 } };
+    const reply = await fetch(`${MODEL}:predict`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ signature_name: "explain", instances: [instance] }),
+    });
+    const content = await reply.json();
+    if (!reply.ok) throw new Error(content.error || reply.statusText);
+    showAnswer(content.predictions[0], question, performance.now() - began);
+  } catch (error) {
+    forgetAnswer();
+    complain(error instanceof TypeError ? "The server does not answer; is it still running?" : error.message);
+  } finally {
+    $("ask").disabled = false;
+  }
+}
+
+function forgetAnswer() {
+  pause();
+  state.result = null;
+  $("answer").hidden = $("explanation").hidden = true;
+  drawOverlay();
+}
+
+function bar(name, share, digits) {
+  const fill = element("span", { class: "fill" });
+  fill.style.width = `${100 * Math.min(Math.max(share, 0), 1)}%`;
+  return element(
+    "li", {},
+    element("span", { class: "name", title: name }, name),
+    element("span", { class: "track" }, fill),
+    element("span", { class: "number" }, percent(share, digits)),
+  );
+}
+
+function showAnswer(result, question, milliseconds) {
+  state.result = result;
+  const truth = trueAnswer(question);
+  const right = truth === result.answer;
+  $("best").textContent = result.answer;
+  $("truth").textContent = truth && (right ? "✓ as in the scene" : `✗ in the scene: ${truth}`);
+  $("truth").className = `truth ${truth && (right ? "right" : "wrong")}`;
+  $("top").replaceChildren(
+    ...result.top_answers.map((name, i) => [name, result.top_probabilities[i]]).filter(([name]) => name).map(([name, share]) => bar(name, share)),
+  );
+  $("timing").textContent = milliseconds < 1000 ? `Answered in ${milliseconds.toFixed(0)} ms.` : `Answered in ${(milliseconds / 1000).toFixed(1)} s.`;
+  $("answer").hidden = $("explanation").hidden = false;
+  $("steps").replaceChildren(...result.attention.map((_, number) => stepCard(result, number)));
+  chooseStep(result.attention.length - 1);
+}
+
+// ---------------------------------------------------------------- steps
+
+function stepCard(result, number) {
+  const map = result.attention[number];
+  const [low, high] = extent(map);
+  const canvas = element("canvas");
+  paint(canvas, map, 320, 1);
+  const card = element(
+    "div", { class: "step", role: "option", "aria-selected": "false" },
+    element("h3", {}, `Step ${number + 1}`, element("small", { title: "lowest to highest value of the map" }, range(low, high))),
+    element("div", { class: "map" }, element("img", { src: state.picture, alt: "" }), canvas),
+    wordStrip(result.words, result.word_attention[number]),
+    moduleBars(result.module_names, result.module_weights[number]),
+    pointerDots(result.pointer[number]),
+  );
+  card.addEventListener("click", () => { pause(); chooseStep(number); });
+  return card;
+}
+
+function wordStrip(words, weights) {
+  const strip = element("div", { class: "words" });
+  words.forEach((word, i) => {
+    if (!word) return; // padding
+    const span = element("span", { title: percent(weights[i]) }, word);
+    const strength = Math.sqrt(Math.min(weights[i], 1)); // the eye wants small weights to show
+    span.style.background = `rgba(var(--word), ${strength.toFixed(3)})`;
+    if (strength > 0.55) span.style.color = "#fff";
+    strip.append(span);
+  });
+  return strip;
+}
+
+function moduleBars(names, weights) {
+  const order = names.map((name, i) => [name, weights[i]]).sort((a, b) => b[1] - a[1]);
+  return element("ol", { class: "bars" }, ...order.slice(0, MODULES_SHOWN).map(([name, share]) => bar(name, share, 0)));
+}
+
+function pointerDots(pointer) {
+  const dots = pointer.map((share, i) => {
+    const dot = element("i", { title: `slot ${i + 1}: ${percent(share)}` });
+    dot.style.background = `rgba(var(--word), ${Math.min(share, 1).toFixed(3)})`;
+    return dot;
+  });
+  return element("div", { class: "pointer" }, element("span", {}, "stack"), ...dots);
+}
+
+function chooseStep(number) {
+  state.step = number;
+  [...$("steps").children].forEach((card, i) => card.setAttribute("aria-selected", String(i === number)));
+  const { words, word_attention, module_names, module_weights, attention } = state.result;
+  const strongest = module_weights[number].indexOf(Math.max(...module_weights[number]));
+  const title = `Step ${number + 1} of ${attention.length}`;
+  $("caption").textContent = `${title} · ${module_names[strongest]} ${percent(module_weights[number][strongest], 0)}`;
+  $("reading-title").textContent = `${title} reads`;
+  $("reading").replaceChildren(wordStrip(words, word_attention[number]));
+  drawOverlay();
+}
+
+function moveStep(by) {
+  const count = state.result.attention.length;
+  chooseStep((state.step + by + count) % count);
+}
+
+function pause() {
+  clearInterval(state.timer);
+  state.timer = 0;
+  $("play").textContent = "Play";
+  $("play").setAttribute("aria-pressed", "false");
+}
+
+function play() {
+  if (state.timer) return pause();
+  chooseStep(0);
+  state.timer = setInterval(() => moveStep(1), 1000 * SECONDS_EACH_STEP);
+  $("play").textContent = "Pause";
+  $("play").setAttribute("aria-pressed", "true");
+}
+
+// ---------------------------------------------------------------- attention maps
+
+/** Lowest and highest value of a map [height][width]. */
+function extent(map) {
+  const values = map.flat();
+  return [Math.min(...values), Math.max(...values)];
+}
+
+function range(low, high) {
+  return high > low ? `${low.toPrecision(2)} to ${high.toPrecision(2)}` : `${low.toPrecision(2)} everywhere`;
+}
+
+/** Red, green, blue, opacity (0 to 255) of a share in [0, 1]. */
+function colour(share) {
+  const above = Math.max(1, COLOURS.findIndex(([position]) => position >= share));
+  const [low, high] = [COLOURS[above - 1], COLOURS[above]];
+  const between = (share - low[0]) / (high[0] - low[0]);
+  const mixed = low.map((value, i) => value + between * (high[i] - value));
+  return [mixed[1], mixed[2], mixed[3], 255 * mixed[4]];
+}
+
+/** Paints a map [height][width] over a canvas, smoothly. A map of one value everywhere stays dark. */
+function paint(canvas, map, width, opacity) {
+  const [rows, columns] = [map.length, map[0].length];
+  const [low, high] = extent(map);
+  const small = new OffscreenCanvas(columns, rows);
+  const pixels = new ImageData(columns, rows);
+  map.flat().forEach((value, i) => {
+    pixels.data.set(colour(high > low ? (value - low) / (high - low) : 0), 4 * i);
+  });
+  small.getContext("2d").putImageData(pixels, 0, 0);
+  canvas.width = width;
+  canvas.height = Math.round((width * $("picture").naturalHeight) / $("picture").naturalWidth) || width;
+  const context = canvas.getContext("2d");
+  context.imageSmoothingQuality = "high";
+  context.globalAlpha = opacity;
+  context.drawImage(small, 0, 0, canvas.width, canvas.height);
+}
+
+function drawOverlay() {
+  const canvas = $("overlay");
+  $("caption").hidden = !state.result;
+  if (state.result) paint(canvas, state.result.attention[state.step], 960, Number($("opacity").value));
+  else canvas.width = canvas.height = 1; // empties it
+}
+
+// ---------------------------------------------------------------- beginning
+
+async function describeModel() {
+  const { model_spec: spec, metadata } = await (await fetch(`${MODEL}/metadata`)).json();
+  $("version").textContent = `${spec.name}, version ${spec.version}, on this machine only`;
+  if (!metadata.signature_def.signature_def.explain.inputs.image) {
+    complain("This model reads features and not pictures: export it with --with_backbone to ask it about pictures.");
+    $("ask").disabled = true;
+  }
+}
+
+$("form").addEventListener("submit", ask);
+$("play").addEventListener("click", play);
+$("opacity").addEventListener("input", drawOverlay);
+$("steps").addEventListener("keydown", (event) => {
+  const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  if (!by || !state.result) return;
+  event.preventDefault();
+  pause();
+  moveStep(by);
+});
+listenForPictures();
+describeModel().then(loadExamples).catch(() => complain("The server does not answer; is it still running?"));

@@ -1,0 +1,127 @@
+"""Writes `<export_dir>/<version>/`, as TF Serving wants it.
+
+    saved_model.pb, variables/        the graph and its weights
+    assets/words.txt                  the vocabulary
+    assets.extra/                     requests that warm a server up
+    model_card.json                   what it was made of, and checksums
+
+All of it is written under a temporary name and renamed at the end: a server that watches the folder
+never sees half a model, and an export that fails leaves the versions before it as they were.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import tensorflow as tf
+
+from export.backbone import Backbone
+from export.model_card import write_model_card
+from export.servable import Servable
+from export.warm_up import MODEL_NAME, write_warm_up
+from lnmn_tf.config.export import ExportConfig
+from lnmn_tf.errors import InputError
+from lnmn_tf.training.trained import TrainedRun
+
+
+def export_run(run: TrainedRun, options: ExportConfig) -> Path:
+    """Exports a run as the next version.
+
+    Args:
+        run: opened, with the weights and switches that are exported.
+        options: how.
+
+    Returns:
+        The folder `<export_dir>/<version>`.
+
+    Raises:
+        InputError: options that do not fit the model, or a folder that cannot be written.
+    """
+    export_dir = Path(options.export_dir or run.run_dir / "export")
+    backbone = _backbone(run, options) if options.with_backbone else None
+    export_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as assets, _temporary_folder(export_dir) as temporary:
+        servable = Servable(run.network, run.vocabulary, assets, backbone, options.export_jit)
+        module, signatures = servable.to_module()
+        # No gradients: the one of the loop over steps is of no use to a server.
+        save_options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+        with _quiet_tensorflow():
+            tf.saved_model.save(module, str(temporary), signatures, save_options)
+        write_warm_up(temporary, servable)
+        write_model_card(temporary, run, options, servable)
+        return _publish(temporary, export_dir)
+
+
+def _backbone(run: TrainedRun, options: ExportConfig) -> Backbone:
+    if run.config.model.image_height:
+        raise InputError(
+            f"--with_backbone is given, but the model of {run.run_dir} reads pictures itself; expected "
+            "a run with --features"
+        )
+    return Backbone(options.backbone_weights, run.config.model.feature_shape)
+
+
+def how_to_query(folder: Path) -> str:
+    """What to type next."""
+    base = folder.resolve().parent
+    return (
+        f"exported {folder}\n"
+        "query it, with a web page, on this machine:\n"
+        f"  python -m lnmn_tf.main --mode=serve --export_dir={folder.parent}\n"
+        "or with TF Serving:\n"
+        f"  docker run -p 8500:8500 -p 8501:8501 -e MODEL_NAME={MODEL_NAME} "
+        f"-v {base}:/models/{MODEL_NAME} tensorflow/serving:2.15.1\n"
+        f"  python -m export.client --server=localhost:8500 --image=PICTURE.png "
+        '--question="How many cubes are there?"'
+    )
+
+
+def versions(export_dir: str | os.PathLike) -> list[int]:
+    """The versions in a folder, ascending."""
+    names = (path.name for path in Path(export_dir).iterdir() if path.is_dir())
+    return sorted(int(name) for name in names if name.isascii() and name.isdigit())
+
+
+def _publish(temporary: Path, export_dir: Path) -> Path:
+    """Renames a finished folder to the next version, also if others export at the same time."""
+    while True:
+        folder = export_dir / str(max(versions(export_dir), default=0) + 1)
+        try:
+            os.rename(temporary, folder)
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
+        else:
+            return folder
+
+
+@contextmanager
+def _temporary_folder(export_dir: Path) -> Iterator[Path]:
+    """A hidden folder, which a server takes for no version; removed unless it is renamed."""
+    folder = Path(tempfile.mkdtemp(prefix=".", suffix=".tmp", dir=export_dir))
+    try:
+        folder.chmod(0o755)  # mkdtemp's is 0700, and a server runs as another user
+        yield folder
+    except tf.errors.OpError as error:
+        raise InputError(f"{export_dir}: cannot be written: {error.message}") from None
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _quiet_tensorflow() -> Iterator[None]:
+    """Without the line about assets in a folder that is renamed."""
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,180 @@
+"""A trained network behind the three signatures that are served."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from export.backbone import Backbone
+from export.checks import checked, checked_each
+from export.pictures import read_pictures
+from export.tokeniser import MAX_WORDS, Tokeniser
+from lnmn_tf.data.vocabulary import PADDING, Vocabulary
+from lnmn_tf.models.stack_machine import StackMachine
+
+TOP = 5  # answers in `top_answers`
+DOCUMENTATION = {
+    "question": "string [batch], in English, UTF-8",
+    "question_ids": "int32 [batch, words], word ids of the vocabulary, 0 after the end of a question",
+    "image": "string [batch], the bytes of a PNG or JPEG file of any size",
+    "features": "float32 [batch, height, width, channels], as in training",
+    "answer": "string [batch], the most likely answer",
+    "probability": "float32 [batch], its probability",
+    "top_answers": f"string [batch, {TOP}], by falling probability; empty beyond the last answer",
+    "top_probabilities": f"float32 [batch, {TOP}]",
+    "words": "string [batch, words], the question as the model reads it; empty after its end",
+    "word_attention": "float32 [batch, steps, words], where each step looks in the question",
+    "module_names": "string [batch, modules]",
+    "module_weights": "float32 [batch, steps, modules], how much each step uses each module",
+    "attention": "float32 [batch, steps, H, W], the map at the pointer as each step begins; any number",
+    "pointer": "float32 [batch, steps, slots], the place in the stack after each step",
+}
+Tensors = dict[str, tf.Tensor]
+
+
+class Servable:
+    """Everything between a request's tensors and a reply's.
+
+    It is no tf.Module: tracked by one, a Keras model would bring its training functions along.
+
+    Args:
+        network: built, with its weights.
+        vocabulary: of its run.
+        folder: where the tokeniser keeps its asset; must be there until the module is saved.
+        backbone: makes features of pictures, for a network that reads features.
+        jit: compile the network by XLA.
+    """
+
+    def __init__(
+        self,
+        network: StackMachine,
+        vocabulary: Vocabulary,
+        folder: str | os.PathLike,
+        backbone: Backbone | None = None,
+        jit: bool = False,
+    ):
+        self.network, self.vocabulary, self.backbone = network, vocabulary, backbone
+        self._tokeniser = Tokeniser(vocabulary, folder)
+        self._answer = tf.function(network.answer_and_trace, jit_compile=jit or None)
+        self._call = tf.function(
+            lambda inputs: network(inputs, training=False), jit_compile=jit or None
+        )
+
+    @property
+    def image_key(self) -> str:
+        """`image` for a model that answers about pictures, else `features`."""
+        return "image" if self.network.config.image_height or self.backbone else "features"
+
+    @property
+    def image_spec(self) -> tf.TensorSpec:
+        """Of the one of them."""
+        if self.image_key == "image":
+            return tf.TensorSpec([None], tf.string, "image")
+        return tf.TensorSpec([None, *self.network.config.feature_shape], tf.float32, "features")
+
+    def serving_default(self, question: tf.Tensor, image: tf.Tensor) -> Tensors:
+        """Text and picture to answers."""
+        _, ids = self._tokeniser(question)
+        return self._answers(self._call(self._inputs(ids, image))["logits"])
+
+    def explain(self, question: tf.Tensor, image: tf.Tensor) -> Tensors:
+        """The same, and what the machine did at each step."""
+        words, ids = self._tokeniser(question)
+        outputs, trace = self._answer(self._inputs(ids, image))
+        names = tf.constant([self.network.module_names])
+        return {
+            **self._answers(outputs["logits"]),
+            "words": words,
+            "word_attention": trace.word_attention,
+            "module_names": tf.tile(names, [tf.shape(words)[0], 1]),
+            "module_weights": trace.module_weights,
+            "attention": trace.attention,
+            "pointer": trace.pointer,
+        }
+
+    def answer_from_ids(self, question_ids: tf.Tensor, image: tf.Tensor) -> Tensors:
+        """Word ids and picture to answers."""
+        ids = self._checked_ids(question_ids)
+        return self._answers(self._call(self._inputs(ids, image))["logits"])
+
+    def _checked_ids(self, ids: tf.Tensor) -> tf.Tensor:
+        ids = tf.ensure_shape(ids, [None, None])
+        batch, words = tf.unstack(tf.shape(ids))
+        ids = checked(ids, batch > 0, "the batch has no question")
+        ids = checked(
+            ids,
+            words <= MAX_WORDS,
+            f"question_ids has {{}} columns; expected at most {MAX_WORDS}",
+            words,
+        )
+        last = self.vocabulary.num_words - 1
+        is_known = tf.reduce_all((ids >= 0) & (ids <= last), axis=1)
+        ids = checked_each(ids, is_known, f"question {{}} has an id that is not in 0 to {last}")
+        has_words = tf.reduce_any(tf.not_equal(ids, PADDING), axis=1)
+        return checked_each(ids, has_words, "question {} is empty: all its ids are 0")
+
+    def _inputs(self, ids: tf.Tensor, image: tf.Tensor) -> Tensors:
+        """The network's own inputs."""
+        config, key = self.network.config, self.image_key
+        questions, images = tf.shape(ids)[0], tf.shape(image)[0]
+        image = checked(
+            image,
+            tf.equal(questions, images),
+            f"there are {{}} questions, but {{}} of {key}; expected one for each question",
+            questions,
+            images,
+        )
+        if config.image_height:
+            image = read_pictures(image, config.image_height, config.image_width)
+            return {"question": ids, "image": image / 255.0}
+        if self.backbone:
+            image = self.backbone(read_pictures(image, *self.backbone.image_shape))
+        image = tf.ensure_shape(image, [None, *config.feature_shape])
+        is_finite = tf.reduce_all(tf.math.is_finite(image), axis=[1, 2, 3])
+        image = checked_each(image, is_finite, "features {} hold NaN or infinity")
+        return {"question": ids, "features": image}
+
+    def _answers(self, logits: tf.Tensor) -> Tensors:
+        """The most likely answers; where there are fewer than five, empty ones follow."""
+        is_finite = tf.reduce_all(tf.math.is_finite(logits), axis=1)
+        logits = checked_each(
+            logits, is_finite, "question {} has no finite answer: scale its features"
+        )
+        answers = self.vocabulary.answers
+        missing = max(TOP - len(answers), 0)
+        logits = tf.pad(logits, [[0, 0], [0, missing]], constant_values=float("-inf"))
+        probabilities, ids = tf.math.top_k(tf.nn.softmax(logits), TOP)
+        texts = tf.gather(tf.constant([*answers, *[""] * missing]), ids)
+        return {
+            "answer": texts[:, 0],
+            "probability": probabilities[:, 0],
+            "top_answers": texts,
+            "top_probabilities": probabilities,
+        }
+
+    def to_module(self) -> tuple[tf.Module, dict[str, Callable]]:
+        """What `tf.saved_model.save` wants: a module with all state, and the signatures."""
+        module = tf.Module()
+        module.weights = list(self.network.variables)
+        if self.backbone:
+            module.backbone_weights = list(self.backbone.variables)
+        module.tokeniser = self._tokeniser
+        text = tf.TensorSpec([None], tf.string, "question")
+        ids = tf.TensorSpec([None, None], tf.int32, "question_ids")
+        signatures = {
+            "serving_default": self._signature(self.serving_default, text),
+            "explain": self._signature(self.explain, text),
+            "answer_from_ids": self._signature(self.answer_from_ids, ids),
+        }
+        return module, signatures
+
+    def _signature(self, function: Callable, question: tf.TensorSpec):
+        """A graph whose inputs have the names of the specs."""
+
+        def named(**inputs: tf.Tensor) -> Tensors:
+            return function(inputs[question.name], inputs[self.image_key])
+
+        specs = {spec.name: spec for spec in (question, self.image_spec)}
+        return tf.function(named, autograph=False).get_concrete_function(**specs)

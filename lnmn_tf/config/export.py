@@ -1,0 +1,58 @@
+"""What an exported model is made of beside the run's own config."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lnmn_tf.config.option import option, validate
+from lnmn_tf.errors import InputError
+
+
+@dataclass(frozen=True)
+class ExportConfig:
+    """Not part of a run: the same run may be exported in several ways."""
+
+    export: bool = option(False, "train: export the run at its end.")
+    export_dir: str = option(
+        "", "Folder of the exported versions 1, 2, ...; empty = <run_dir>/export."
+    )
+    port: int = option(
+        8501, "serve: port on 127.0.0.1; 0 = any free one.", minimum=0, maximum=65535
+    )
+    export_jit: bool = option(
+        False, "Compile the network by XLA for each new shape; stock TF Serving may refuse it."
+    )
+    with_backbone: bool = option(
+        False, "Put ResNet-101 in front of a model of features, so that it answers about pictures."
+    )
+    backbone_weights: str = option(
+        "",
+        "Weights of the backbone: a file of keras.applications.ResNet101 without its top, the one "
+        "that the features came from.",
+    )
+
+    def __post_init__(self):
+        validate(self)
+        if self.with_backbone != bool(self.backbone_weights):
+            raise InputError(
+                f"--with_backbone is {self.with_backbone} and --backbone_weights is "
+                f"{self.backbone_weights!r}; expected both, or neither"
+            )
+
+    @classmethod
+    def create(cls, choices: Mapping[str, Any]) -> ExportConfig:
+        """Takes what it knows of the flags that were given, by name.
+
+        Raises:
+            InputError: a wrong value, or several seeds, of which there is no one run to export.
+        """
+        if choices.get("export") and choices.get("num_seeds", 1) > 1:
+            raise InputError(
+                f"--export is given and --num_seeds is {choices['num_seeds']}; expected one seed, or "
+                "--mode=export with the --run_dir of one of them"
+            )
+        names = {field.name for field in dataclasses.fields(cls)}
+        return cls(**{name: value for name, value in choices.items() if name in names})
