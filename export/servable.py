@@ -127,6 +127,7 @@ class Servable:
     def _inputs(self, ids: tf.Tensor, image: tf.Tensor) -> Tensors:
         """The network's own inputs."""
         config, key = self.network.config, self.image_key
+        image = tf.ensure_shape(image, self.image_spec.shape)
         questions, images = tf.shape(ids)[0], tf.shape(image)[0]
         image = checked(
             image,
@@ -140,7 +141,6 @@ class Servable:
             return {"question": ids, "image": image / 255.0}
         if self.backbone:
             image = self.backbone(read_pictures(image, *self.backbone.image_shape))
-        image = tf.ensure_shape(image, [None, *config.feature_shape])
         is_finite = tf.reduce_all(tf.math.is_finite(image), axis=[1, 2, 3])
         image = checked_each(image, is_finite, "features {} hold NaN or infinity")
         return {"question": ids, "features": image}

@@ -10,28 +10,9 @@ from tensorflow import keras
 from export import saved_model
 from export.servable import Servable
 from export.warm_up import write_warm_up
-from lnmn_tf.config import RunConfig
 from lnmn_tf.config.export import ExportConfig
-from lnmn_tf.data.vocabulary import Vocabulary
 from lnmn_tf.errors import InputError
-from lnmn_tf.training.networks import build_network
-from lnmn_tf.training.trained import TrainedRun
-from tests.conftest import TINY_MODEL
-from tests.export.conftest import encoded
-
-SIZES = {name: size for name, size in TINY_MODEL.items() if not name.startswith(("image", "encod"))}
-
-
-def random_run(folder, feature_shape, **choices) -> TrainedRun:
-    """A run that was never trained; three answers, fewer than `top_answers` has."""
-    vocabulary = Vocabulary.build(["is it red?"], ["yes", "no", "red"])
-    config = RunConfig.create({**SIZES, "features": "{split}.h5", **choices}).replace(
-        num_words=vocabulary.num_words,
-        num_answers=vocabulary.num_answers,
-        feature_shape=feature_shape,
-    )
-    tf.keras.utils.set_random_seed(0)
-    return TrainedRun(folder, config, vocabulary, build_network(config.model))
+from tests.export.conftest import encoded, random_run
 
 
 @pytest.fixture(scope="module")
