@@ -109,6 +109,22 @@ def test_a_jitted_network_says_so_and_answers_the_same(run, answer, tmp_path):
     )
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_stored_weights_are_half_as_large_and_answer_nearly_the_same(run, answer, tmp_path, dtype):
+    servable = Servable(run.network, run.vocabulary, tmp_path, dtype=dtype)
+    module, signatures = servable.to_module()
+    assert {variable.dtype.name for variable in module.weights} == {dtype}
+    assert len(module.weights) == len(run.network.variables)
+    request = {"question": tf.constant(["is it"]), "features": tf.constant(features(1, 5, 7, 3))}
+    expected = answer(**request)["top_probabilities"]
+    found = signatures["serving_default"](**request)["top_probabilities"]
+    np.testing.assert_allclose(found, expected, atol=0.01)
+    assert np.abs(found - expected).max() > 0  # the rounded weights are those that answer
+    again = run.network({"features": request["features"], "question": tf.constant([[2, 3]])})
+    best = np.sort(tf.nn.softmax(again["logits"]).numpy()[0])[::-1]
+    np.testing.assert_allclose(best, expected[0, :3], atol=1e-6)  # the network is as it was
+
+
 def test_a_backbone_needs_its_weights_and_a_run_on_features(run, trained, tmp_path):
     nothing = ExportConfig(with_backbone=True, backbone_weights=str(tmp_path / "none.h5"))
     with pytest.raises(InputError, match=r"none\.h5.*no such file"):
