@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Mapping
@@ -13,9 +14,11 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf.json_format import MessageToDict
 from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from export.demo.refusal import Refusal
 from export.demo.rest import TensorSpec
+from export.warm_up import FILE
 from lnmn_tf.errors import InputError
 
 # What TF Serving answers to TensorFlow's errors; anything else is 500.
@@ -29,7 +32,7 @@ STATUS = {
 
 
 class ServedModel:
-    """A SavedModel with its signatures.
+    """A SavedModel with its signatures, warmed up.
 
     Args:
         export_dir: holds one folder for each version, named by an integer.
@@ -42,14 +45,28 @@ class ServedModel:
         folder = latest_version(export_dir)
         self.version = int(folder.name)
         try:
+            logging.getLogger("absl").setLevel(
+                logging.ERROR
+            )  # it warns of gradients; none is asked
             self._model = tf.saved_model.load(str(folder))
             self._definitions = _signature_definitions(folder)
+            self._warm_up(folder / FILE)
         except (OSError, ValueError, tf.errors.OpError) as error:
             raise InputError(f"{folder}: cannot be loaded as a SavedModel: {error}") from None
         self.input_specs: Mapping[str, Mapping[str, TensorSpec]] = {
             name: {key: _spec(info) for key, info in definition.inputs.items()}
             for name, definition in self._definitions.items()
         }
+
+    def _warm_up(self, path: Path) -> None:
+        """Answers the single questions among the warm-up requests, so that a person does not wait."""
+        if not path.is_file():
+            return
+        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+            request = PredictionLog.FromString(record).predict_log.request
+            inputs = {name: tf.make_ndarray(proto) for name, proto in request.inputs.items()}
+            if all(len(array) == 1 for array in inputs.values()):
+                self.predict(request.model_spec.signature_name, inputs)
 
     def predict(self, signature: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Runs a signature.

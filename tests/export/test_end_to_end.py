@@ -1,4 +1,4 @@
-"""Client and server together: over gRPC and REST, in the clear, through TLS, and through nginx.
+"""Client and server together, over gRPC and REST.
 
 The server is the real `tensorflow_model_server` where that is on the PATH (or TF_MODEL_SERVER names
 it). Else the stand-in of `stand_in_server.py` takes gRPC, and the demonstration REST.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import socket
 import subprocess
@@ -19,7 +18,6 @@ import urllib.request
 from pathlib import Path
 from typing import NamedTuple
 
-import grpc
 import numpy as np
 import pytest
 
@@ -28,7 +26,6 @@ from export.client.command import main
 from export.demo.demonstration import Demonstration
 from export.demo.served_model import ServedModel
 from tests.export.conftest import PICTURES, QUESTIONS
-from tests.export.serving.messages import parse
 from tests.export.stand_in_server import StandInServer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -221,15 +218,18 @@ def test_a_missing_picture_names_the_file(server, folder, capsys):
     assert error.startswith("error: ") and "nowhere.png" in error
 
 
-def test_the_client_needs_nothing_of_the_package(server, folder):
-    forbidden = ["lnmn_tf", "tensorflow_addons", "h5py", "PIL", "tqdm", "absl"]
+@pytest.mark.parametrize("names", [("rest", "tensorflow", "grpc", "absl", "h5py"), ("grpc",)])
+def test_the_client_needs_nothing_of_the_package(server, folder, names):
+    protocol, *forbidden = names
     code = (
         "import sys\n"
-        f"for name in {[*forbidden, 'tensorflow', 'grpc']!r}: sys.modules[name] = None\n"
+        f"for name in {[*forbidden, 'lnmn_tf', 'tensorflow_addons', 'tqdm', 'PIL']!r}:\n"
+        "    sys.modules[name] = None\n"
         "from export.client.command import main\n"
         "sys.exit(main(sys.argv[1:]))"
     )
-    arguments = [f"--server={server.rest}", "--rest", f"--image={folder / '0.img'}"]
+    rest = ["--rest"] if protocol == "rest" else []
+    arguments = [f"--server={getattr(server, protocol)}", f"--image={folder / '0.img'}", *rest]
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments, "--question=Is it?"],
         cwd=ROOT,
@@ -239,99 +239,3 @@ def test_the_client_needs_nothing_of_the_package(server, folder):
     )
     assert done.returncode == 0, done.stderr
     assert "%" in done.stdout
-    sources = [path.read_text() for path in (ROOT / "export" / "client").glob("*.py")]
-    assert sources and not [s for s in sources if re.search(r"^\s*(from|import) lnmn", s, re.M)]
-
-
-@pytest.fixture(scope="module")
-def tls_folder(tmp_path_factory):
-    """What `tls.sh` makes for 127.0.0.1."""
-    if not shutil.which("openssl"):
-        pytest.skip("no openssl on the PATH")
-    folder = tmp_path_factory.mktemp("tls")
-    subprocess.run([SERVING / "tls.sh", "127.0.0.1", folder], check=True, capture_output=True)
-    return folder
-
-
-def test_tls_with_the_certificate_that_tls_sh_makes(exported, tls_folder):
-    config = parse("SSLConfig", (tls_folder / "ssl.config").read_text())
-    credentials = grpc.ssl_server_credentials(
-        [(config.server_key.encode(), config.server_cert.encode())]
-    )
-    with StandInServer(exported, credentials=credentials) as server:
-        address = f"127.0.0.1:{server.port}"
-        with Client(Target(address, tls=True, certificates=str(tls_folder / "ca.crt"))) as client:
-            assert client.ask(PICTURES[:1], QUESTIONS[:1])
-        with Client(Target(address, tls=True), attempts=1) as client, pytest.raises(ServingError):
-            client.ask(PICTURES[:1], QUESTIONS[:1])
-    assert (tls_folder / "tls.key").stat().st_mode & 0o077 == 0
-
-
-@pytest.fixture(scope="module")
-def proxy(server, tls_folder):
-    """nginx with `nginx.conf`, but other addresses and paths. Returns its port."""
-    nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-    if not nginx:
-        pytest.skip("no nginx on the PATH")
-    password = subprocess.run(
-        ["openssl", "passwd", "-6", "secret"], check=True, capture_output=True, text=True
-    )
-    (tls_folder / "users").write_text(f"alice:{password.stdout}")
-    port = free_port()
-    text = (SERVING / "nginx.conf").read_text()
-    for old, new in {
-        "serving:8500": server.grpc,
-        "serving:8501": server.rest,
-        "listen 8443": f"listen 127.0.0.1:{port}",
-        "/etc/nginx/tls": str(tls_folder),
-        "/tmp/": f"{tls_folder}/",
-        "proxy_pass http://rest;": f"proxy_pass http://rest; proxy_set_header Host {server.rest};",
-        "rate=20r/s": "rate=200r/s",
-        "worker_processes auto": "user root;\nworker_processes 1",
-    }.items():
-        assert old in text
-        text = text.replace(old, new)
-    (tls_folder / "nginx.conf").write_text(text)
-    arguments = [nginx, "-p", tls_folder, "-c", tls_folder / "nginx.conf", "-e", "stderr"]
-    subprocess.run([*arguments, "-t"], check=True, capture_output=True)
-    with subprocess.Popen([*arguments, "-g", "daemon off;"]) as process:
-        end = time.monotonic() + 30
-        while time.monotonic() < end:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
-        yield port
-        process.terminate()
-
-
-def test_the_proxy_answers_those_who_know_the_password(proxy, protocol, tls_folder, folder, capsys):
-    (folder / "password").write_text("secret\n")
-    arguments = [
-        f"--server=127.0.0.1:{proxy}",
-        *(["--rest"] if protocol == "rest" else []),
-        "--tls",
-        f"--ca_file={tls_folder / 'ca.crt'}",
-        f"--image={folder / '0.img'}",
-        "--question=Is it?",
-    ]
-    password = ["--user=alice", f"--password_file={folder / 'password'}"]
-    assert main([*arguments, *password]) == 0
-    assert "%" in capsys.readouterr().out
-    assert main(arguments) == 1
-    assert "--password_file" in capsys.readouterr().err
-
-
-def test_the_proxy_forwards_questions_only(proxy, tls_folder):
-    from tensorflow_serving.apis import model_management_pb2, model_service_pb2_grpc
-
-    credentials = grpc.ssl_channel_credentials((tls_folder / "ca.crt").read_bytes())
-    with grpc.secure_channel(f"127.0.0.1:{proxy}", credentials) as channel:
-        service = model_service_pb2_grpc.ModelServiceStub(channel)
-        metadata = [("authorization", "Basic YWxpY2U6c2VjcmV0")]
-        with pytest.raises(grpc.RpcError) as refusal:
-            service.HandleReloadConfigRequest(
-                model_management_pb2.ReloadConfigRequest(), metadata=metadata, timeout=10
-            )
-    # nginx's 404, which gRPC calls UNIMPLEMENTED.
-    assert refusal.value.code() == grpc.StatusCode.UNIMPLEMENTED

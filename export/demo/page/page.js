@@ -56,6 +56,7 @@ async function usePicture(blob, example = null) {
   state.base64 = await toBase64(blob);
   state.example = example;
   $("picture").src = url;
+  $("frame").style.setProperty("--ratio", probe.naturalWidth / probe.naturalHeight);
   $("frame").hidden = false;
   $("invitation").hidden = true;
   forgetAnswer();
@@ -189,7 +190,7 @@ function showAnswer(result, question, milliseconds) {
   $("top").replaceChildren(
     ...result.top_answers.map((name, i) => [name, result.top_probabilities[i]]).filter(([name]) => name).map(([name, share]) => bar(name, share)),
   );
-  $("timing").textContent = `Answered in ${milliseconds.toFixed(0)} ms.`;
+  $("timing").textContent = milliseconds < 1000 ? `Answered in ${milliseconds.toFixed(0)} ms.` : `Answered in ${(milliseconds / 1000).toFixed(1)} s.`;
   $("answer").hidden = $("explanation").hidden = false;
   $("steps").replaceChildren(...result.attention.map((_, number) => stepCard(result, number)));
   chooseStep(result.attention.length - 1);
@@ -204,7 +205,7 @@ function stepCard(result, number) {
   paint(canvas, map, 320, 1);
   const card = element(
     "div", { class: "step", role: "option", "aria-selected": "false" },
-    element("h3", {}, `Step ${number + 1}`, element("small", { title: "lowest to highest value of the map" }, `${low.toPrecision(2)} to ${high.toPrecision(2)}`)),
+    element("h3", {}, `Step ${number + 1}`, element("small", { title: "lowest to highest value of the map" }, range(low, high))),
     element("div", { class: "map" }, element("img", { src: state.picture, alt: "" }), canvas),
     wordStrip(result.words, result.word_attention[number]),
     moduleBars(result.module_names, result.module_weights[number]),
@@ -219,8 +220,9 @@ function wordStrip(words, weights) {
   words.forEach((word, i) => {
     if (!word) return; // padding
     const span = element("span", { title: percent(weights[i]) }, word);
-    span.style.background = `rgba(var(--word), ${Math.min(weights[i], 1).toFixed(3)})`;
-    if (weights[i] > 0.55) span.style.color = "#fff";
+    const strength = Math.sqrt(Math.min(weights[i], 1)); // the eye wants small weights to show
+    span.style.background = `rgba(var(--word), ${strength.toFixed(3)})`;
+    if (strength > 0.55) span.style.color = "#fff";
     strip.append(span);
   });
   return strip;
@@ -243,6 +245,12 @@ function pointerDots(pointer) {
 function chooseStep(number) {
   state.step = number;
   [...$("steps").children].forEach((card, i) => card.setAttribute("aria-selected", String(i === number)));
+  const { words, word_attention, module_names, module_weights, attention } = state.result;
+  const strongest = module_weights[number].indexOf(Math.max(...module_weights[number]));
+  const title = `Step ${number + 1} of ${attention.length}`;
+  $("caption").textContent = `${title} · ${module_names[strongest]} ${percent(module_weights[number][strongest], 0)}`;
+  $("reading-title").textContent = `${title} reads`;
+  $("reading").replaceChildren(wordStrip(words, word_attention[number]));
   drawOverlay();
 }
 
@@ -274,6 +282,10 @@ function extent(map) {
   return [Math.min(...values), Math.max(...values)];
 }
 
+function range(low, high) {
+  return high > low ? `${low.toPrecision(2)} to ${high.toPrecision(2)}` : `${low.toPrecision(2)} everywhere`;
+}
+
 /** Red, green, blue, opacity (0 to 255) of a share in [0, 1]. */
 function colour(share) {
   const above = Math.max(1, COLOURS.findIndex(([position]) => position >= share));
@@ -303,6 +315,7 @@ function paint(canvas, map, width, opacity) {
 
 function drawOverlay() {
   const canvas = $("overlay");
+  $("caption").hidden = !state.result;
   if (state.result) paint(canvas, state.result.attention[state.step], 960, Number($("opacity").value));
   else canvas.width = canvas.height = 1; // empties it
 }
