@@ -168,8 +168,10 @@ class _ImageNode:
 
     def weigh_channels(self, kernel: tf.Tensor) -> tf.Tensor:
         """sum_c kernel_c node_c, for a kernel [batch, cells, map_dim]: [batch, cells, positions]."""
-        offset = tf.reduce_sum(self.offset * kernel[:, :, tf.newaxis], axis=-1)
-        total = offset
+        if self.over_channels:
+            total = tf.reduce_sum(self.offset * kernel[:, :, tf.newaxis], axis=-1)
+        else:
+            total = self.offset[..., 0] * tf.reduce_sum(kernel, axis=-1, keepdims=True)
         for scale, part in self.parts:
             if scale.shape[-1] == 1:  # the same for every channel: it may come after the sum
                 total += scale[..., 0] * _weigh(part, kernel)

@@ -88,7 +88,9 @@ class TrainedRun:
         data = self.config.data
         examples = open_split(self.config, split, self.vocabulary, data.max_val_questions)
         check_features(self.config.model, examples.store, data.features)
-        predictor = Predictor(self.network, self.config.training.batch_size)
+        predictor = Predictor(
+            self.network, self.config.training.batch_size, self.config.training.xla
+        )
         predictions = predictor(examples)
         path = self.run_dir / f"predictions_{split}.txt"
         write_predictions(path, predictions, self.vocabulary)
