@@ -38,19 +38,15 @@ class Backbone:
             raise InputError(
                 f"{weights}: holds no weights of keras.applications.ResNet101 without its top: {reason}"
             ) from None
-        self._network = keras.Model(whole.input, whole.get_layer(LAYER).output)
-        found = self._network.output_shape[1:]
+        self.network = keras.Model(whole.input, whole.get_layer(LAYER).output)
+        found = self.network.output_shape[1:]
         if found != tuple(feature_shape):
             raise InputError(
                 f"--with_backbone makes features of the shape {list(found)}, but the run was trained "
                 f"on {list(feature_shape)}; expected a run on ResNet-101's"
             )
 
-    @property
-    def variables(self) -> list[tf.Variable]:
-        return self._network.variables
-
     def __call__(self, pixels: tf.Tensor) -> tf.Tensor:
         """RGB in [0, 255], float32 [batch, 224, 224, 3] -> [batch, 14, 14, 1024]."""
         inputs = keras.applications.resnet.preprocess_input(pixels)
-        return self._network(inputs, training=False)
+        return self.network(inputs, training=False)

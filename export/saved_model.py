@@ -48,7 +48,14 @@ def export_run(run: TrainedRun, options: ExportConfig) -> Path:
     backbone = _backbone(run, options) if options.with_backbone else None
     export_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as assets, _temporary_folder(export_dir) as temporary:
-        servable = Servable(run.network, run.vocabulary, assets, backbone, options.export_jit)
+        servable = Servable(
+            run.network,
+            run.vocabulary,
+            assets,
+            backbone,
+            options.export_dtype,
+            options.export_jit,
+        )
         module, signatures = servable.to_module()
         # No gradients: the one of the loop over steps is of no use to a server.
         save_options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)

@@ -10,6 +10,7 @@ import tensorflow as tf
 from export.backbone import Backbone
 from export.checks import checked, checked_each
 from export.pictures import read_pictures
+from export.stored_weights import StoredWeights
 from export.tokeniser import MAX_WORDS, Tokeniser
 from lnmn_tf.data.vocabulary import PADDING, Vocabulary
 from lnmn_tf.models.stack_machine import StackMachine
@@ -44,6 +45,7 @@ class Servable:
         vocabulary: of its run.
         folder: where the tokeniser keeps its asset; must be there until the module is saved.
         backbone: makes features of pictures, for a network that reads features.
+        dtype: that weights are stored in.
         jit: compile the network by XLA.
     """
 
@@ -53,14 +55,13 @@ class Servable:
         vocabulary: Vocabulary,
         folder: str | os.PathLike,
         backbone: Backbone | None = None,
+        dtype: str = "float32",
         jit: bool = False,
     ):
         self.network, self.vocabulary, self.backbone = network, vocabulary, backbone
         self._tokeniser = Tokeniser(vocabulary, folder)
-        self._answer = tf.function(network.answer_and_trace, jit_compile=jit or None)
-        self._call = tf.function(
-            lambda inputs: network(inputs, training=False), jit_compile=jit or None
-        )
+        self._weights = StoredWeights([network, *([backbone.network] if backbone else [])], dtype)
+        self._jit = jit
 
     @property
     def image_key(self) -> str:
@@ -77,12 +78,12 @@ class Servable:
     def serving_default(self, question: tf.Tensor, image: tf.Tensor) -> Tensors:
         """Text and picture to answers."""
         _, ids = self._tokeniser(question)
-        return self._answers(self._call(self._inputs(ids, image))["logits"])
+        return self._answers(self._run(self._call, ids, image)["logits"])
 
     def explain(self, question: tf.Tensor, image: tf.Tensor) -> Tensors:
         """The same, and what the machine did at each step."""
         words, ids = self._tokeniser(question)
-        outputs, trace = self._answer(self._inputs(ids, image))
+        outputs, trace = self._run(self.network.answer_and_trace, ids, image)
         names = tf.constant([self.network.module_names])
         return {
             **self._answers(outputs["logits"]),
@@ -97,7 +98,15 @@ class Servable:
     def answer_from_ids(self, question_ids: tf.Tensor, image: tf.Tensor) -> Tensors:
         """Word ids and picture to answers."""
         ids = self._checked_ids(question_ids)
-        return self._answers(self._call(self._inputs(ids, image))["logits"])
+        return self._answers(self._run(self._call, ids, image)["logits"])
+
+    def _call(self, inputs: Tensors) -> Tensors:
+        return self.network(inputs, training=False)
+
+    def _run(self, function: Callable, ids: tf.Tensor, image: tf.Tensor):
+        """A function of the network's inputs, compiled where that is wanted."""
+        inputs = self._inputs(ids, image)
+        return tf.function(function, jit_compile=True)(inputs) if self._jit else function(inputs)
 
     def _checked_ids(self, ids: tf.Tensor) -> tf.Tensor:
         ids = tf.ensure_shape(ids, [None, None])
@@ -118,6 +127,7 @@ class Servable:
     def _inputs(self, ids: tf.Tensor, image: tf.Tensor) -> Tensors:
         """The network's own inputs."""
         config, key = self.network.config, self.image_key
+        image = tf.ensure_shape(image, self.image_spec.shape)
         questions, images = tf.shape(ids)[0], tf.shape(image)[0]
         image = checked(
             image,
@@ -131,7 +141,6 @@ class Servable:
             return {"question": ids, "image": image / 255.0}
         if self.backbone:
             image = self.backbone(read_pictures(image, *self.backbone.image_shape))
-        image = tf.ensure_shape(image, [None, *config.feature_shape])
         is_finite = tf.reduce_all(tf.math.is_finite(image), axis=[1, 2, 3])
         image = checked_each(image, is_finite, "features {} hold NaN or infinity")
         return {"question": ids, "features": image}
@@ -157,9 +166,7 @@ class Servable:
     def to_module(self) -> tuple[tf.Module, dict[str, Callable]]:
         """What `tf.saved_model.save` wants: a module with all state, and the signatures."""
         module = tf.Module()
-        module.weights = list(self.network.variables)
-        if self.backbone:
-            module.backbone_weights = list(self.backbone.variables)
+        module.weights = self._weights.variables
         module.tokeniser = self._tokeniser
         text = tf.TensorSpec([None], tf.string, "question")
         ids = tf.TensorSpec([None, None], tf.int32, "question_ids")
@@ -174,7 +181,8 @@ class Servable:
         """A graph whose inputs have the names of the specs."""
 
         def named(**inputs: tf.Tensor) -> Tensors:
-            return function(inputs[question.name], inputs[self.image_key])
+            with self._weights.in_place():
+                return function(inputs[question.name], inputs[self.image_key])
 
         specs = {spec.name: spec for spec in (question, self.image_spec)}
         return tf.function(named, autograph=False).get_concrete_function(**specs)

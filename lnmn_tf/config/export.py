@@ -25,6 +25,11 @@ class ExportConfig:
     export_jit: bool = option(
         False, "Compile the network by XLA for each new shape; stock TF Serving may refuse it."
     )
+    export_dtype: str = option(
+        "float32",
+        "The type that weights are stored in; all computation is in float32.",
+        choices=("float32", "bfloat16", "float16"),
+    )
     with_backbone: bool = option(
         False, "Put ResNet-101 in front of a model of features, so that it answers about pictures."
     )

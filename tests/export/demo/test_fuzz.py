@@ -1,13 +1,15 @@
-"""Two thousand malformed requests to the REST entrance of a real model; after them it still answers."""
+"""Bad input to the REST entrance of a real model: each kind by name, and two thousand at random."""
 
 from __future__ import annotations
 
 import base64
 import http.client
+import io
 import json
 import random
 
 import pytest
+from PIL import Image
 
 from export.demo.served_model import ServedModel
 from tests.export.conftest import PICTURES
@@ -106,29 +108,75 @@ def ask(connection, method, path, body, headers) -> tuple[int, bytes]:
     return reply.status, reply.read()
 
 
-@pytest.mark.parametrize("seed", [20])
-def test_the_rest_entrance_survives_malformed_requests(exported, seed):
-    chance = random.Random(seed)
-    good = json.dumps({"instances": [{"question": QUESTION, "image": {"b64": PICTURE}}]}).encode()
-    found = set()
+def png(width: int, height: int) -> dict:
+    """A black picture of any size, as JSON has it."""
+    stream = io.BytesIO()
+    Image.new("1", (width, height)).save(stream, "PNG")
+    return {"b64": base64.b64encode(stream.getvalue()).decode()}
+
+
+@pytest.fixture(scope="module")
+def connection(exported):
+    """To a demonstration of the tiny model."""
     with running(ServedModel(exported.parent)) as demonstration:
-        port = demonstration.server.server_port
-        connection = http.client.HTTPConnection("127.0.0.1", port, 60)
-        before = ask(connection, "POST", PATH, good, {})
-        assert before[0] == 200
-        for _ in range(REQUESTS):
-            request = make(chance)
-            status, body = ask(connection, *request)
-            assert status in EXPECTED, (status, body, request)
-            found.add(status)
-            if request[0] == "HEAD":
-                assert body == b""
-            elif status != 200:
-                assert json.loads(body)["error"], request
-            elif request[0] == "POST":
-                reply = json.loads(body)
-                answers = reply.get("predictions") or reply["outputs"]["answer"]
-                assert len(answers) >= 1, request
-        assert ask(connection, "POST", PATH, good, {}) == before
+        connection = http.client.HTTPConnection("127.0.0.1", demonstration.server.server_port, 60)
+        yield connection
         connection.close()
+
+
+IMAGE = {"b64": PICTURE}
+ONE = {"question": [QUESTION], "image": [IMAGE]}
+
+
+@pytest.mark.parametrize(
+    "inputs, status, words",
+    [
+        (ONE, 200, ["answer"]),
+        ({**ONE, "question": [7]}, 400, ["'question'", "7"]),
+        ({**ONE, "question": [[QUESTION]]}, 400, ["'question'", "2 dimensions"]),
+        ({"question": [QUESTION]}, 400, ["'image'"]),
+        ({**ONE, "features": [[[[0.5]]]]}, 400, ["'features'"]),
+        ({**ONE, "image": [{"b64": "bm8gcGljdHVyZQ=="}]}, 400, ["image 0", "picture"]),
+        ({**ONE, "image": [png(1, 1)]}, 200, ["answer"]),
+        ({**ONE, "image": [png(10_000, 10_000)]}, 400, ["10000 rows", "8192"]),
+        ({**ONE, "question": [""]}, 400, ["question 0", "empty"]),
+        ({**ONE, "question": ["cube " * 20_000]}, 400, ["20000", "256"]),
+        ({**ONE, "question": ["x" * 100_000]}, 200, ["answer"]),
+        ({"question": [], "image": []}, 400, ["no question"]),
+        ({**ONE, "question": [QUESTION] * 2}, 400, ["question has 2", "image has 1"]),
+    ],
+)
+@pytest.mark.parametrize("signature", ["serving_default", "explain"])
+def test_each_kind_of_bad_input_gets_a_sentence(connection, signature, inputs, status, words):
+    body = json.dumps({"signature_name": signature, "inputs": inputs}).encode()
+    found, reply = ask(connection, "POST", PATH, body, {})
+    assert found == status, reply[:500]
+    text = reply.decode() if status == 200 else json.loads(reply)["error"]
+    for word in words:
+        assert word in text, text
+    if status != 200:
+        assert len(text) < 400 and "\n" not in text and "node" not in text
+
+
+@pytest.mark.parametrize("seed", [20])
+def test_the_rest_entrance_survives_malformed_requests(connection, seed):
+    chance = random.Random(seed)
+    good = json.dumps({"inputs": ONE}).encode()
+    found = set()
+    before = ask(connection, "POST", PATH, good, {})
+    assert before[0] == 200
+    for _ in range(REQUESTS):
+        request = make(chance)
+        status, body = ask(connection, *request)
+        assert status in EXPECTED, (status, body, request)
+        found.add(status)
+        if request[0] == "HEAD":
+            assert body == b""
+        elif status != 200:
+            assert json.loads(body)["error"], request
+        elif request[0] == "POST":
+            reply = json.loads(body)
+            answers = reply.get("predictions") or reply["outputs"]["answer"]
+            assert len(answers) >= 1, request
+    assert ask(connection, "POST", PATH, good, {}) == before
     assert {200, 400, 404, 501} <= found
