@@ -207,7 +207,7 @@ TABLE_3 = {
 PARAMETERS = {
     "paper": (9_131_161, 11_231_929, 12_416_623),
     "released": (6_110_608, 7_423_406, 7_426_145),
-    "ours": (6_450_409, 8_206_737, 8_209_491),
+    "ours": (6_452_457, 8_208_785, 8_211_539),
 }
 
 
@@ -243,7 +243,7 @@ def lnmn_parameters(dialect, attention_3, attention_4, answer_3, answer_4, m=384
     if ours:  # one attention cell pools, all answer cells do; norms; a layout bias of each step
         pooled_maps = 1 + answer_3 + 2 * answer_4
         extra = pooled_maps * (m * m + m) + 2 * (2 * m) + 2 * mem + steps * modules
-    shared = shared_parameters(steps, 3 if ours else 128, c=c)
+    shared = shared_parameters(steps, 3 if ours else 128, c=c, step_bias=ours)
     return shared + weigher + 6 * nodes + heads + projections + extra
 
 

@@ -12,7 +12,8 @@ from lnmn_tf.errors import InputError
 from lnmn_tf.layers.encoders import ImageEncoder
 from lnmn_tf.training.encoded_store import EncodedStore
 from lnmn_tf.training.examples import open_split
-from lnmn_tf.training.pretraining import GROUPS, pretrain, read_targets
+from lnmn_tf.training.pretraining import GROUPS, attribute_accuracy, pretrain, read_targets
+from lnmn_tf.training.run import train
 
 HEIGHT, WIDTH = 8, 12  # of the map
 CHOICES = {
@@ -57,6 +58,48 @@ def test_encoder_learns_and_its_features_are_kept(config):
     rows = np.array([3, 0, 3])
     expected = encoder(examples.store.read(rows).astype(np.float32) / 255.0)
     np.testing.assert_allclose(store.read(rows), expected, atol=2e-3)
+
+
+class Oracle:
+    """Says what is there, but for one object that it misses and calls by a wrong colour."""
+
+    def __init__(self, targets):
+        self.said = 20.0 * targets.astype(np.float32) - 10.0
+        image, row, column = np.argwhere(targets[..., 0])[0]
+        self.said[image, row, column] *= -1.0
+
+    def logits(self, pixels):
+        return tf.constant(self.said)[: tf.shape(pixels)[0]]
+
+
+def test_accuracy_counts_what_an_encoder_makes_out(config, tiny_world):
+    examples = open_split(config, "train")
+    names = examples.questions.image_filenames
+    targets = read_targets(tiny_world, "train", names, (HEIGHT, WIDTH))
+    accuracy = attribute_accuracy(Oracle(targets), examples, tiny_world, "train")
+    objects = int(targets[..., 0].sum())
+    assert accuracy.pop("right") == 1.0
+    assert set(accuracy) == {"found", *ATTRIBUTES}
+    np.testing.assert_allclose(list(accuracy.values()), 1.0 - 1.0 / objects)
+
+
+def test_a_run_that_goes_on_sees_with_the_encoder_that_it_trained(tiny_world, tmp_path):
+    small = {"embed_dim": 4, "text_dim": 4, "kb_dim": 4, "map_dim": 4, "mem_dim": 4, "mlp_dim": 4}
+    choices = {**CHOICES, **small, "num_steps": 2, "pretrain_epochs": 2, "epochs": 1}
+    config = RunConfig.create(
+        {
+            **choices,
+            "data_dir": str(tiny_world),
+            "batch_size": 8,
+            "structure_fraction": 0.3,
+            "xla": "off",
+            "baselines": False,
+        }
+    )
+    first, again = train(config, tmp_path), train(config, tmp_path)
+    assert set(first["image_encoder"]) == {"found", "right", *ATTRIBUTES}
+    assert again["image_encoder"] == first["image_encoder"]
+    assert again["val"] == first["val"]
 
 
 def test_pictures_without_scenes_cannot_pretrain(tiny_world, tmp_path):
