@@ -82,7 +82,7 @@ def l2_normalise(x: tf.Tensor) -> tf.Tensor:
     squared = sum_channels(tf.square(x))[..., tf.newaxis]
     positive = squared > 0.0
     norm = tf.sqrt(tf.where(positive, squared, tf.ones_like(squared)))
-    return tf.where(positive, x / tf.maximum(norm, 1e-12), tf.zeros_like(x))
+    return x * tf.where(positive, 1.0 / tf.maximum(norm, 1e-12), tf.zeros_like(norm))
 
 
 def sum_channels(x: tf.Tensor) -> tf.Tensor:
