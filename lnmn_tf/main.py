@@ -50,8 +50,7 @@ def train(command: flags.FlagValues, choices: dict) -> None:
         "next:\n"
         f"  tensorboard --logdir={command.run_dir}\n"
         f"  python -m lnmn_tf.main --mode=evaluate --run_dir={command.run_dir}\n"
-        f"  python -m lnmn_tf.main --mode=answer --run_dir={command.run_dir} "
-        f'--image=PICTURE.png --question="How many cubes are there?"'
+        f"  python -m lnmn_tf.main --mode=answer --run_dir={command.run_dir} --image=FILE --question=TEXT"
     )
 
 
