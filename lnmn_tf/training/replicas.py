@@ -10,7 +10,7 @@ import contextlib
 import functools
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -99,6 +99,28 @@ def run_on_replicas(function: Callable[..., dict], *arguments: Any) -> dict:
     strategy = tf.distribute.get_strategy()
     results = strategy.run(function, arguments)
     return tf.nest.map_structure(lambda x: strategy.experimental_local_results(x)[0], results)
+
+
+def share_first(strategy: tf.distribute.Strategy, variables: Sequence[tf.Variable]) -> None:
+    """Gives the variables on every replica the values that they have on the first.
+
+    To be called after each worker has computed them for itself, for two machines may differ in the
+    last digits.
+    """
+
+    @tf.function(autograph=False)
+    def of_first():
+        def values():
+            context = tf.distribute.get_replica_context()
+            is_first = tf.equal(context.replica_id_in_sync_group, 0)
+            own = [tf.where(is_first, v, tf.zeros_like(v)) for v in variables]
+            return dict(enumerate(context.all_reduce(tf.distribute.ReduceOp.SUM, own)))
+
+        return run_on_replicas(values)
+
+    with strategy.scope(), explained_loss_of_a_worker():
+        for index, value in of_first().items():
+            variables[index].assign(value)
 
 
 def distribute(

@@ -115,6 +115,7 @@ def open_eyes(
         apart = ImageEncoder(sizes.encoder_filters, sizes.encoder_strides, sizes.encoder_groups)
         pretrain(apart, examples.weights, config)
         encoder.set_weights(apart.get_weights())
+        replicas.share_first(network.distribute_strategy, encoder.variables)
     encoder.trainable = False
     if not scenes_path(data.data_dir, data.val_split).exists():
         return {}

@@ -115,6 +115,13 @@ def test_one_device_leaves_dataset_and_values_as_they_are():
     np.testing.assert_array_equal(replicas.mean_over_replicas(tf.constant([2.0, 3.0])), [2.0, 3.0])
 
 
+def test_on_one_device_the_first_values_are_the_only_ones():
+    variables = [tf.Variable([2.0, 3.0]), tf.Variable([[5.0]])]
+    replicas.share_first(replicas.make_strategy("one"), variables)
+    np.testing.assert_array_equal(variables[0], [2.0, 3.0])
+    np.testing.assert_array_equal(variables[1], [[5.0]])
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import tensorflow as tf
 from tensorflow import keras
@@ -46,6 +47,7 @@ class TinyNetwork(keras.Model):
         self.embedding = keras.layers.Embedding(config.num_words, 3)
         self.classifier = keras.layers.Dense(config.num_answers)
         self.structure = self.add_weight("structure", [1, 1, 6], None, "random_normal")
+        self.controller = SimpleNamespace(word_variables=(), layout_variables=())
 
     @property
     def structure_variables(self) -> list[tf.Variable]:
