@@ -21,6 +21,7 @@ from export.benchmark.compiler import compile_program, has_compiler
 from export.benchmark.servers import real_server, serve
 from export.saved_model import export_run
 from export.warm_up import MODEL_NAME
+from lnmn_tf.benchmark.presets import Preset
 from lnmn_tf.config import ExportConfig, RunConfig
 from lnmn_tf.data.vocabulary import Vocabulary
 from lnmn_tf.errors import InputError
@@ -31,11 +32,11 @@ CONCURRENCIES = (1, 8, 64)
 LOAD = Path(__file__).with_name("load.cc")
 
 
-def measure_serving(preset: Any, choices: Mapping[str, Any], seconds: float = 10.0) -> dict:
+def measure_serving(preset: Preset, choices: Mapping[str, Any], seconds: float = 10.0) -> dict:
     """Exports a model with random weights twice, and asks one question at a time.
 
     Args:
-        preset: a `lnmn_tf.benchmark.presets.Preset`: sizes of the model and of its inputs.
+        preset: sizes of the model and of its inputs.
         choices: flags that differ from the preset's, by name.
         seconds: for each concurrency.
 
@@ -69,7 +70,7 @@ def measure_serving(preset: Any, choices: Mapping[str, Any], seconds: float = 10
     return result
 
 
-def _random_run(folder: Path, preset: Any, choices: Mapping[str, Any]) -> TrainedRun:
+def _random_run(folder: Path, preset: Preset, choices: Mapping[str, Any]) -> TrainedRun:
     words = [f"word{number}" for number in range(preset.num_words - 2)]  # beside the reserved two
     vocabulary = Vocabulary.build(
         words, [f"answer{number}" for number in range(preset.num_answers)]
@@ -83,7 +84,7 @@ def _random_run(folder: Path, preset: Any, choices: Mapping[str, Any]) -> Traine
     return TrainedRun(folder, config, vocabulary, build_network(config.model))
 
 
-def _inputs(preset: Any, vocabulary: Vocabulary) -> dict:
+def _inputs(preset: Preset, vocabulary: Vocabulary) -> dict:
     """One question about one image."""
     random = np.random.default_rng(0)
     question = " ".join(random.choice(vocabulary.words[2:], preset.words))
