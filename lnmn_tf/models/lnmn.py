@@ -114,16 +114,21 @@ class LNMN(StackMachine):
 
     @property
     def layout_prior(self) -> np.ndarray | None:
-        """Look, look again and keep both maps, look on from there, and answer from both.
+        """A plan for every question: look, look again and keep both maps, answer from both.
 
-        A plan for questions of every kind: what a cell does not need of its inputs, it can ignore.
+        "Is the cube left of the ball as large as the cylinder?" looks for the ball, looks on from there
+        for the cube (relate), keeps that map and looks for the cylinder (push), and compares. What a
+        cell does not need of its inputs, it can ignore.
         """
         if not self.config.layout_bias:
             return None
         kinds = [kind.name for kind in self._kinds for _ in range(kind.cells)]
-        middle = self.config.num_steps - 3
-        plan = [("attention_3",), ("push_3",), *[("attention_3", "relate_3")] * middle]
-        plan = [*plan[: self.config.num_steps - 1], ("answer_3", "answer_4")]
+        steps = self.config.num_steps
+        plan = [("attention_3", "relate_3")] * (steps - 1) + [("answer_3", "answer_4")]
+        if steps > 1:
+            plan[0] = ("attention_3",)
+        if steps > 2:
+            plan[max(steps // 2 - 1, 1)] = ("push_3",)
         prior = np.zeros([len(plan), len(self.module_names)], np.float32)
         for row, wanted in zip(prior, plan):  # noqa: B905 (Python 3.9)
             chosen = [i for i, kind in enumerate(kinds) if kind in wanted]

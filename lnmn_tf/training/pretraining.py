@@ -99,7 +99,7 @@ def pretrain(encoder: ImageEncoder, examples: Examples, config: RunConfig) -> fl
     data, epochs, seed = config.data, config.training.pretrain_epochs, config.training.seed
     shape = encoder(tf.zeros([1, *store.shape])).shape[1:3]
     targets = read_targets(data.data_dir, data.train_split, filenames, shape)
-    batch = min(32, len(store))
+    batch = min(16, len(store))
     steps = epochs * (len(store) // batch)
     schedule = keras.optimizers.schedules.CosineDecay(3e-3, steps)
     optimizer = keras.optimizers.legacy.Adam(schedule)

@@ -47,16 +47,16 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
     if name == "mirrored":
         devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
         return tf.distribute.MirroredStrategy([device.name for device in devices])
-    _check_cluster(os.environ.get("TF_CONFIG", ""))
+    check_cluster(os.environ.get("TF_CONFIG", ""))
     with explained_loss_of_a_worker():
         return tf.distribute.MultiWorkerMirroredStrategy()
 
 
-def configure(machine: MachineConfig) -> tf.distribute.Strategy:
-    """Sets up devices and precision as the config says, for all that this process computes.
+def configure(machine: MachineConfig) -> None:
+    """Sets up memory and precision as the config says, for all that this process computes.
 
     Raises:
-        InputError: see `make_strategy`; or the devices are in use already.
+        InputError: the devices are in use already.
     """
     try:
         for gpu in tf.config.list_physical_devices("GPU") if machine.gpu_memory_growth else ():
@@ -65,16 +65,16 @@ def configure(machine: MachineConfig) -> tf.distribute.Strategy:
         raise InputError(f"--gpu_memory_growth comes too late: {error}") from None
     precision = f"mixed_{machine.mixed_precision}" if machine.mixed_precision else "float32"
     tf.keras.mixed_precision.set_global_policy(precision)
-    return make_strategy(machine.strategy)
 
 
 def check_batch(strategy: tf.distribute.Strategy, training: TrainingConfig) -> None:
     """Refuses a batch that cannot be cut into equal parts."""
-    parts = strategy.num_replicas_in_sync * training.shards
+    replicas = strategy.num_replicas_in_sync
+    parts = replicas * max(1, training.shards)
     if training.batch_size % parts:
         raise InputError(
             f"--batch_size is {training.batch_size}; expected a multiple of {parts}: there are "
-            f"{strategy.num_replicas_in_sync} replicas with --shards={training.shards} each"
+            f"{replicas} replicas, with --shards={training.shards} each"
         )
 
 
@@ -157,7 +157,8 @@ def _cut(tensor: tf.Tensor, parts: int) -> tf.Tensor:
     return tf.reshape(tensor, [parts, tensor.shape[0] // parts, *tensor.shape[1:]])
 
 
-def _check_cluster(text: str) -> None:
+def check_cluster(text: str) -> None:
+    """Refuses a `TF_CONFIG` that names no place for this worker."""
     try:
         content = json.loads(text)
         cluster, task = content["cluster"], content["task"]

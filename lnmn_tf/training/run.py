@@ -50,7 +50,8 @@ def train(config: RunConfig, run_dir: Path, flags: str = "") -> dict:
         InputError: anything wrong with config, data or checkpoint, before training begins; later, a
             loss that is not finite, or a full disk.
     """
-    strategy = replicas.configure(config.machine)
+    replicas.configure(config.machine)
+    strategy = replicas.make_strategy(config.machine.strategy)
     first = replicas.is_first(strategy)
     replicas.check_batch(strategy, config.training)
     examples = TrainingExamples.open(config)
@@ -157,13 +158,14 @@ def report(
 def make_trainer(network: StackMachine, config: RunConfig, total_steps: int) -> AlternatingTrainer:
     """Algorithm 2 around a network, its optimizers ready for a checkpoint."""
     training = config.training
+    of_replica = training.batch_size // tf.distribute.get_strategy().num_replicas_in_sync
     trainer = AlternatingTrainer(
         network,
         sparsity=training.sparsity,
         structure_every=training.structure_every,
         unrolled=training.unrolled,
         clip_norm=training.clip_norm,
-        shards=shards_for(training.batch_size, training.shards),
+        shards=shards_for(of_replica, training.shards),
         xla=training.xla != "off",
     )
     of_weights = weight_optimizer(training, total_steps)
