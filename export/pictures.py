@@ -27,7 +27,6 @@ def read_pictures(content: tf.Tensor, height: int, width: int) -> tf.Tensor:
         content: string [batch], the bytes of the files.
         height, width: what each is scaled to, whatever its aspect ratio.
     """
-    content = tf.ensure_shape(content, [None])
     return tf.map_fn(
         lambda numbered: _scale(_decode(*numbered), height, width),
         (tf.range(tf.size(content)), content),

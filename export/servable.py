@@ -104,9 +104,12 @@ class Servable:
         return self.network(inputs, training=False)
 
     def _run(self, function: Callable, ids: tf.Tensor, image: tf.Tensor):
-        """A function of the network's inputs, compiled where that is wanted."""
+        """A function of the network's inputs, compiled where that is wanted; its results as float32."""
         inputs = self._inputs(ids, image)
-        return tf.function(function, jit_compile=True)(inputs) if self._jit else function(inputs)
+        if self._jit:
+            function = tf.function(function, jit_compile=True)
+        # In mixed precision they are not: a run may be exported where its training ends.
+        return tf.nest.map_structure(lambda x: tf.cast(x, tf.float32), function(inputs))
 
     def _checked_ids(self, ids: tf.Tensor) -> tf.Tensor:
         ids = tf.ensure_shape(ids, [None, None])
@@ -127,6 +130,7 @@ class Servable:
     def _inputs(self, ids: tf.Tensor, image: tf.Tensor) -> Tensors:
         """The network's own inputs."""
         config, key = self.network.config, self.image_key
+        image = tf.ensure_shape(image, self.image_spec.shape)
         questions, images = tf.shape(ids)[0], tf.shape(image)[0]
         image = checked(
             image,
@@ -140,7 +144,6 @@ class Servable:
             return {"question": ids, "image": image / 255.0}
         if self.backbone:
             image = self.backbone(read_pictures(image, *self.backbone.image_shape))
-        image = tf.ensure_shape(image, [None, *config.feature_shape])
         is_finite = tf.reduce_all(tf.math.is_finite(image), axis=[1, 2, 3])
         image = checked_each(image, is_finite, "features {} hold NaN or infinity")
         return {"question": ids, "features": image}

@@ -7,6 +7,7 @@
     python -m lnmn_tf.main --mode=export   --run_dir=DIR [--export_dir=DIR]
     python -m lnmn_tf.main --mode=serve    --run_dir=DIR [--port=8501]
     python -m lnmn_tf.main --mode=generate --data_dir=DIR --train_images=2000
+    python -m lnmn_tf.main --mode=benchmark --preset=paper --run_dir=DIR
 
 A run folder goes on where it was stopped when the same command is given again. A flag that is not
 given is as its default or, where the default depends on it, as the --dialect says.
@@ -23,6 +24,7 @@ from pathlib import Path
 from absl import flags
 
 from lnmn_tf.config import ExportConfig, RunConfig
+from lnmn_tf.config.command import COMMANDS
 from lnmn_tf.config.option import from_flag
 from lnmn_tf.config.run import all_options, help_text, to_flags
 from lnmn_tf.errors import InputError, exit_code
@@ -33,14 +35,6 @@ DEFINE = {
     float: flags.DEFINE_float,
     str: flags.DEFINE_string,
     tuple: flags.DEFINE_list,
-}
-# Flags that say what to do now; all others are fields of the config, and stay with the run.
-COMMANDS = {
-    "run_dir": ("runs/quickstart", "Folder of the run."),
-    "split": ("", "evaluate: the split; empty = --val_split."),
-    "checkpoint": ("best", "evaluate, answer, export: best or last."),
-    "image": ("", "answer: a picture, PNG or JPEG."),
-    "question": ("", "answer: a question about it, in English."),
 }
 
 
@@ -81,9 +75,8 @@ def export(command: flags.FlagValues, choices: dict) -> None:
     from export.saved_model import export_run, how_to_query
     from lnmn_tf.training.trained import TrainedRun
 
-    options = ExportConfig.create(choices)
     run = TrainedRun.open(command.run_dir, command.checkpoint, choices)
-    print(how_to_query(export_run(run, options)))
+    print(how_to_query(export_run(run, ExportConfig.create(choices))))
 
 
 def serve(command: flags.FlagValues, choices: dict) -> None:
@@ -108,7 +101,14 @@ def make_world(config: RunConfig) -> None:
     generate_world(options, config.data.data_dir, progress=sys.stderr.isatty())
 
 
-MODES = {mode.__name__: mode for mode in (train, evaluate, answer, export, serve, generate)}
+def benchmark(command: flags.FlagValues, choices: dict) -> None:
+    """Measures speed and memory."""
+    from lnmn_tf.benchmark.run import OPTIONS, benchmark
+
+    benchmark(choices, **{name: command[name].value for name in OPTIONS})
+
+
+MODES = {m.__name__: m for m in (train, evaluate, answer, export, serve, generate, benchmark)}
 
 
 def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, dict]:

@@ -38,7 +38,7 @@ TINY_TRAINING = {
     "epochs": 1,
     "batch_size": 8,
     "structure_fraction": 0.3,
-    "jit": False,
+    "xla": "off",
     "baselines": False,
 }
 

@@ -56,9 +56,9 @@ def test_help_explains_every_flag(capsys):
 
 def test_the_command_line_wins_over_a_flagfile_before_it(tmp_path):
     path = tmp_path / "x.flags"
-    path.write_text("# a comment\n--epochs=3\n--nojit\n--encoder_filters=4,5\n")
+    path.write_text("# a comment\n--epochs=3\n--xla=off\n--encoder_filters=4,5\n")
     _, choices = parse([f"--flagfile={path}", "--epochs=7"])
-    assert choices == {"epochs": 7, "jit": False, "encoder_filters": (4, 5)}
+    assert choices == {"epochs": 7, "xla": "off", "encoder_filters": (4, 5)}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.flags")), ids=lambda p: p.stem)

@@ -2,6 +2,7 @@
 
 from lnmn_tf.config.data import DataConfig
 from lnmn_tf.config.export import ExportConfig
+from lnmn_tf.config.machine import MachineConfig
 from lnmn_tf.config.model import DIALECTS, OPERATORS, STACK_NMN_MODULES, ModelConfig
 from lnmn_tf.config.run import RunConfig
 from lnmn_tf.config.training import TrainingConfig
@@ -13,6 +14,7 @@ __all__ = [
     "STACK_NMN_MODULES",
     "DataConfig",
     "ExportConfig",
+    "MachineConfig",
     "ModelConfig",
     "RunConfig",
     "TrainingConfig",

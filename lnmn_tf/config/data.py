@@ -34,6 +34,17 @@ class DataConfig:
     max_words: int = option(
         0, "Padded length of questions; 0 = the longest training question.", minimum=0
     )
+    cache_mb: int = option(
+        512,
+        "Images of a split up to this size, in MiB as stored, are kept in memory; of more, a window "
+        "at a time.",
+        minimum=0,
+    )
+    window_mb: int = option(
+        128,
+        "Size of a window, in MiB: its questions are shuffled together. Two are in memory at a time.",
+        minimum=1,
+    )
     structure_split: str = option(
         "held_out",
         "Where structure batches come from: a held-out part of the training split, or --val_split "

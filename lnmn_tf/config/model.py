@@ -38,6 +38,7 @@ DIALECTS = {
         "product_bias": 0.0,
         "layout_bias": 0.0,
         "attention_gain": 1.0,
+        "attention_bias": 0.0,
         "controller_gain": 1.0,
         "structure_stddev": 1.0,
     },
@@ -58,6 +59,7 @@ DIALECTS = {
         "product_bias": 0.0,
         "layout_bias": 0.0,
         "attention_gain": 1.0,
+        "attention_bias": 0.0,
         "controller_gain": 1.0,
         "structure_stddev": 1.0,
     },
@@ -77,8 +79,10 @@ DIALECTS = {
         "keep_memory": True,
         "position": "coordinates",
         "product_bias": 2.0,
-        "layout_bias": 3.0,
+        "layout_bias": 5.0,
         "attention_gain": 4.0,
+        "attention_bias": -1.0,
+        "step_bias": True,
         "controller_gain": 2.0,
         "structure_stddev": 0.0,
     },
@@ -165,11 +169,16 @@ class ModelConfig:
     structure_stddev: float = option(0.0, "Standard deviation of the first alpha.", minimum=0)
     product_bias: float = option(2.0, "Added to alpha of the product at the start.")
     layout_bias: float = option(
-        3.0,
-        "Added at the start to the logits of looking, in the last step of answering; 0 = no bias.",
+        5.0,
+        "Added at the start to the logits of a plan for every question: look, push, look on, answer; "
+        "0 = no plan.",
         minimum=0,
     )
     attention_gain: float = option(4.0, "Factor of new attention maps.", above=0)
+    attention_bias: float = option(
+        -1.0,
+        "First bias of new attention maps, before --attention_gain; low = nothing is attended.",
+    )
     controller_gain: float = option(2.0, "Factor of the logits of modules and words.", above=0)
     classify_question: bool = option(True, "The classifier sees the question beside the memory.")
     attend_embeddings: bool = option(False, "c_t is a mix of word embeddings, not LSTM states.")
@@ -203,10 +212,10 @@ class ModelConfig:
     )
     feature_shape: tuple[int, ...] = option((0, 0, 0), flag=False)
     encoder_filters: tuple[int, ...] = option(
-        (24, 48, 64, 64, 64), "Channels of the image encoder's convolutions.", minimum=1
+        (24, 48, 48, 48, 96, 96), "Channels of the image encoder's convolutions.", minimum=1
     )
     encoder_strides: tuple[int, ...] = option(
-        (2, 2, 3, 1, 1), "Strides of the image encoder's convolutions.", minimum=1
+        (2, 2, 1, 1, 3, 1), "Strides of the image encoder's convolutions.", minimum=1
     )
     encoder_groups: tuple[int, ...] = option((), flag=False)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from lnmn_tf.config.data import DataConfig
 from lnmn_tf.config.export import ExportConfig
+from lnmn_tf.config.machine import MachineConfig
 from lnmn_tf.config.model import DIALECTS, ModelConfig
 from lnmn_tf.config.training import DIALECTS as TRAINING_DIALECTS
 from lnmn_tf.config.training import TrainingConfig
@@ -24,6 +25,7 @@ SECTIONS = {
     "model": ModelConfig,
     "data": DataConfig,
     "training": TrainingConfig,
+    "machine": MachineConfig,
     "world": WorldConfig,
 }
 FLAG_SECTIONS = {**SECTIONS, "export": ExportConfig}  # what has flags: the run, and its export
@@ -33,11 +35,12 @@ PRESET = frozenset().union(*DIALECTS.values(), *TRAINING_DIALECTS.values())
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Model, data, training, and the embedded world where a run makes it."""
+    """Model, data, training, the machine, and the embedded world where a run makes it."""
 
     model: ModelConfig = ModelConfig()
     data: DataConfig = DataConfig()
     training: TrainingConfig = TrainingConfig()
+    machine: MachineConfig = MachineConfig()
     world: WorldConfig = WorldConfig()
 
     def __post_init__(self):
@@ -56,6 +59,11 @@ class RunConfig:
             raise InputError(
                 f"--pretrain_epochs is {self.training.pretrain_epochs} and --features is "
                 f"{data.features!r}; expected pictures, for features have no encoder to train"
+            )
+        if self.world.generate and self.machine.strategy == "multi_worker":
+            raise InputError(
+                "--generate is true and --strategy is 'multi_worker'; expected --mode=generate first, "
+                "on one machine"
             )
         if not data.features and not model.image_height:
             raise InputError(

@@ -62,6 +62,12 @@ class TrainingConfig:
     structure_start_epoch: int = option(
         0, "Epoch of the first structure step; before it the weights learn alone.", minimum=0
     )
+    words_start_epoch: int = option(
+        0, "Epoch from which word attention learns; before it, it stays as it began.", minimum=0
+    )
+    layout_start_epoch: int = option(
+        0, "Epoch from which the layout learns; before it, it stays as it began.", minimum=0
+    )
     unrolled: bool = option(False, "Second-order structure gradients (DARTS).")
     sparsity: float = option(1.0, "lambda_op, weight of the structure's sparsity.", minimum=0)
     entropy_schedule: str = option(
@@ -90,9 +96,18 @@ class TrainingConfig:
     curriculum_hold: int = option(
         0, "Epochs before the length of the curriculum's programs begins to grow.", minimum=0
     )
-    jit: bool = option(True, "Compile the gradients with XLA.")
+    xla: str = option(
+        "auto",
+        "Compile gradients and answers with XLA; auto = where it pays.",
+        choices=("auto", "on", "off"),
+        may_change=True,
+    )
     shards: int = option(
-        1, "Parts that a batch is cut into, one for each core that XLA may use.", minimum=1
+        0,
+        "Parts that a batch is cut into, each compiled for one core; 0 = one for each core, or one in "
+        "all on a GPU.",
+        minimum=0,
+        may_change=True,
     )
     baselines: bool = option(True, "Train and report the two baselines.", may_change=True)
     monitor_questions: int = option(
@@ -104,7 +119,7 @@ class TrainingConfig:
 
     def __post_init__(self):
         validate(self)
-        if self.batch_size % self.shards:
+        if self.shards and self.batch_size % self.shards:
             raise InputError(
                 f"--shards is {self.shards}; expected a divisor of --batch_size={self.batch_size}"
             )

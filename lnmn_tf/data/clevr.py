@@ -45,6 +45,7 @@ class _Question(NamedTuple):
     image_row: int
     question_index: int
     family: int
+    question_family_index: int
     program_length: int
     hop_count: int
 
@@ -107,6 +108,7 @@ def read_questions(
         images_in_split=images_in_split,
         families=np.array([q.family for q in questions], np.int8),
         family_names=FAMILIES,
+        question_family_index=np.array([q.question_family_index for q in questions], np.int32),
         program_lengths=np.array([q.program_length for q in questions], np.int16),
         hop_counts=np.array([q.hop_count for q in questions], np.int16),
         question_index=np.array([q.question_index for q in questions], np.int32),
@@ -150,6 +152,11 @@ def _parse(record: Any, position: int) -> _Question:
         image_row=_index(record, "image_index"),
         question_index=_index(record, "question_index", default=position),
         family=FAMILIES.index(family_of(functions)) if functions else UNKNOWN_FAMILY,
+        question_family_index=(
+            UNKNOWN_FAMILY
+            if record.get("question_family_index") is None
+            else _index(record, "question_family_index")
+        ),
         program_length=len(functions),
         hop_count=count_hops(functions),
     )

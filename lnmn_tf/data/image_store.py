@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 # A store up to this size is read once and kept in memory; a larger one stays on disk.
-CACHE_BYTES = 2 << 30
+CACHE_BYTES = 512 << 20
 
 
 class ImageStore(abc.ABC):
@@ -17,13 +17,13 @@ class ImageStore(abc.ABC):
     Attributes:
       key: what a batch calls these images: "image" (pixels) or "features".
       shape: (H, W, C) of one image, channels last.
-      dtype: of what `read` returns: uint8 for pixels in [0, 255], float32 for features.
+      dtype: of what `read` returns: uint8 for pixels in [0, 255], float16 or float32 for features.
       in_memory: whether `read` is quick in any order. Otherwise it goes to the disk, and is quick
         for neighbouring images.
     """
 
     key: ClassVar[str]
-    dtype: ClassVar[np.dtype]
+    dtype: np.dtype
     shape: tuple[int, int, int]
     in_memory: bool
 

@@ -17,7 +17,7 @@ from lnmn_tf.data.image_store import ImageStore
 from lnmn_tf.data.question_set import QuestionSet
 from lnmn_tf.errors import InputError
 
-WINDOW_BYTES = 512 << 20
+WINDOW_BYTES = 128 << 20
 _PREFETCHED_BATCHES = 2
 
 
@@ -39,6 +39,7 @@ def batches(
     drop_remainder: bool = False,
     pad_to: int | None = None,
     window_bytes: int = WINDOW_BYTES,
+    part: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
     """One epoch of batches.
 
@@ -58,6 +59,8 @@ def batches(
       window_bytes: images on disk are read in windows of this size. The questions of one window are
         shuffled together, so larger is closer to a full shuffle. While one window is used the next
         one is read, so this much memory is taken twice.
+      part: (k, n) yields, of every batch, only the k-th of n equal parts, and reads no other. B below
+        is then the size of a part.
 
     Returns:
       A dataset of dicts:
@@ -68,7 +71,8 @@ def batches(
         "position" int32 [B], in `question_set`: `question_set.describe(position)` names it.
 
     Raises:
-      InputError: a question is longer than `pad_to`, or there are too few questions for one batch.
+      InputError: a question is longer than `pad_to`, there are too few questions for one batch, or a
+        batch cannot be cut into equal parts.
       tf.errors.OpError: while iterating, where the store raises InputError; the message holds its own.
     """
     if batch_size < 1:
@@ -85,6 +89,8 @@ def batches(
 
     order, ends = _epoch_order(question_set, store, batch_size, shuffle, seed, epoch, window_bytes)
     order = order[: count * batch_size]
+    if part != (0, 1):
+        order, ends, batch_size = _part(order, ends, batch_size, *part)
     begin = start * batch_size
     bounds = [begin, *ends[(begin < ends) & (ends < len(order))], len(order)]
 
@@ -95,11 +101,13 @@ def batches(
     signature = _signature(question_set, store, batch_size)
     dataset = tf.data.Dataset.from_generator(generate, output_signature=signature)
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(count - start))
-    if store.dtype == np.uint8:
-        dataset = dataset.map(
-            lambda batch: {**batch, store.key: tf.cast(batch[store.key], tf.float32) / 255.0}
-        )
-    return dataset.prefetch(_PREFETCHED_BATCHES)
+    scale = 255.0 if store.dtype == np.uint8 else 1.0
+
+    def to_floats(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return {**batch, store.key: tf.cast(batch[store.key], tf.float32) / scale}
+
+    # Batches wait as they are stored, which takes less memory than floats.
+    return dataset.prefetch(_PREFETCHED_BATCHES).map(to_floats)
 
 
 def _epoch_order(
@@ -121,6 +129,19 @@ def _epoch_order(
     order, ends = windowed_shuffle(question_set.image_index, images_per_window, seed, epoch)
     # No batch lies in two windows: the few questions that a window lacks come from the next one.
     return order, np.unique(-(-ends // batch_size) * batch_size)
+
+
+def _part(
+    order: np.ndarray, ends: np.ndarray, batch_size: int, index: int, count: int
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Order, ends of windows and batch size of one of so many equal parts of every batch."""
+    if batch_size % count or len(order) % batch_size:
+        raise InputError(
+            f"batches of {batch_size}, the last of {len(order) % batch_size}, cannot be cut into "
+            f"{count} equal parts"
+        )
+    order = order.reshape(-1, count, batch_size // count)[:, index].ravel()
+    return order, ends // count, batch_size // count
 
 
 def _read(

@@ -32,6 +32,8 @@ class QuestionSet:
         None where there is no such folder (features only).
       families: int8, index in `family_names`, or `UNKNOWN_FAMILY`.
       family_names: the kinds of question the data set tells apart.
+      question_family_index: int32, the template the data set says the question was made from, or
+        `UNKNOWN_FAMILY` where it says none. Templates of different `families` may share a number.
       program_lengths: int16, functions in the program, 0 where there is none. For a curriculum.
       hop_counts: int16, steps from object to object (`relate`, `same_*`) in the program.
       question_index: int32, the number the data set gives the question.
@@ -49,6 +51,7 @@ class QuestionSet:
     images_in_split: int | None
     families: np.ndarray
     family_names: tuple[str, ...]
+    question_family_index: np.ndarray
     program_lengths: np.ndarray
     hop_counts: np.ndarray
     question_index: np.ndarray
@@ -75,6 +78,7 @@ class QuestionSet:
             answers=None if self.answers is None else self.answers[indices],
             image_index=self.image_index[indices],
             families=self.families[indices],
+            question_family_index=self.question_family_index[indices],
             program_lengths=self.program_lengths[indices],
             hop_counts=self.hop_counts[indices],
             question_index=self.question_index[indices],

@@ -50,7 +50,8 @@ class CellBank(keras.layers.Layer):
         text = text[:, tf.newaxis, tf.newaxis]
         if not self.own_projection:
             return text
-        return tf.matmul(text, self.text_kernel) + self.text_bias[:, tf.newaxis]
+        kernel, bias = (tf.cast(x, text.dtype) for x in (self.text_kernel, self.text_bias))
+        return tf.matmul(text, kernel) + bias[:, tf.newaxis]
 
     def _kernel(self, name: str, fan_in: int, fan_out: int) -> tf.Variable:
         limit = (6.0 / (fan_in + fan_out)) ** 0.5  # Glorot, per cell
@@ -66,18 +67,22 @@ class AttentionBank(CellBank):
     Args:
         gain: factor of the new maps, and so of the pace at which Adam, whose steps have one size, can
             make a map sharp.
+        bias: first value of the bias, before the gain. Where it is negative, the sigmoid of a new map is
+            small everywhere at first, and its sum can learn to count.
     """
 
-    def __init__(self, gain: float = 1.0, **kwargs):
+    def __init__(self, gain: float = 1.0, bias: float = 0.0, **kwargs):
         super().__init__(**kwargs)
-        self.gain = gain
+        self.gain, self.first_bias = gain, bias
 
     def build(self, input_shape):
         self.fusion.build(input_shape)
         limit = (6.0 / (self.map_dim + 1)) ** 0.5
         initializer = keras.initializers.RandomUniform(-limit, limit)
         self.kernel = self.add_weight("kernel", [self.cells, self.map_dim], None, initializer)
-        self.bias = self.add_weight("bias", [self.cells], None, "zeros")
+        self.bias = self.add_weight(
+            "bias", [self.cells], None, keras.initializers.Constant(self.first_bias)
+        )
         super().build(input_shape)
 
     def call(self, image: tf.Tensor, text: tf.Tensor, maps: Sequence[tf.Tensor]) -> tf.Tensor:

@@ -67,6 +67,8 @@ class Controller(keras.layers.Layer):
         """Creates the weights; `text_dim` is the width of q and h_s."""
         self.text_dim = text_dim
         glorot = "glorot_uniform"
+        # With a prior, choices begin neutral: the prior's layout, and all words alike.
+        of_choices = glorot if self.layout_prior is None else "zeros"
         limit = (3.0 / text_dim) ** 0.5
         context_dim = embed_dim if self.attend_embeddings else text_dim
         self.initial_text = self.add_weight("initial_text", [context_dim], None, "random_normal")
@@ -81,7 +83,7 @@ class Controller(keras.layers.Layer):
             "merge_kernel", [text_dim + context_dim, text_dim], None, glorot
         )
         self.merge_bias = self.add_weight("merge_bias", [text_dim], None, "zeros")
-        self.word_kernel = self.add_weight("word_kernel", [text_dim, 1], None, glorot)  # W3
+        self.word_kernel = self.add_weight("word_kernel", [text_dim, 1], None, of_choices)  # W3
         if self.mlp_dim:
             self.hidden_kernel = self.add_weight(
                 "hidden_kernel", [text_dim, self.mlp_dim], None, glorot
@@ -89,7 +91,7 @@ class Controller(keras.layers.Layer):
             self.hidden_bias = self.add_weight("hidden_bias", [self.mlp_dim], None, "zeros")
             self.module_bias = self.add_weight("module_bias", [self.num_modules], None, "zeros")
         self.module_kernel = self.add_weight(
-            "module_kernel", [self.mlp_dim or text_dim, self.num_modules], None, glorot
+            "module_kernel", [self.mlp_dim or text_dim, self.num_modules], None, of_choices
         )
         if self.layout_prior is not None:
             self.layout_bias = self.add_weight(
@@ -99,19 +101,32 @@ class Controller(keras.layers.Layer):
             )
         self.built = True
 
+    @property
+    def word_variables(self) -> list[tf.Variable]:
+        """What the logits of words are linear in: without change there, they do not change from 0."""
+        return [self.word_kernel]
+
+    @property
+    def layout_variables(self) -> list[tf.Variable]:
+        """What the logits of modules are linear in, and their biases."""
+        biases = [] if self.layout_prior is None else [self.layout_bias]
+        return [self.module_kernel, *([self.module_bias] if self.mlp_dim else []), *biases]
+
     def plan(self, question: Question) -> tf.Tensor:
         """What each step knows before it begins, once per question: [num_steps, batch, columns].
 
         That is W1^(t) q + b1, and the layout bias of the step where there is one.
         """
-        bias = self.question_bias
+        dtype = question.encoding.dtype
+        kernel, bias = tf.cast(self.question_kernel, dtype), tf.cast(self.question_bias, dtype)
         bias = bias[:, tf.newaxis] if self.step_bias else bias
-        queries = tf.einsum("bi,tio->tbo", question.encoding, self.question_kernel) + bias
+        queries = tf.einsum("bi,tio->tbo", question.encoding, kernel) + bias
         if self.layout_prior is None:
             return queries
         batch = tf.shape(question.encoding)[0]
         shape = [self.num_steps, batch, self.num_modules]
-        return tf.concat([queries, tf.broadcast_to(self.layout_bias[:, tf.newaxis], shape)], -1)
+        layout_bias = tf.cast(self.layout_bias, dtype)[:, tf.newaxis]
+        return tf.concat([queries, tf.broadcast_to(layout_bias, shape)], -1)
 
     def call(self, plan: tf.Tensor, text: tf.Tensor, question: Question) -> Instruction:
         """One step.

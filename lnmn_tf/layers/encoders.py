@@ -117,14 +117,21 @@ class KnowledgeBase(keras.layers.Layer):
 
 
 class ImageEncoder(keras.layers.Layer):
-    """A small convolutional network on pixels.
+    """A small convolutional network on pixels: 3x3 convolutions, 5x5 where the stride is 3.
 
     Args:
-        filters: output channels of each 3x3 convolution.
+        filters: output channels of each convolution.
         strides: of each convolution; their product is how many pixels a place of the map stands for.
         groups: sizes of groups of exclusive attributes, such as 8 colours. Where given, the features
             are what the encoder says of each place: the probability that an object is there, and
             times that, of each attribute. Where empty, they are the last convolution.
+
+    Call arguments:
+        image: [batch, height, width, 3] in [0, 1].
+        training: normalise by the batch and learn its statistics; else by those learned.
+
+    Returns:
+        [batch, H, W, channels].
     """
 
     def __init__(
@@ -137,27 +144,35 @@ class ImageEncoder(keras.layers.Layer):
         super().__init__(**kwargs)
         self.groups = groups
         self.convolutions = [
-            keras.layers.Conv2D(channels, 3, stride, padding="same", activation="elu")
+            keras.layers.Conv2D(
+                channels,
+                max(3, 2 * stride - 1),  # windows overlap
+                stride,
+                padding="same",
+                use_bias=False,
+                kernel_initializer="he_normal",
+            )
             for channels, stride in zip(filters, strides)  # noqa: B905 (Python 3.9)
         ]
+        self.norms = [keras.layers.BatchNormalization(momentum=0.9) for _ in filters]
         self.head = keras.layers.Dense(1 + sum(groups), name="head") if groups else None
 
-    def call(self, image: tf.Tensor) -> tf.Tensor:
-        """[batch, height, width, 3] in [0, 1] -> [batch, H, W, channels]."""
+    def call(self, image: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """See the class."""
         if not self.groups:
-            return self.convolve(image)
-        present, *attributes = tf.split(self.logits(image), [1, *self.groups], axis=-1)
+            return self.convolve(image, training)
+        present, *attributes = tf.split(self.logits(image, training), [1, *self.groups], axis=-1)
         present = tf.sigmoid(present)
         shares = [present * tf.nn.softmax(attribute, axis=-1) for attribute in attributes]
         return tf.concat([present, *shares], axis=-1)
 
-    def logits(self, image: tf.Tensor) -> tf.Tensor:
+    def logits(self, image: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Log-odds of an object, then the logits of each group: [batch, H, W, 1 + sum(groups)]."""
-        return self.head(self.convolve(image))
+        return self.head(self.convolve(image, training))
 
-    def convolve(self, image: tf.Tensor) -> tf.Tensor:
+    def convolve(self, image: tf.Tensor, training: bool = False) -> tf.Tensor:
         """The last convolution, [batch, H, W, filters]."""
         x = image - 0.5
-        for convolution in self.convolutions:
-            x = convolution(x)
+        for convolution, norm in zip(self.convolutions, self.norms):  # noqa: B905 (Python 3.9)
+            x = tf.nn.relu(norm(convolution(x), training=training))
         return x

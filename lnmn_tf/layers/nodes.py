@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
 from lnmn_tf.layers.fusion import Fusion
+from lnmn_tf.layers.hard import HardCell, hard_cell
 from lnmn_tf.layers.operators import OPERATORS, Terms, four_terms, node, operator_mixture
 
 
@@ -50,7 +52,8 @@ class NodeChain(Fusion):
     Args:
         cells, num_maps: see `Fusion`.
         normalise: L2-normalise after each node (dialect `released`).
-        hard: each node is its strongest operator alone (inference).
+        hard: each node is its strongest operator alone (inference). Which one is read when a graph is
+            traced; a graph that was traced before the structure changed does not change.
         zeroed: operators whose contribution is removed (inference).
         initializer: of alpha.
     """
@@ -81,14 +84,39 @@ class NodeChain(Fusion):
 
     def mixtures(self) -> list[tf.Tensor]:
         """alpha' of each node of the chain, from first to last, each [cells, 6]."""
-        return tf.unstack(operator_mixture(self.structure, self.hard, self.zeroed), axis=1)
+        return tf.unstack(operator_mixture(self.structure, self.zeroed), axis=1)
 
     def is_balanced(self) -> bool:
         """Whether min and max weigh the same in every node, so that their minima cancel."""
-        mixture = operator_mixture(self.structure, self.hard, self.zeroed)
+        mixture = operator_mixture(self.structure, self.zeroed)
         return bool(tf.reduce_all(four_terms(mixture).minimum == 0.0))
 
+    def strongest(self) -> list[list[str]]:
+        """The strongest operator of each node of each cell, as the structure is now."""
+        with tf.init_scope():  # outside of any graph that is being traced
+            indices = np.argmax(self.structure.numpy(), axis=-1)
+        return [[OPERATORS[index] for index in cell] for cell in indices]
+
+    def _hard_cells(self, *inputs) -> list[HardCell]:
+        """Each cell for itself, for each has operators of its own."""
+
+        def of_cell(tensor, cell):  # [batch, 1 or cells, ...]
+            return tensor[:, 0 if tensor.shape[1] == 1 else cell]
+
+        return [
+            hard_cell(
+                operators,
+                *tf.nest.map_structure(lambda x, k=cell: of_cell(x, k), inputs),
+                self.normalise,
+                self.zeroed,
+            )
+            for cell, operators in enumerate(self.strongest())
+        ]
+
     def call(self, image: tf.Tensor, text: tf.Tensor, maps: Sequence[tf.Tensor]) -> tf.Tensor:
+        if self.hard:
+            cells = self._hard_cells(image, text, maps)
+            return tf.stack([cell.fused() for cell in cells], axis=1)
         mixtures = self.mixtures()
         fused = maps[0]
         if self.num_maps == 2:
@@ -97,6 +125,9 @@ class NodeChain(Fusion):
         return node(mixtures.pop(0), fused, text, self.normalise)
 
     def weigh_channels(self, image, text, maps, kernel):
+        if self.hard:
+            cells = self._hard_cells(image, text, maps)
+            return tf.stack([x.weigh_channels(kernel[k]) for k, x in enumerate(cells)], axis=1)
         if self.normalise:
             return super().weigh_channels(image, text, maps, kernel)
         inner, last = self._inner(image, maps)
@@ -107,11 +138,14 @@ class NodeChain(Fusion):
         result += (last.second * tf.reduce_sum(text * kernel, axis=-1))[:, :, tf.newaxis]
         if not self.balanced:
             minimum = tf.minimum(inner.fused(), text[:, :, tf.newaxis])
-            weighed = tf.einsum("bkpc,kc->bkp", minimum, kernel)
+            weighed = tf.linalg.matvec(minimum, kernel)
             result += last.minimum[:, tf.newaxis] * weighed
         return result
 
     def sum_positions(self, image, text, maps):
+        if self.hard:
+            cells = self._hard_cells(image, text, maps)
+            return tf.stack([cell.sum_positions() for cell in cells], axis=1)
         if self.normalise:
             return super().sum_positions(image, text, maps)
         inner, last = self._inner(image, maps)
@@ -121,7 +155,9 @@ class NodeChain(Fusion):
         result = (first + product * text) * inner.sum_positions() + second * positions * text
         if not self.balanced:
             least = tf.minimum(inner.fused(), text[:, :, tf.newaxis])
-            result += minimum * tf.reduce_sum(least, axis=2)
+            result += minimum * tf.linalg.matvec(
+                least, tf.ones_like(least[0, 0, :, 0]), transpose_a=True
+            )
         return result
 
     def _inner(self, image: tf.Tensor, maps: Sequence[tf.Tensor]) -> tuple[_ImageNode, Terms]:
@@ -168,8 +204,10 @@ class _ImageNode:
 
     def weigh_channels(self, kernel: tf.Tensor) -> tf.Tensor:
         """sum_c kernel_c node_c, for a kernel [batch, cells, map_dim]: [batch, cells, positions]."""
-        offset = tf.reduce_sum(self.offset * kernel[:, :, tf.newaxis], axis=-1)
-        total = offset
+        if self.over_channels:
+            total = tf.reduce_sum(self.offset * kernel[:, :, tf.newaxis], axis=-1)
+        else:
+            total = self.offset[..., 0] * tf.reduce_sum(kernel, axis=-1, keepdims=True)
         for scale, part in self.parts:
             if scale.shape[-1] == 1:  # the same for every channel: it may come after the sum
                 total += scale[..., 0] * _weigh(part, kernel)
@@ -196,11 +234,11 @@ def _weigh(part: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """sum_c kernel_kc part_kpc; one matrix product where all cells share the part."""
     if part.shape[1] == 1:
         return tf.matmul(kernel, part[:, 0], transpose_b=True)
-    return tf.einsum("bkpc,bkc->bkp", part, kernel)
+    return tf.linalg.matvec(part, kernel)
 
 
 def _sum(scale: tf.Tensor, part: tf.Tensor) -> tf.Tensor:
     """sum_p scale_kp part_kpc; one matrix product where all cells share the part."""
     if part.shape[1] == 1:
         return tf.matmul(scale, part[:, 0])
-    return tf.einsum("bkp,bkpc->bkc", scale, part)
+    return tf.linalg.matvec(part, scale, transpose_a=True)

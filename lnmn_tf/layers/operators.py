@@ -10,23 +10,17 @@ import tensorflow as tf
 OPERATORS = ("min", "max", "sum", "product", "choose_1", "choose_2")
 
 
-def operator_mixture(
-    structure: tf.Tensor, hard: bool = False, zeroed: Sequence[str] = ()
-) -> tf.Tensor:
+def operator_mixture(structure: tf.Tensor, zeroed: Sequence[str] = ()) -> tf.Tensor:
     """alpha' = softmax(alpha), the weight of each operator in a node (section 3.1).
 
     Args:
         structure: alpha, [..., 6], in the order of `OPERATORS`.
-        hard: replace alpha' by the one-hot vector of its largest entry (Table 2).
         zeroed: names of operators whose contribution is removed, without renormalising (Table 7).
 
     Returns:
         [..., 6], in [0, 1].
     """
-    if hard:
-        mixture = tf.one_hot(tf.argmax(structure, axis=-1), len(OPERATORS), dtype=structure.dtype)
-    else:
-        mixture = tf.nn.softmax(structure, axis=-1)
+    mixture = tf.nn.softmax(structure, axis=-1)
     if zeroed:
         kept = [0.0 if name in zeroed else 1.0 for name in OPERATORS]
         mixture *= tf.constant(kept, mixture.dtype)
@@ -85,7 +79,12 @@ def l2_normalise(x: tf.Tensor) -> tf.Tensor:
     `tf.math.l2_normalize` puts its floor on the squared norm instead, which differs for norms below
     1e-6.
     """
-    squared = tf.reduce_sum(tf.square(x), axis=-1, keepdims=True)
+    squared = sum_channels(tf.square(x))[..., tf.newaxis]
     positive = squared > 0.0
     norm = tf.sqrt(tf.where(positive, squared, tf.ones_like(squared)))
     return tf.where(positive, x / tf.maximum(norm, 1e-12), tf.zeros_like(x))
+
+
+def sum_channels(x: tf.Tensor) -> tf.Tensor:
+    """sum_c x_c, as a product with ones: XLA:CPU adds up a row number by number, but not there."""
+    return tf.linalg.matvec(x, tf.ones([x.shape[-1]], x.dtype))

@@ -16,11 +16,26 @@ class Pooled(NamedTuple):
     operands: list[tf.Tensor]  # one for each map, [batch, cells, 1, map_dim]
 
 
+class AlikeInitializer(keras.initializers.Initializer):
+    """Uniform in [-limit, limit] and the same along the first axis."""
+
+    def __init__(self, limit: float):
+        self.limit = limit
+
+    def __call__(self, shape, dtype=None, **kwargs):
+        uniform = keras.initializers.RandomUniform(-self.limit, self.limit)
+        return tf.repeat(uniform([1, *shape[1:]], dtype), shape[0], axis=0)
+
+    def get_config(self):
+        return {"limit": self.limit}
+
+
 class Pooling(keras.layers.Layer):
     """W_i sum_p softmax(a_i)_p x_p + u_i sum_p sigmoid(a_i)_p: features and count of what a_i shows.
 
     A node is symmetric in its operands, but for choose_1 and choose_2. "Left of" is not: without W,
     no node could tell where it looks at from where it looks. (Transform of Stack-NMN has the same W.)
+    All W_i begin alike, so that the product of two operands begins as a similarity of two objects.
 
     Args:
         cells: number of cells in the bank.
@@ -36,9 +51,7 @@ class Pooling(keras.layers.Layer):
         limit = (3.0 / map_dim) ** 0.5
         shape = [self.num_maps, self.cells, map_dim]
         self.kernel = self.add_weight(
-            "kernel",
-            [*shape, map_dim],
-            initializer=keras.initializers.RandomUniform(-limit, limit),
+            "kernel", [*shape, map_dim], initializer=AlikeInitializer(limit)
         )
         self.count_kernel = self.add_weight(
             "count_kernel", shape, None, keras.initializers.RandomUniform(-limit, limit)
@@ -52,11 +65,10 @@ class Pooling(keras.layers.Layer):
             image: image features in map space, [batch, 1 or cells, positions, map_dim].
             maps: attention maps, before any sigmoid, each [batch, positions].
         """
-        positions = image.shape[2]
         attended, operands = [], []
         for index, attention in enumerate(maps):
             weights = tf.nn.softmax(attention, axis=-1)[:, tf.newaxis, tf.newaxis]
-            count = tf.reduce_sum(tf.sigmoid(attention), axis=-1) / positions**0.5
+            count = tf.reduce_sum(tf.sigmoid(attention), axis=-1)
             attended.append(tf.matmul(weights, image))
             operands.append(
                 tf.matmul(attended[-1], self.kernel[index])

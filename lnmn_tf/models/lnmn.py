@@ -101,7 +101,7 @@ class LNMN(StackMachine):
         if kind.answers:
             bank = AnswerBank(config.mem_dim, **arguments)
         else:
-            bank = AttentionBank(config.attention_gain, **arguments)
+            bank = AttentionBank(config.attention_gain, config.attention_bias, **arguments)
         if config.own_projection:
             context_dim = config.embed_dim if config.attend_embeddings else config.text_dim
             bank.build_projection(config.kb_dim, context_dim)
@@ -114,15 +114,26 @@ class LNMN(StackMachine):
 
     @property
     def layout_prior(self) -> np.ndarray | None:
-        """Look, look on, and answer in the last step: the shortest program there is."""
+        """A plan for every question: look, look again and keep both maps, answer from both.
+
+        "Is the cube left of the ball as large as the cylinder?" looks for the ball, looks on from there
+        for the cube (relate), keeps that map and looks for the cylinder (push), and compares. What a
+        cell does not need of its inputs, it can ignore.
+        """
         if not self.config.layout_bias:
             return None
-        kinds = [kind for kind in self._kinds for _ in range(kind.cells)]
-        look = next((i for i, kind in enumerate(kinds) if kind.name == "attention_3"), 0)
-        answer = next(i for i, kind in enumerate(kinds) if kind.answers)
-        prior = np.zeros([self.config.num_steps, len(self.module_names)], np.float32)
-        prior[:-1, look] = prior[-1, answer] = self.config.layout_bias
-        return prior
+        kinds = [kind.name for kind in self._kinds for _ in range(kind.cells)]
+        steps = self.config.num_steps
+        plan = [("attention_3", "relate_3")] * (steps - 1) + [("answer_3", "answer_4")]
+        if steps > 1:
+            plan[0] = ("attention_3",)
+        if steps > 2:
+            plan[max(steps // 2 - 1, 1)] = ("push_3",)
+        prior = np.zeros([len(plan), len(self.module_names)], np.float32)
+        for row, wanted in zip(prior, plan):  # noqa: B905 (Python 3.9)
+            chosen = [i for i, kind in enumerate(kinds) if kind in wanted]
+            row[chosen or [i for i, kind in enumerate(kinds) if "answer" not in kind]] = 1.0
+        return self.config.layout_bias * prior
 
     @property
     def structure_variables(self) -> list[tf.Variable]:

@@ -161,7 +161,8 @@ class StackMachine(keras.Model):
             return inputs["features"]
         if self.image_encoder is None:
             raise ValueError("this model has no image encoder: give `features`, not `image`")
-        return self.image_encoder(inputs["image"])
+        # Statistics of batches are learned in pretraining alone: shards would each have their own.
+        return self.image_encoder(inputs["image"], training=False)
 
     def call(self, inputs: dict[str, tf.Tensor], training: bool | None = None):
         """See the class."""
@@ -206,7 +207,7 @@ class StackMachine(keras.Model):
 
         state, (outputs, trace) = recomputed_loop(
             step,
-            self._initial_state(tf.shape(features)[0], positions),
+            self._initial_state(tf.shape(features)[0], positions, rows.dtype),
             rows,
             (question, prepared),
             (StepOutputs(*StepOutputs._fields), Trace(*Trace._fields) if traced else ()),
@@ -235,15 +236,15 @@ class StackMachine(keras.Model):
         )
         return new, outputs, record
 
-    def _initial_state(self, batch: tf.Tensor, positions: int) -> State:
+    def _initial_state(self, batch: tf.Tensor, positions: int, dtype: tf.DType) -> State:
         """A^(0), p^(0), no memory, and the learned c_0."""
         config = self.config
         fill = {"zeros": 0.0, "ones": 1.0, "uniform": 1.0 / positions}[config.initial_stack]
-        text = self.controller.initial_text
+        text = tf.cast(self.controller.initial_text, dtype)
         return State(
-            stack=tf.fill([batch, positions, config.stack_len], tf.cast(fill, text.dtype)),
-            pointer=stacks.bottom_pointer(batch, config.stack_len, text.dtype),
-            memory=tf.zeros([batch, config.mem_dim], text.dtype),
+            stack=tf.fill([batch, positions, config.stack_len], tf.cast(fill, dtype)),
+            pointer=stacks.bottom_pointer(batch, config.stack_len, dtype),
+            memory=tf.zeros([batch, config.mem_dim], dtype),
             text=tf.broadcast_to(text, [batch, text.shape[-1]]),
         )
 
@@ -253,4 +254,5 @@ class StackMachine(keras.Model):
             memory = self.memory_norm(memory)
         inputs = [encoding, memory] if self.config.classify_question else [memory]
         hidden = self.classifier_hidden(tf.concat(inputs, axis=-1))
-        return self.classifier_output(self.dropout(hidden, training=training))
+        logits = self.classifier_output(self.dropout(hidden, training=training))
+        return tf.cast(logits, tf.float32)

@@ -8,6 +8,7 @@ from tensorflow import keras
 from lnmn_tf.models.stack_machine import StackMachine
 from lnmn_tf.training.gradients import Batch, ShardedGradients
 from lnmn_tf.training.objectives import cross_entropy, module_entropy, structure_sparsity
+from lnmn_tf.training.replicas import run_on_replicas
 
 
 class AlternatingTrainer(keras.Model):
@@ -27,7 +28,7 @@ class AlternatingTrainer(keras.Model):
             (second order, DARTS equation 7), not at the weights as they are.
         clip_norm: largest global norm of the weights' gradient; 0 = unlimited.
         shards: parts that a batch is cut into, one for each core.
-        jit: compile the gradient functions with XLA.
+        xla: compile the gradient functions.
 
     Call arguments:
         The data of `fit` are pairs (weight batch, structure batch), each a dict with `question`,
@@ -42,23 +43,26 @@ class AlternatingTrainer(keras.Model):
         unrolled: bool = False,
         clip_norm: float = 0.0,
         shards: int = 1,
-        jit: bool = True,
+        xla: bool = True,
     ):
         super().__init__()
         self.network = network
         self.sparsity, self.structure_every = sparsity, structure_every
         self.unrolled, self.clip_norm = unrolled, clip_norm
         self.entropy_weight = tf.Variable(0.0, trainable=False, name="lambda_w")
+        # 1, or 0 for as long as a choice of the controller stays as it began.
+        self.words_rate = tf.Variable(1.0, trainable=False, name="words_rate")
+        self.layout_rate = tf.Variable(1.0, trainable=False, name="layout_rate")
         self.structure = list(getattr(network, "structure_variables", ()))
         names = {id(variable) for variable in self.structure}
         self.weights_of_network = [v for v in network.trainable_variables if id(v) not in names]
-        self._shards, self._jit = shards, jit
+        self._shards, self._xla = shards, xla
         self.searching = bool(self.structure)
         self._make_gradients()
 
     def _make_gradients(self) -> None:
         def gradients(loss, variables):
-            return ShardedGradients(loss, variables, self._shards, self._jit)
+            return ShardedGradients(loss, variables, self._shards, self._xla)
 
         weights, structure = self.weights_of_network, self.structure
         self._of_weights = gradients(self.weight_loss, weights)
@@ -107,6 +111,14 @@ class AlternatingTrainer(keras.Model):
         report = {"structure_cross_entropy": error, "structure_sparsity": sparsity}
         return error - self.sparsity * sparsity, report
 
+    def make_train_function(self, force=False):
+        """What `fit` calls at each step. Conditions stand outside of what replicas run in step."""
+        if self.train_function is None or force:
+            self.train_function = tf.function(
+                lambda iterator: self.train_step(next(iterator)), autograph=False
+            )
+        return self.train_function
+
     def train_step(self, data) -> dict[str, tf.Tensor]:
         """Algorithm 2, one turn. Returns what the two losses report."""
         weight_batch, structure_batch = data
@@ -115,24 +127,38 @@ class AlternatingTrainer(keras.Model):
             due = tf.equal(self.optimizer.iterations % self.structure_every, 0)
             reports = tf.cond(
                 due,
-                lambda: self._structure_step(weight_batch, structure_batch),
+                lambda: run_on_replicas(self._structure_step, weight_batch, structure_batch),
                 lambda: dict.fromkeys(
                     ("structure_loss", "structure_cross_entropy", "structure_sparsity"), 0.0
                 ),
             )
-        losses, gradients = self._of_weights(weight_batch)
+        return {**run_on_replicas(self._weight_step, weight_batch), **reports}
+
+    def _weight_step(self, batch: Batch) -> dict[str, tf.Tensor]:
+        losses, gradients = self._of_weights(batch)
+        gradients = self._hold_choices(gradients)
         if self.clip_norm:
             gradients, norm = tf.clip_by_global_norm(gradients, self.clip_norm)
             losses["gradient_norm"] = norm
-        self.optimizer.apply_gradients(zip(gradients, self.weights_of_network))  # noqa: B905
-        return {**losses, **reports}
+        _apply(self.optimizer, gradients, self.weights_of_network)
+        return losses
+
+    def _hold_choices(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
+        """Gradients of the weights; those of choices that are held are zero."""
+        controller = self.network.controller
+        rates = {id(v): self.words_rate for v in controller.word_variables}
+        rates |= {id(v): self.layout_rate for v in controller.layout_variables}
+        return [
+            rates[id(variable)] * gradient if id(variable) in rates else gradient
+            for gradient, variable in zip(gradients, self.weights_of_network)  # noqa: B905
+        ]
 
     def _structure_step(self, weight_batch: Batch, structure_batch: Batch):
         if self.unrolled:
             losses, gradients = self._unrolled_gradients(weight_batch, structure_batch)
         else:
             losses, gradients = self._of_structure(structure_batch)
-        self.arch_optimizer.apply_gradients(zip(gradients, self.structure))  # noqa: B905
+        _apply(self.arch_optimizer, gradients, self.structure)
         losses["structure_loss"] = losses.pop("loss")
         return losses
 
@@ -177,6 +203,17 @@ def _learning_rate(optimizer) -> tf.Tensor:
     return rate(optimizer.iterations) if callable(rate) else rate
 
 
+def _apply(optimizer, gradients, variables) -> None:
+    pairs = zip(gradients, variables)  # noqa: B905
+    optimizer.apply_gradients(
+        pairs, experimental_aggregate_gradients=False
+    )  # they are means already
+
+
 def _shift(variables, origin, direction, step) -> None:
-    for variable, start, change in zip(variables, origin, direction):  # noqa: B905
-        variable.assign(start + step * change)
+    def assign(strategy, values):
+        for variable, value in zip(variables, values):  # noqa: B905
+            strategy.extended.update(variable, lambda v, x: v.assign(x), args=(value,))
+
+    values = [start + step * change for start, change in zip(origin, direction)]  # noqa: B905
+    tf.distribute.get_replica_context().merge_call(assign, args=(values,))

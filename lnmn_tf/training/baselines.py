@@ -22,14 +22,20 @@ def baselines(train: QuestionSet, reported: QuestionSet, seed: int) -> dict[str,
 
 
 def most_frequent_answer(train: QuestionSet, reported: QuestionSet) -> np.ndarray:
-    """For each question, the most frequent training answer of its family; answer ids, int32 [N]."""
-    answers = np.empty(len(reported), np.int32)
-    overall = np.bincount(train.answers).argmax()
-    for family in np.unique(reported.families):
-        of_family = train.answers[train.families == family]
-        best = np.bincount(of_family).argmax() if len(of_family) else overall
-        answers[reported.families == family] = best
-    return answers
+    """For each question, the most frequent training answer of its template; answer ids, int32 [N].
+
+    A question of an unknown template, or of one that training never saw, gets its family's answer;
+    one of such a family gets the most frequent of all answers.
+    """
+    answers = np.full(len(reported), np.bincount(train.answers).argmax(), np.int32)
+    for fields in (["families"], ["families", "question_family_index"]):  # narrower kinds win
+        both = [[getattr(part, field) for field in fields] for part in (train, reported)]
+        _, kinds = np.unique(np.concatenate(both, axis=1), axis=1, return_inverse=True)
+        asked, wanted = np.split(kinds.ravel(), [len(train)])
+        counts = np.zeros((kinds.max() + 1, train.answers.max() + 1), np.int64)
+        np.add.at(counts, (asked, train.answers), 1)
+        answers = np.where(counts.any(axis=1)[wanted], counts.argmax(axis=1)[wanted], answers)
+    return answers.astype(np.int32)
 
 
 def question_only_lstm(train: QuestionSet, reported: QuestionSet, seed: int) -> np.ndarray:

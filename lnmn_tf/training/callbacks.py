@@ -58,7 +58,7 @@ class Clock:
 
 
 class Schedule(keras.callbacks.Callback):
-    """Sets lambda_w and the step of dropout before each step, and keeps the clock."""
+    """Sets lambda_w, who learns and the step of dropout, and keeps the clock; comes first."""
 
     def __init__(self, clock: Clock, config: TrainingConfig):
         super().__init__()
@@ -72,11 +72,16 @@ class Schedule(keras.callbacks.Callback):
         clock = self.clock
         epoch = clock.epoch + clock.batch / clock.steps_of_epochs[clock.epoch]
         self.model.entropy_weight.assign(entropy_weight(epoch, self.config))
+        self.model.words_rate.assign(clock.epoch >= self.config.words_start_epoch)
+        self.model.layout_rate.assign(clock.epoch >= self.config.layout_start_epoch)
         for layer in self._dropouts:
             layer.step.assign(clock.step)
 
     def on_train_batch_end(self, batch, logs=None):
         self.clock.advance()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.clock.end_epoch()
 
 
 class StopOnNonFinite(keras.callbacks.Callback):
@@ -214,7 +219,6 @@ class Checkpoints(keras.callbacks.Callback):
         with answering_weights(self.model.optimizer, self.model.weights_of_network):
             accuracy = self._monitor()
         clock = self._clock
-        clock.end_epoch()
         best = accuracy >= clock.best_accuracy
         if best:
             clock.best_accuracy, clock.best_step = accuracy, clock.step

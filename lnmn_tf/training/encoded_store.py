@@ -21,7 +21,7 @@ class EncodedStore(ImageStore):
     """
 
     key = "features"
-    dtype = np.dtype(np.float32)
+    dtype = np.dtype(np.float16)
     in_memory = True
 
     def __init__(self, pixels: ImageStore, encoder: ImageEncoder):
@@ -38,4 +38,4 @@ class EncodedStore(ImageStore):
         return len(self._features)
 
     def read(self, indices: np.ndarray) -> np.ndarray:
-        return self._features[indices].astype(np.float32)
+        return self._features[indices]

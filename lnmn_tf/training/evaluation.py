@@ -13,6 +13,7 @@ from lnmn_tf.data.vocabulary import Vocabulary
 from lnmn_tf.files import write_text
 from lnmn_tf.models.stack_machine import StackMachine
 from lnmn_tf.training.examples import Examples
+from lnmn_tf.training.shards import Sharded, shards_for
 
 INPUTS = ("question", "image", "features")
 
@@ -23,25 +24,29 @@ class Predictor:
     Args:
         network: a built model.
         batch_size: questions at a time.
+        xla: auto, on or off; auto = on, for a whole set pays for its compilation.
     """
 
-    def __init__(self, network: StackMachine, batch_size: int):
+    def __init__(self, network: StackMachine, batch_size: int, xla: str = "auto"):
         self.batch_size = batch_size
+        self._answer = Sharded(
+            lambda inputs: network(inputs, training=False)["logits"],
+            shards_for(batch_size),
+            xla != "off",
+        )
+        self.logits = tf.function(self._logits, autograph=False)
 
-        @tf.function(reduce_retracing=True)
-        def answer(inputs: dict[str, tf.Tensor]) -> tf.Tensor:
-            logits = network(inputs, training=False)["logits"]
-            return tf.argmax(logits, axis=-1, output_type=tf.int32)
-
-        self._answer = answer
+    def _logits(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
+        """[batch_size, answers]."""
+        return tf.concat(self._answer(inputs), axis=0)
 
     def __call__(self, examples: Examples) -> np.ndarray:
         """Answer ids, int32 [N], in the order of the questions."""
         dataset = batches(examples.questions, examples.store, self.batch_size, shuffle=False)
-        parts = [
-            self._answer({name: batch[name] for name in INPUTS if name in batch}).numpy()
-            for batch in dataset
-        ]
+        parts = []
+        for batch in dataset:
+            logits = self.logits({name: batch[name] for name in INPUTS if name in batch})
+            parts.append(np.argmax(logits, axis=-1).astype(np.int32))
         return np.concatenate(parts)[: len(examples.questions)]
 
 

@@ -21,6 +21,7 @@ from lnmn_tf.data.vocabulary import Vocabulary
 from lnmn_tf.errors import InputError
 from lnmn_tf.layers.encoders import ImageEncoder
 from lnmn_tf.training.encoded_store import EncodedStore
+from lnmn_tf.training.replicas import WHOLE, Part
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +57,7 @@ def open_split(
     Raises:
         InputError: see `read_questions`, `PixelStore` and `FeatureStore`.
     """
-    data = config.data
+    data, cache_bytes = config.data, config.data.cache_mb << 20
     questions = read_questions(
         data.data_dir,
         split,
@@ -66,7 +67,12 @@ def open_split(
     )
     if data.features:
         path = data.features.replace("{split}", split)
-        store = FeatureStore(path, questions.image_rows, images_in_split=questions.images_in_split)
+        store = FeatureStore(
+            path,
+            questions.image_rows,
+            images_in_split=questions.images_in_split,
+            cache_bytes=cache_bytes,
+        )
     else:
         store = PixelStore(
             data.data_dir,
@@ -74,6 +80,7 @@ def open_split(
             questions.image_filenames,
             config.model.image_height,
             config.model.image_width,
+            cache_bytes=cache_bytes,
         )
     return Examples(questions, store)
 
@@ -178,23 +185,24 @@ class TrainingExamples:
     def total_steps(self) -> int:
         return sum(self.steps_of_epochs)
 
-    def epoch(self, epoch: int, start: int) -> tf.data.Dataset:
+    def epoch(self, epoch: int, start: int, part: Part = WHOLE) -> tf.data.Dataset:
         """Pairs (weight batch, structure batch) of an epoch, from batch `start` on.
 
-        A pure function of seed, epoch and start: a run that was killed goes on where it was.
+        A pure function of seed, epoch and start: a run that was killed goes on where it was. A worker
+        reads its part of each batch.
         """
         step = sum(self.steps_of_epochs[:epoch]) + start
         steps = self.steps_of_epochs[epoch] - start
         pairs = tf.data.Dataset.zip(
-            (self.weight_batches(epoch, start), self._structure_batches(step, steps))
+            (self.weight_batches(epoch, start, part), self._structure_batches(step, steps, part))
         )
         return pairs.apply(tf.data.experimental.assert_cardinality(steps))
 
-    def weight_batches(self, epoch: int, start: int) -> tf.data.Dataset:
+    def weight_batches(self, epoch: int, start: int, part: Part = WHOLE) -> tf.data.Dataset:
         """The training batches of an epoch, from batch `start` on."""
-        return self._batches(self.curriculum(epoch), epoch, start)
+        return self._batches(self.curriculum(epoch), epoch, start, part)
 
-    def _structure_batches(self, step: int, steps: int) -> tf.data.Dataset:
+    def _structure_batches(self, step: int, steps: int, part: Part) -> tf.data.Dataset:
         """One structure batch for each of so many steps from `step` on.
 
         Epochs of the structure part follow one another; each batch stands `structure_every` times,
@@ -210,20 +218,22 @@ class TrainingExamples:
             if epoch * per_epoch > last:
                 break
             start = first % per_epoch if stream is None else 0
-            part = self._batches(self.structure, epoch, start)
-            stream = part if stream is None else stream.concatenate(part)
+            more = self._batches(self.structure, epoch, start, part)
+            stream = more if stream is None else stream.concatenate(more)
         stream = stream.flat_map(lambda batch: tf.data.Dataset.from_tensors(batch).repeat(every))
         return stream.skip(step % every).take(steps)
 
-    def _batches(self, part: Examples, epoch: int, start: int) -> tf.data.Dataset:
+    def _batches(self, examples: Examples, epoch: int, start: int, part: Part) -> tf.data.Dataset:
         training = self.config.training
         return batches(
-            part.questions,
-            part.store,
+            examples.questions,
+            examples.store,
             training.batch_size,
             shuffle=True,
             seed=training.seed,
             epoch=epoch,
             start=start,
             drop_remainder=True,
+            window_bytes=self.config.data.window_mb << 20,
+            part=(part.index, part.count),
         )

@@ -19,6 +19,7 @@ def module_entropy(module_weights: tf.Tensor) -> tf.Tensor:
     Args:
         module_weights: [batch, steps, modules].
     """
+    module_weights = tf.cast(module_weights, tf.float32)
     logs = tf.math.log(tf.maximum(module_weights, 1e-30))
     return -tf.reduce_mean(tf.reduce_sum(module_weights * logs, axis=-1))
 

@@ -23,8 +23,14 @@ from lnmn_tf.data.synthetic.programs import ATTRIBUTES
 from lnmn_tf.errors import InputError
 from lnmn_tf.layers.encoders import ImageEncoder
 from lnmn_tf.training.examples import Examples
+from lnmn_tf.training.replicas import mean_over_replicas, run_on_replicas
 
 GROUPS = tuple(len(values) for values in ATTRIBUTES.values())
+
+
+def scenes_path(data_dir: str | Path, split: str) -> Path:
+    """Where CLEVR's scenes of a split stand."""
+    return Path(data_dir) / "scenes" / f"CLEVR_{split}_scenes.json"
 
 
 def read_targets(
@@ -41,7 +47,7 @@ def read_targets(
     Raises:
         InputError: the scenes are missing, or one of a picture is.
     """
-    path = Path(data_dir) / "scenes" / f"CLEVR_{split}_scenes.json"
+    path = scenes_path(data_dir, split)
     try:
         scenes = {s["image_filename"]: s for s in json.loads(path.read_text())["scenes"]}
     except FileNotFoundError:
@@ -93,19 +99,26 @@ def pretrain(encoder: ImageEncoder, examples: Examples, config: RunConfig) -> fl
     data, epochs, seed = config.data, config.training.pretrain_epochs, config.training.seed
     shape = encoder(tf.zeros([1, *store.shape])).shape[1:3]
     targets = read_targets(data.data_dir, data.train_split, filenames, shape)
-    batch = min(32, len(store))
+    batch = min(16, len(store))
     steps = epochs * (len(store) // batch)
     schedule = keras.optimizers.schedules.CosineDecay(3e-3, steps)
     optimizer = keras.optimizers.legacy.Adam(schedule)
 
-    @tf.function
-    def step(pixels: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+    def update(pixels: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
-            logits = encoder.logits(tf.cast(pixels, tf.float32) / 255.0)
+            logits = encoder.logits(tf.cast(pixels, tf.float32) / 255.0, training=True)
             loss = _loss(logits, tf.cast(target, tf.float32))
         variables = encoder.trainable_variables
-        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))  # noqa: B905
+        gradients = mean_over_replicas(tape.gradient(loss, variables))  # all see the same batch
+        optimizer.apply_gradients(
+            zip(gradients, variables),  # noqa: B905
+            experimental_aggregate_gradients=False,
+        )
         return loss
+
+    @tf.function
+    def step(pixels: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+        return run_on_replicas(update, pixels, target)
 
     order, loss = np.random.default_rng(seed), 0.0
     with tqdm(total=steps, desc="pretraining the image encoder", disable=None) as bar:
@@ -120,6 +133,46 @@ def pretrain(encoder: ImageEncoder, examples: Examples, config: RunConfig) -> fl
             loss = float(tf.reduce_mean(losses))
             bar.set_postfix(loss=f"{loss:.3f}")
     return loss
+
+
+def attribute_accuracy(
+    encoder: ImageEncoder, examples: Examples, data_dir: str | Path, split: str
+) -> dict[str, float]:
+    """How much of a split's pictures a pretrained encoder makes out.
+
+    Args:
+        encoder: with `GROUPS`.
+        examples: questions of the split, of which only the pictures matter.
+        data_dir, split: where their scenes are, see `read_targets`.
+
+    Returns:
+        `found`, the share of objects that it sees at their place; `right`, the share of what it sees
+        that is there; and by attribute, the share of objects for which it names the right value.
+
+    Raises:
+        InputError: see `read_targets`.
+    """
+    store, names = examples.store, examples.questions.image_filenames
+    logits = tf.function(encoder.logits, reduce_retracing=True)
+    rows = (np.arange(first, min(first + 64, len(store))) for first in range(0, len(store), 64))
+    said = np.concatenate([logits(tf.cast(store.read(r), tf.float32) / 255.0) for r in rows])
+    targets = read_targets(data_dir, split, names, said.shape[1:3])
+    there, seen = targets[..., 0] > 0, said[..., 0] > 0
+    both = (there & seen).sum()
+    accuracy = {"found": both / max(there.sum(), 1), "right": both / max(seen.sum(), 1)}
+    first = 1
+    for attribute, values in ATTRIBUTES.items():
+        part = slice(first, first + len(values))
+        first += len(values)
+        same = said[there][:, part].argmax(-1) == targets[there][:, part].argmax(-1)
+        accuracy[attribute] = same.mean()
+    return {name: float(share) for name, share in accuracy.items()}
+
+
+def describe_accuracy(accuracy: dict[str, float]) -> str:
+    """One line about `attribute_accuracy`, in percent."""
+    shares = ", ".join(f"{name} {100 * share:.1f}" for name, share in accuracy.items())
+    return f"image encoder, percent of the objects of the validation pictures: {shares}"
 
 
 def _flip(pixels, target, order: np.random.Generator):

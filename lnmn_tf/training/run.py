@@ -12,16 +12,23 @@ from lnmn_tf.config import RunConfig
 from lnmn_tf.data.vocabulary import Vocabulary
 from lnmn_tf.errors import InputError
 from lnmn_tf.files import write_json, write_text
+from lnmn_tf.layers.encoders import ImageEncoder
 from lnmn_tf.models.stack_machine import StackMachine
-from lnmn_tf.training import callbacks
+from lnmn_tf.training import callbacks, replicas
 from lnmn_tf.training.alternating import AlternatingTrainer
 from lnmn_tf.training.baselines import baselines
 from lnmn_tf.training.checkpoints import CheckpointFolder, Progress
 from lnmn_tf.training.evaluation import Predictor, accuracy_table, format_table, write_predictions
-from lnmn_tf.training.examples import TrainingExamples, open_split
+from lnmn_tf.training.examples import Examples, TrainingExamples, open_split
 from lnmn_tf.training.networks import VOCABULARY, build_network, sizes_of
 from lnmn_tf.training.optimizers import create_slots, structure_optimizer, weight_optimizer
-from lnmn_tf.training.pretraining import pretrain
+from lnmn_tf.training.pretraining import (
+    attribute_accuracy,
+    describe_accuracy,
+    pretrain,
+    scenes_path,
+)
+from lnmn_tf.training.shards import shards_for
 
 METRICS = "metrics.json"
 FLAGS = "flags.txt"
@@ -36,12 +43,17 @@ def train(config: RunConfig, run_dir: Path, flags: str = "") -> dict:
         flags: a flagfile that gives the config, for `flags.txt`.
 
     Returns:
-        What it also writes to `metrics.json`.
+        What it also writes to `metrics.json`; nothing on other workers than the first, which alone
+        writes and measures.
 
     Raises:
         InputError: anything wrong with config, data or checkpoint, before training begins; later, a
             loss that is not finite, or a full disk.
     """
+    replicas.configure(config.machine)
+    strategy = replicas.make_strategy(config.machine.strategy)
+    first = replicas.is_first(strategy)
+    replicas.check_batch(strategy, config.training)
     examples = TrainingExamples.open(config)
     reported = open_split(
         config, config.data.val_split, examples.vocabulary, config.data.max_val_questions
@@ -55,31 +67,80 @@ def train(config: RunConfig, run_dir: Path, flags: str = "") -> dict:
     if folder.exists():
         _check_vocabulary(examples.vocabulary, run_dir)
         config.check_fits(RunConfig.load(run_dir), run_dir)
-    config.save(run_dir)
-    write_text(run_dir / FLAGS, flags)
-    examples.vocabulary.save(run_dir / VOCABULARY)
+    if first:
+        config.save(run_dir)
+        write_text(run_dir / FLAGS, flags)
+        examples.vocabulary.save(run_dir / VOCABULARY)
 
     tf.keras.utils.set_random_seed(config.training.seed)
-    network = build_network(config.model)
+    eyesight = {}
+    with strategy.scope():
+        network = build_network(config.model)
     if config.training.pretrain_epochs:
-        if not folder.exists():
-            pretrain(network.image_encoder, examples.weights, config)
-        network.image_encoder.trainable = False
+        eyesight = open_eyes(network, config, examples, reported, folder)
         examples = examples.encoded(network.image_encoder)
         reported = reported.encoded(network.image_encoder)
-    trainer = make_trainer(network, config, examples.total_steps)
+    with strategy.scope():
+        trainer = make_trainer(network, config, examples.total_steps)
     progress = Progress()
     if folder.exists():
         progress = folder.restore(trainer)
         print(f"goes on from step {progress.step} of {examples.total_steps}", flush=True)
-    clock = fit(trainer, examples, folder, progress)
+    with replicas.explained_loss_of_a_worker():
+        clock = fit(trainer, examples, folder, progress)
+    metrics = {}
+    if first:
+        metrics = report(network, config, examples, reported, clock, run_dir, eyesight)
+    replicas.wait_for_all(strategy)
+    return metrics
 
+
+def open_eyes(
+    network: StackMachine,
+    config: RunConfig,
+    examples: TrainingExamples,
+    reported: Examples,
+    folder: CheckpointFolder,
+) -> dict[str, float]:
+    """Gives a network an image encoder that was trained on scenes, and freezes it.
+
+    Returns:
+        `attribute_accuracy` on the reported split; empty where that has no scenes.
+    """
+    data, encoder = config.data, network.image_encoder
+    if folder.exists():
+        folder.load_weights(network, "last")
+    else:  # one of its own, for statistics of batches have no part in a step on replicas
+        sizes = config.model
+        apart = ImageEncoder(sizes.encoder_filters, sizes.encoder_strides, sizes.encoder_groups)
+        pretrain(apart, examples.weights, config)
+        encoder.set_weights(apart.get_weights())
+    encoder.trainable = False
+    if not scenes_path(data.data_dir, data.val_split).exists():
+        return {}
+    eyesight = attribute_accuracy(encoder, reported, data.data_dir, data.val_split)
+    print(describe_accuracy(eyesight), flush=True)
+    return eyesight
+
+
+def report(
+    network: StackMachine,
+    config: RunConfig,
+    examples: TrainingExamples,
+    reported: Examples,
+    clock: callbacks.Clock,
+    run_dir: Path,
+    eyesight: dict[str, float],
+) -> dict:
+    """Measures the best checkpoint of a run that is at its end. Returns and writes the metrics."""
+    folder = CheckpointFolder(run_dir)
     folder.load_weights(network, "best")
-    predictions = Predictor(network, config.training.batch_size)(reported)
+    predictions = Predictor(network, config.training.batch_size, config.training.xla)(reported)
     write_predictions(run_dir / "predictions.txt", predictions, examples.vocabulary)
     metrics = {
         "val": accuracy_table(predictions, reported.questions),
         "baselines": {},
+        "image_encoder": eyesight,
         "held_out": {"accuracy": clock.best_accuracy, "step": clock.best_step},
         "steps": clock.step,
         "seconds": clock.seconds,
@@ -97,14 +158,15 @@ def train(config: RunConfig, run_dir: Path, flags: str = "") -> dict:
 def make_trainer(network: StackMachine, config: RunConfig, total_steps: int) -> AlternatingTrainer:
     """Algorithm 2 around a network, its optimizers ready for a checkpoint."""
     training = config.training
+    of_replica = training.batch_size // tf.distribute.get_strategy().num_replicas_in_sync
     trainer = AlternatingTrainer(
         network,
         sparsity=training.sparsity,
         structure_every=training.structure_every,
         unrolled=training.unrolled,
         clip_norm=training.clip_norm,
-        shards=training.shards,
-        jit=training.jit,
+        shards=shards_for(of_replica, training.shards),
+        xla=training.xla != "off",
     )
     of_weights = weight_optimizer(training, total_steps)
     of_structure = structure_optimizer(training, total_steps)
@@ -129,7 +191,7 @@ def fit(
 
     @functools.cache  # when the search begins, minima enter the graph: an older one would be wrong
     def predictor(searching: bool) -> Predictor:
-        return Predictor(trainer.network, training.batch_size)
+        return Predictor(trainer.network, training.batch_size, training.xla)
 
     def monitor() -> float:
         predictions = predictor(trainer.searching)(monitored)
@@ -140,21 +202,28 @@ def fit(
         questions = examples.curriculum(epoch).questions
         return str(questions.question_index[positions.numpy()].tolist())
 
-    board = callbacks.TensorBoardScalars(
-        folder.path.parent / "tensorboard", clock, training.batch_size
-    )
+    strategy = trainer.distribute_strategy
     watchers = [
         callbacks.Schedule(clock, training),
         callbacks.StopOnNonFinite(clock, describe),
-        callbacks.Progressbar(training.epochs, training.batch_size),
-        board,
-        callbacks.Checkpoints(folder, clock, monitor, training.checkpoint_steps, board),
     ]
+    if replicas.is_first(strategy):
+        board = callbacks.TensorBoardScalars(
+            folder.path.parent / "tensorboard", clock, training.batch_size
+        )
+        watchers += [
+            callbacks.Progressbar(training.epochs, training.batch_size),
+            board,
+            callbacks.Checkpoints(folder, clock, monitor, training.checkpoint_steps, board),
+        ]
     while clock.epoch < training.epochs:
         trainer.search(clock.epoch >= training.structure_start_epoch)
         # One `fit` an epoch, so that an epoch that begins in its middle is nothing special.
         trainer.fit(
-            examples.epoch(clock.epoch, clock.batch),
+            replicas.distribute(
+                strategy, functools.partial(examples.epoch, clock.epoch, clock.batch)
+            ),
+            steps_per_epoch=clock.steps_of_epochs[clock.epoch] - clock.batch,
             initial_epoch=clock.epoch,
             epochs=clock.epoch + 1,
             callbacks=watchers,

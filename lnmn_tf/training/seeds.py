@@ -36,6 +36,8 @@ def train_seeds(config: RunConfig, run_dir: Path, flags: str) -> dict:
             f"{flags}--seed={seed}\n--num_seeds=1\n",
         )
         keras.backend.clear_session()
+    if not all(metrics.values()):
+        return {}  # the first worker reports
     accuracies = {seed: table["val"]["accuracy"] for seed, table in metrics.items()}
     best = max(accuracies, key=accuracies.get)
     summary = {

@@ -21,6 +21,7 @@ from lnmn_tf.training.checkpoints import CheckpointFolder
 from lnmn_tf.training.evaluation import Predictor, accuracy_table, format_table, write_predictions
 from lnmn_tf.training.examples import open_split
 from lnmn_tf.training.networks import VOCABULARY, build_network, check_features
+from lnmn_tf.training.replicas import configure
 
 
 class TrainedRun:
@@ -75,6 +76,7 @@ class TrainedRun:
                 f"{vocabulary.num_answers} answers, but the run was trained with {sizes[0]} and "
                 f"{sizes[1]}; expected the file that the run wrote"
             )
+        configure(config.machine)
         network = build_network(config.model)
         CheckpointFolder(run_dir).load_weights(network, checkpoint)
         return cls(run_dir, config, vocabulary, network)
@@ -88,7 +90,9 @@ class TrainedRun:
         data = self.config.data
         examples = open_split(self.config, split, self.vocabulary, data.max_val_questions)
         check_features(self.config.model, examples.store, data.features)
-        predictor = Predictor(self.network, self.config.training.batch_size)
+        predictor = Predictor(
+            self.network, self.config.training.batch_size, self.config.training.xla
+        )
         predictions = predictor(examples)
         path = self.run_dir / f"predictions_{split}.txt"
         write_predictions(path, predictions, self.vocabulary)

@@ -14,7 +14,7 @@ EXIST = [{"type": "scene"}, {"type": "unique"}, {"type": "relate"}, {"type": "ex
 def entries(question):
     """Three questions about images 0 and 2; image 1 is asked nothing."""
     return [
-        question(0, 2),
+        question(0, 2, question_family_index=41),
         question(1, 0, question="Is there a Ball; left?", answer="yes", program=EXIST),
         question(2, 2, answer="0"),
     ]
@@ -29,6 +29,7 @@ def test_arrays_say_what_the_file_says(clevr_folder, entries):
     assert questions.lengths.tolist() == [6, 7, 6]
     assert [answers[i] for i in questions.answers] == ["2", "yes", "0"]
     assert [FAMILIES[i] for i in questions.families] == ["count", "exist", "count"]
+    assert questions.question_family_index.tolist() == [41, -1, -1]
     assert questions.program_lengths.tolist() == [3, 4, 3]
     assert questions.hop_counts.tolist() == [0, 1, 0]
     assert questions.image_index.tolist() == [1, 0, 1]

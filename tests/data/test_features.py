@@ -36,12 +36,13 @@ def test_features_come_with_channels_last_in_any_order(
     path = write(**{name: stored.astype(dtype)})
     rows = np.array([1, 2, 3, 4, 5, 7, 8, 10])
     store = FeatureStore(path, rows, images_in_split=11, cache_bytes=cache_bytes)
-    assert (len(store), store.shape, store.image_bytes) == (8, (3, 5, 17), 3 * 5 * 17 * 4)
+    itemsize = np.dtype(dtype).itemsize
+    assert (len(store), store.shape, store.image_bytes) == (8, (3, 5, 17), 3 * 5 * 17 * itemsize)
     assert store.in_memory == bool(cache_bytes)
     for indices in ([0, 1, 2, 3, 4], [7, 0, 7, 5], [6], np.arange(8)):
         read = store.read(np.array(indices))
-        assert read.dtype == np.float32
-        expected = FEATURES[rows[indices]].astype(dtype).astype(np.float32)
+        assert read.dtype == store.dtype == np.dtype(dtype).newbyteorder("=")
+        expected = FEATURES[rows[indices]].astype(dtype)
         np.testing.assert_array_equal(read, expected)
 
 

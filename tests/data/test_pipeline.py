@@ -111,6 +111,34 @@ def test_a_restart_sees_the_same_remaining_batches(questions, store, options):
                 np.testing.assert_array_equal(batch[name], expected[name])
 
 
+@pytest.mark.parametrize("options", [{}, {"start": 4, "epoch": 2}])
+def test_the_parts_of_a_batch_make_up_the_batch_and_each_reads_its_own_images(
+    questions, store, options
+):
+    options = {"shuffle": True, "drop_remainder": True, "window_bytes": WINDOW_BYTES, **options}
+    whole = list(batches(questions, store, 6, **options).as_numpy_iterator())
+    parts = []
+    for index in range(3):
+        store.reads.clear()
+        parts.append(
+            list(batches(questions, store, 6, part=(index, 3), **options).as_numpy_iterator())
+        )
+        if not store.in_memory:
+            own = {int(image) for batch in parts[-1] for image in batch["features"][:, 0, 0, 0]}
+            assert {image for read in store.reads for image in read} == own
+    for batch, *of_batch in zip(whole, *parts):
+        for name, value in batch.items():
+            np.testing.assert_array_equal(np.concatenate([part[name] for part in of_batch]), value)
+    assert len(whole) == len(parts[0]) == QUESTIONS // 6 - options.get("start", 0)
+
+
+def test_batches_that_cannot_be_cut_into_equal_parts_are_refused(questions, store):
+    with pytest.raises(InputError, match="batches of 6"):
+        batches(questions, store, 6, shuffle=True, drop_remainder=True, part=(0, 4))
+    with pytest.raises(InputError, match="the last of 1"):
+        batches(questions, store, 6, shuffle=True, part=(0, 3))
+
+
 def test_the_order_changes_with_seed_and_epoch(questions, store):
     orders = [
         positions(epoch(questions, store, seed=seed, epoch=number))
@@ -164,13 +192,15 @@ def test_pixels_become_floats_between_0_and_1(questions):
     np.testing.assert_allclose(batch["image"][:, 4, 2], expected / 255, rtol=1e-6)
 
 
-def test_a_feature_file_on_disk_gives_the_same_batches_as_in_memory(questions, tmp_path):
-    features = np.random.default_rng(0).normal(size=[IMAGES, 17, 2, 2]).astype(np.float32)
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_a_feature_file_on_disk_gives_the_same_batches_as_in_memory(questions, tmp_path, dtype):
+    features = np.random.default_rng(0).normal(size=[IMAGES, 17, 2, 2]).astype(dtype)
     with h5py.File(tmp_path / "features.h5", "w") as file:
         file["features"] = features
     on_disk = FeatureStore(tmp_path / "features.h5", questions.image_rows, cache_bytes=0)
     for batch in epoch(questions, on_disk):
         expected = features[questions.image_index[batch["position"]]].transpose(0, 2, 3, 1)
+        assert batch["features"].dtype == np.float32
         np.testing.assert_array_equal(batch["features"], expected)
 
 

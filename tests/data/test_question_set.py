@@ -9,7 +9,9 @@ from lnmn_tf.errors import InputError
 @pytest.fixture
 def questions(clevr_folder, question):
     """23 questions about 7 images, some images with more questions than others."""
-    entries = [question(100 + i, (i * i) % 7 if i > 6 else i) for i in range(23)]
+    entries = [
+        question(100 + i, (i * i) % 7 if i > 6 else i, question_family_index=i) for i in range(23)
+    ]
     entries[5]["question"] = "Is it?"
     return read_questions(clevr_folder(entries), "train")
 
@@ -26,7 +28,10 @@ def test_a_selection_keeps_everything_about_its_questions(questions):
     part = questions.select(np.array(chosen))
     assert len(part) == 3
     assert [part.describe(i) for i in range(3)] == [questions.describe(i) for i in chosen]
-    for name in ("question_ids", "lengths", "answers", "image_index", "families", "hop_counts"):
+    for name in (
+        *("question_ids", "lengths", "answers", "image_index", "families", "hop_counts"),
+        "question_family_index",
+    ):
         np.testing.assert_array_equal(getattr(part, name), getattr(questions, name)[chosen])
     assert part.image_filenames == questions.image_filenames
     short = questions.select(questions.lengths == 3)

@@ -9,6 +9,13 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from lnmn_tf.config import RunConfig
+from lnmn_tf.data.vocabulary import Vocabulary
+from lnmn_tf.training.networks import build_network
+from lnmn_tf.training.trained import TrainedRun
+from tests.conftest import TINY_MODEL
+
+SIZES = {name: size for name, size in TINY_MODEL.items() if not name.startswith(("image", "encod"))}
 QUESTIONS = (
     "How many red cubes are there?",
     "Is it?",
@@ -34,6 +41,18 @@ def encoded(
 PICTURES = tuple(encoded(31 + i, 47 - i, "PNG" if i % 2 else "JPEG", seed=i) for i in range(7))
 
 
+def random_run(folder, feature_shape, **choices) -> TrainedRun:
+    """A run that was never trained; three answers, fewer than `top_answers` has."""
+    vocabulary = Vocabulary.build(["is it red?"], ["yes", "no", "red"])
+    config = RunConfig.create({**SIZES, "features": "{split}.h5", **choices}).replace(
+        num_words=vocabulary.num_words,
+        num_answers=vocabulary.num_answers,
+        feature_shape=feature_shape,
+    )
+    tf.keras.utils.set_random_seed(0)
+    return TrainedRun(folder, config, vocabulary, build_network(config.model))
+
+
 @pytest.fixture(scope="session")
 def exported(tiny_run, tmp_path_factory):
     """The folder of version 1 of `tiny_run`, by `main`."""
@@ -47,8 +66,6 @@ def exported(tiny_run, tmp_path_factory):
 @pytest.fixture(scope="session")
 def trained(tiny_run):
     """The same run as a Keras model."""
-    from lnmn_tf.training.trained import TrainedRun
-
     return TrainedRun.open(tiny_run)
 
 

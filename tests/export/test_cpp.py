@@ -11,9 +11,11 @@ import pytest
 import tensorflow as tf
 
 from export.pictures import MAX_PIXELS, MAX_SIDE
+from export.saved_model import export_run
 from export.servable import TOP
+from lnmn_tf.config import ExportConfig
 from tests.export import cpp_loader
-from tests.export.conftest import PICTURES, encoded
+from tests.export.conftest import PICTURES, encoded, random_run
 
 SIGNATURES = ("serving_default", "explain", "answer_from_ids")
 SIZES = (1, 2, 7)
@@ -149,6 +151,32 @@ def test_an_odd_request_is_refused_in_words_or_answered(replies, case):
         }
     else:
         assert isinstance(reply, str) and words in reply, reply
+
+
+FEATURE_REQUESTS = {
+    "right": ([1, 5, 7, 3], 0.5, None),
+    "no rows": ([1, 0, 7, 3], 0.5, "[1,0,7,3] is not compatible with expected shape [?,5,7,3]"),
+    "other rows": ([1, 6, 7, 3], 0.5, "[1,6,7,3] is not compatible with expected shape [?,5,7,3]"),
+    "channels first": ([1, 3, 5, 7], 0.5, "[1,3,5,7] is not compatible"),
+    "no batch": ([5, 7, 3], 0.5, "[5,7,3] is not compatible"),
+    "a number": ([], 0.5, "[] is not compatible"),
+    "not a number": ([1, 5, 7, 3], np.nan, "features 0 hold NaN or infinity"),
+    "no example": ([0, 5, 7, 3], 0.5, "1 questions, but 0 of features"),
+    "right again": ([1, 5, 7, 3], -0.5, None),
+}
+
+
+def test_features_of_a_wrong_size_are_refused_in_words(program, tmp_path):
+    run = random_run(tmp_path, (5, 7, 3))
+    version = export_run(run, ExportConfig())
+    asked = [
+        ("serving_default", {"question": ["red"], "features": np.full(shape, value, np.float32)})
+        for shape, value, _ in FEATURE_REQUESTS.values()
+    ]
+    replies = cpp_loader.ask(program, version, asked, tmp_path)
+    for (case, (*_, words)), reply in zip(FEATURE_REQUESTS.items(), replies):  # noqa: B905
+        assert isinstance(reply, str) == bool(words), (case, reply)
+        assert words is None or words in reply, (case, reply)
 
 
 def test_after_any_generated_request_it_still_answers(replies):

@@ -110,7 +110,7 @@ class Reference:
         pointer = np.eye(config.stack_len)[0]
         history = []
         for t in range(config.num_steps):
-            query = encoding @ w["question_kernel"][t] + w["question_bias"]
+            query = encoding @ w["question_kernel"][t] + w["question_bias"][t]
             u = np.concatenate([query, text]) @ w["merge_kernel"] + w["merge_bias"]
             gain = config.controller_gain
             weights = softmax(gain * u @ w["module_kernel"] + w["layout_bias"][t])
@@ -143,7 +143,7 @@ class Reference:
                     attended = [softmax(a) @ image for a in maps]
                     operands = [
                         r @ pooling.kernel.numpy()[i, cell]
-                        + sigmoid(a).sum() / len(a) ** 0.5 * pooling.count_kernel.numpy()[i, cell]
+                        + sigmoid(a).sum() * pooling.count_kernel.numpy()[i, cell]
                         for i, (a, r) in enumerate(zip(maps, attended))
                     ]
                     seen = attended[0][None] if kind.startswith("answer") else image

@@ -30,7 +30,7 @@ def test_unrolled_gradient_is_the_slope_of_the_loss_after_a_step():
     network = LNMN(config)
     train, val = make_batch(1), make_batch(2)
     network({key: train[key] for key in ("features", "question")})
-    trainer = AlternatingTrainer(network, sparsity=0.1, unrolled=True, jit=False)
+    trainer = AlternatingTrainer(network, sparsity=0.1, unrolled=True, xla=False)
     trainer.compile(keras.optimizers.legacy.Adam(RATE), keras.optimizers.legacy.Adam(1e-3))
     weights = trainer.weights_of_network
     kept = [variable.numpy() for variable in weights]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from lnmn_tf.data.clevr import read_questions
+from lnmn_tf.data.question_set import UNKNOWN_FAMILY
 from lnmn_tf.training.baselines import most_frequent_answer, question_only_lstm
 from lnmn_tf.training.evaluation import accuracy_table, format_table, write_predictions
 
@@ -42,13 +45,41 @@ def test_predictions_stand_one_a_line_in_the_order_of_the_questions(questions, t
     assert lines == [questions.vocabulary.answers[i] for i in questions.answers]
 
 
-def test_no_constant_answer_of_a_family_beats_the_most_frequent_one(questions):
+def test_no_constant_answer_of_a_template_beats_the_most_frequent_one(questions):
+    right = most_frequent_answer(questions, questions) == questions.answers
+    templates = questions.question_family_index
+    assert len(np.unique(templates)) > len(np.unique(questions.families))
+    for template in np.unique(templates):
+        answers = questions.answers[templates == template]
+        best = max(np.mean(answers == answer) for answer in np.unique(answers))
+        assert right[templates == template].mean() == pytest.approx(best)
+
+
+def test_without_templates_the_most_frequent_answer_is_the_familys(questions):
+    unknown = np.full(len(questions), UNKNOWN_FAMILY, np.int32)
+    questions = dataclasses.replace(questions, question_family_index=unknown)
     table = accuracy_table(most_frequent_answer(questions, questions), questions)
     for index, name in enumerate(questions.family_names):
         answers = questions.answers[questions.families == index]
         if len(answers):
             best = max(np.mean(answers == answer) for answer in np.unique(answers))
             assert table["families"][name] == pytest.approx(best)
+
+
+def test_what_training_never_saw_gets_the_answer_of_the_next_wider_kind(questions):
+    """Six training questions; numbers are ids of answers, families and templates."""
+
+    def kinds(answers, families, templates):
+        return dataclasses.replace(
+            questions.select(np.arange(len(answers))),
+            answers=np.array(answers, np.int32),
+            families=np.array(families, np.int8),
+            question_family_index=np.array(templates, np.int32),
+        )
+
+    train = kinds([3, 3, 3, 1, 1, 2], [0, 0, 0, 1, 1, 1], [7, 7, 7, 5, 5, 7])
+    reported = kinds([0] * 5, [0, 1, 1, 1, 2], [7, 7, 5, 9, 7])
+    assert most_frequent_answer(train, reported).tolist() == [3, 2, 1, 1, 3]
 
 
 def test_the_question_only_lstm_gives_one_answer_to_one_question(questions):

@@ -1,6 +1,7 @@
 """A network that trains in a blink, and a run of it that can be killed.
 
 python tests/training/tiny_network.py RUN_DIR DATA_DIR [milliseconds to dawdle at each step]
+    [--strategy] [devices that the CPU is made to be]
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from lnmn_tf.config import ModelConfig, RunConfig
+from lnmn_tf.errors import InputError
 from lnmn_tf.training import networks
 
 SIZES = {"image_height": 5, "image_width": 7, "num_steps": 2}
@@ -30,7 +32,7 @@ TRAINING = {
     "weight_decay": 1e-2,
     "curriculum_epochs": 1,
     "curriculum_start": 12,
-    "jit": False,
+    "xla": "off",
     "baselines": False,
 }
 
@@ -75,9 +77,15 @@ def train_tiny(config: RunConfig, run_dir: Path) -> dict:
         networks.CLASSES["lnmn"] = kept
 
 
-def main(run_dir: str, data_dir: str, dawdle: str = "0") -> None:
+def main(
+    run_dir: str, data_dir: str, dawdle: str = "0", strategy: str = "one", devices: str = "1"
+) -> None:
     """Trains it, slowly enough to be killed."""
     from lnmn_tf.training.callbacks import Schedule
+
+    (cpu,) = tf.config.list_physical_devices("CPU")
+    parts = [tf.config.LogicalDeviceConfiguration()] * int(devices)
+    tf.config.set_logical_device_configuration(cpu, parts)
 
     advance = Schedule.on_train_batch_end
 
@@ -86,7 +94,10 @@ def main(run_dir: str, data_dir: str, dawdle: str = "0") -> None:
         advance(self, batch, logs)
 
     Schedule.on_train_batch_end = slowly
-    train_tiny(tiny_config(data_dir), Path(run_dir))
+    try:
+        train_tiny(tiny_config(data_dir, strategy=strategy), Path(run_dir))
+    except InputError as error:
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

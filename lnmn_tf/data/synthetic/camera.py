@@ -19,6 +19,42 @@ class CameraAxes(NamedTuple):
     forward: np.ndarray
 
 
+class Rays(NamedTuple):
+    """Ray directions through a lattice of image positions; a step of one unit is one of depth.
+
+    The direction at (row, column) is `upright[:, row] + across[column] * right`. The two parts are
+    at right angles, and `right` is level; so whatever is linear in the direction, and its squared
+    length, is the sum of a row's and a column's share, and its height is the row's alone.
+
+    Attributes:
+      right: the camera's, float32 [3].
+      across: float32 [columns].
+      upright: float32 [3, rows].
+    """
+
+    right: np.ndarray
+    across: np.ndarray
+    upright: np.ndarray
+
+    def cut(self, rows: slice, columns: slice) -> Rays:
+        """Returns the rays of a rectangle."""
+        return Rays(self.right, self.across[columns], self.upright[:, rows])
+
+    def along(self, x: float, y: float, z: float) -> np.ndarray:
+        """Returns the scalar products with one vector, float32 [rows, columns]."""
+        of_rows = x * self.upright[0] + y * self.upright[1] + z * self.upright[2]
+        return of_rows[:, None] + (x * self.right[0] + y * self.right[1]) * self.across
+
+    def squared(self, axes: int = 3) -> np.ndarray:
+        """Returns the squared lengths, on the ground if `axes` is 2, float32 [rows, columns]."""
+        upright = self.upright[:axes]
+        return (upright * upright).sum(axis=0)[:, None] + self.across * self.across
+
+    def directions(self) -> np.ndarray:
+        """Returns the directions, float32 [3, rows, columns]."""
+        return self.upright[:, :, None] + self.right[:, None, None] * self.across
+
+
 class Camera(NamedTuple):
     """A camera that looks at the world's origin with its horizon level.
 
@@ -64,10 +100,8 @@ class Camera(NamedTuple):
         """Returns how wide a pixel is at world points, [..., 3], in world units, [...]."""
         return self.project(points, width, height)[..., 2] / (FOCAL_LENGTH * max(width, height))
 
-    def rays(self, columns: np.ndarray, rows: np.ndarray, width: int, height: int) -> np.ndarray:
-        """Returns the ray directions through image positions, float32 [3, rows, columns].
-
-        Directions are scaled so that a step of one unit is one unit of depth.
+    def rays(self, columns: np.ndarray, rows: np.ndarray, width: int, height: int) -> Rays:
+        """Returns the rays through image positions.
 
         Args:
           columns, rows: positions in pixels from the upper left corner, 1-D (not only whole ones).
@@ -77,5 +111,4 @@ class Camera(NamedTuple):
         focal = np.float32(FOCAL_LENGTH * max(width, height))
         across = (np.asarray(columns, np.float32) - np.float32(width / 2)) / focal
         down = (np.asarray(rows, np.float32) - np.float32(height / 2)) / focal
-        upright = forward[:, None] - up[:, None] * down  # [3, rows]
-        return upright[:, :, None] + right[:, None, None] * across
+        return Rays(right, across, forward[:, None] - up[:, None] * down)

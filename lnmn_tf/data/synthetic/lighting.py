@@ -7,12 +7,13 @@ squares to pictures of CLEVR's original generator: bare ground and matt objects.
 
 from __future__ import annotations
 
-import math
+import functools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from lnmn_tf.data.synthetic.raycast import dot, spread
+from lnmn_tf.data.synthetic.raycast import dot
 from lnmn_tf.data.synthetic.scenes import Lights
 
 # What reaches every surface from everywhere.
@@ -46,9 +47,10 @@ _SKYLIGHT = Lamp(
 )
 
 
-def lamps(lights: Lights) -> list[Lamp]:
+@functools.lru_cache(maxsize=1)  # one scene at a time asks for them
+def lamps(lights: Lights) -> tuple[Lamp, ...]:
     """Returns the scene's lamps, and the fixed one that all scenes share."""
-    movable = [
+    movable = (
         Lamp(
             np.asarray(position, np.float32),
             np.asarray(color, np.float32),
@@ -56,49 +58,75 @@ def lamps(lights: Lights) -> list[Lamp]:
             _LAMP_SHARPNESS,
         )
         for position, color in zip(lights, _LAMP_COLORS)
-    ]
-    return [*movable, _SKYLIGHT]
+    )
+    return (*movable, _SKYLIGHT)
 
 
-class Beam(NamedTuple):
-    """A lamp's light on its way to surface points.
+class Light(NamedTuple):
+    """The light of some lamps on its way to surface points.
 
     Attributes:
-      towards: vectors from the points to the lamp, float32 [3, ...], world units.
-      squared: their squared lengths, float32 [...].
-      strength: what multiplies the scalar product of a unit normal and `towards` to give the
-        light that arrives, as a share of the lamp's colour, float32 [...]. Two cosines over the
-        squared distance, of which the one at the lamp is already in it.
+      positions: of the lamps, float32 [lamps, 3].
+      points: float32 [3, count].
+      squared: squared distances, float32 [lamps, count].
+      strength: what multiplies the scalar product of a unit normal and the way to the lamp to give
+        the light that arrives, as a share of the lamp's colour, float32 [lamps, count]. Two cosines
+        over the squared distance, of which the one at the lamp is already in it.
     """
 
-    towards: np.ndarray
+    positions: np.ndarray
+    points: np.ndarray
     squared: np.ndarray
     strength: np.ndarray
 
-
-def beam(lamp: Lamp, points: np.ndarray) -> Beam:
-    """Returns the light that one lamp sends to points, float32 [3, ...]."""
-    towards = spread(lamp.position, points) - points
-    squared = dot(towards, towards)
-    ahead = lamp.position / np.float32(math.hypot(*lamp.position.tolist()))
-    return Beam(towards, squared, np.maximum(dot(ahead, towards), 0) / (squared * squared))
+    def towards(self, directions: np.ndarray) -> np.ndarray:
+        """Scalar products of the ways to the lamps and directions, [3, count]: [lamps, count]."""
+        return _products(self.positions, directions) - dot(self.points, directions)
 
 
-def mirror_image(lamp: Lamp, light: Beam, reflected: np.ndarray) -> np.ndarray:
-    """How bright the lamp is in a slightly rough mirror, as a share of its colour, float32 [count].
+def _products(vectors: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """All scalar products, [vectors, count]; not by BLAS, whose rounding depends on its threads."""
+    return np.einsum("vi,ic->vc", vectors, points)
+
+
+def light_on(points: np.ndarray, shining: Sequence[Lamp]) -> Light:
+    """Returns the light that lamps send to points, float32 [3, count]."""
+    positions = np.stack([lamp.position for lamp in shining])
+    reach = dot(positions.T, positions.T)[:, None]  # squared distance to the origin
+    facing = reach - _products(positions, points)  # way to the lamp . way from the origin to it
+    squared = dot(points, points) - reach
+    squared = np.multiply(facing, 2) + squared  # |l - p|^2 = 2 l.(l - p) + p.p - l.l
+    strength = np.maximum(facing, 0, out=facing)
+    strength /= squared
+    strength /= squared
+    strength /= np.sqrt(reach)
+    return Light(positions, points, squared, strength)
+
+
+def colored(brightness: np.ndarray, shining: Sequence[Lamp]) -> np.ndarray:
+    """Adds up the lamps' colours, each times its brightness, [lamps, count]: float32 [3, count]."""
+    return _products(np.stack([lamp.color for lamp in shining], axis=1), brightness)
+
+
+def mirror_images(light: Light, reflected: np.ndarray, shining: Sequence[Lamp]) -> np.ndarray:
+    """How bright the lamps are in a slightly rough mirror, as shares of their colours.
 
     (n + 1) / 2 cos^n of the angle between the reflected ray and the lamp: a lobe that sends on as
     much light as arrives.
 
     Args:
-      lamp: the lamp.
-      light: its beam to the mirror's points.
+      light: that of the lamps on the mirror's points.
       reflected: unit directions that the mirror shows, float32 [3, count].
+      shining: the lamps.
+
+    Returns:
+      float32 [lamps, count].
     """
+    sharpness = np.array([[lamp.sharpness] for lamp in shining], np.float32)
     distance = np.sqrt(light.squared)
-    cosine = dot(light.towards, reflected) / distance
-    lobe = np.exp(np.float32(lamp.sharpness) * (cosine - 1))  # cos^n where it is not negligible
-    return np.float32((lamp.sharpness + 1) / 2) * lobe * light.strength * distance
+    cosine = light.towards(reflected) / distance
+    lobe = np.exp(sharpness * (cosine - 1))  # cos^n where it is not negligible
+    return (sharpness + 1) / 2 * lobe * light.strength * distance
 
 
 def haze(ground: np.ndarray) -> np.ndarray:
@@ -108,12 +136,23 @@ def haze(ground: np.ndarray) -> np.ndarray:
     return _HAZE * np.minimum(np.maximum(share, 0), 1)
 
 
-def bare_ground(points: np.ndarray, lights: Lights) -> np.ndarray:
-    """Returns the radiance of the empty ground, float32 [3, ...], at its points, [3, ...]."""
-    light_received = np.full(points.shape, SURROUND, np.float32)
-    for lamp in lamps(lights):
-        light = beam(lamp, points)
-        brightness = light.towards[2] * light.strength
-        for channel in range(3):
-            light_received[channel] += lamp.color[channel] * brightness
-    return np.float32(GROUND_ALBEDO) * light_received + haze(points)
+def ground_brightness(points: np.ndarray, shining: Sequence[Lamp]) -> np.ndarray:
+    """How bright each lamp makes the ground, as a share of its colour, float32 [lamps, count].
+
+    Args:
+      points: on the ground, float32 [3, count].
+      shining: the lamps.
+    """
+    heights = np.array([lamp.position[2:] for lamp in shining])
+    return heights * light_on(points, shining).strength
+
+
+def ground_radiance(points: np.ndarray, surround: np.ndarray, direct: np.ndarray) -> np.ndarray:
+    """Returns the ground's radiance, float32 [3, count].
+
+    Args:
+      points: on the ground, float32 [3, count].
+      surround: the light from everywhere, float32 [count] or a number.
+      direct: the lamps' light, float32 [3, count].
+    """
+    return np.float32(GROUND_ALBEDO) * (direct + surround) + haze(points)

@@ -46,14 +46,14 @@ def radiances(scene: Scene, surfaces: Sequence[Surface]) -> list[np.ndarray]:
         chosen = [i for i, thing in enumerate(scene.objects) if thing.material == material]
         if not chosen:
             continue
-        counts = [surfaces[i].points.shape[1] for i in chosen]
+        ends = np.cumsum([surfaces[i].points.shape[1] for i in chosen]).tolist()
+        spans = {i: slice(*ends) for i, *ends in zip(chosen, [0, *ends], ends)}
         together = Surface(
             *(np.concatenate(parts, axis=1) for parts in zip(*(surfaces[i] for i in chosen)))
         )
-        light = shade(scene, together, np.repeat(chosen, counts))
-        parts = np.split(light, np.cumsum(counts)[:-1], axis=1)
-        for index, part in zip(chosen, parts):
-            results[index] = reflectance(scene.objects[index])[:, None] * part
+        light = shade(scene, together, spans)
+        for index, span in spans.items():
+            results[index] = reflectance(scene.objects[index])[:, None] * light[:, span]
     return results
 
 
@@ -72,33 +72,46 @@ def _facing_camera(surface: Surface) -> np.ndarray:
     return bent / np.sqrt(np.maximum(dot(bent, bent), _NO_DIVISION_BY_ZERO))
 
 
-def _rubber(scene: Scene, surface: Surface, owners: np.ndarray) -> np.ndarray:
-    """Lambert's law under all lamps, with shadows from the other objects."""
-    points, normals = surface.points, _facing_camera(surface)
-    radiance = np.full(points.shape, lighting.SURROUND, np.float32)
-    for lamp in lighting.lamps(scene.lights):
-        light = lighting.beam(lamp, points)
-        brightness = np.maximum(dot(light.towards, normals), 0) * light.strength
-        for caster, receiver in shadows.shading_pairs(scene.objects, lamp):
-            first, last = np.searchsorted(owners, (receiver, receiver + 1)).tolist()
-            if first < last:
-                shadow = shadows.ball_shadow(scene.objects[caster], lamp, points[:, first:last])
-                brightness[first:last] *= 1 - shadow
-        radiance += lamp.color[:, None] * brightness
-    return radiance
+def _rubber(scene: Scene, surface: Surface, spans: dict[int, slice]) -> np.ndarray:
+    """Lambert's law under all lamps, with shadows from the other objects, float32 [3, count].
+
+    Args:
+      scene: the scene.
+      surface: of all rubber objects.
+      spans: object -> where its points are.
+    """
+    shining = lighting.lamps(scene.lights)
+    light = lighting.light_on(surface.points, shining)
+    brightness = np.maximum(light.towards(_facing_camera(surface)), 0) * light.strength
+    pairs = [pair for pair in shadows.shading_pairs(scene.objects, shining) if pair[2] in spans]
+    for index, lamp in enumerate(shining):
+        casters = [scene.objects[caster] for i, caster, _ in pairs if i == index]
+        receivers = [spans[receiver] for i, _, receiver in pairs if i == index]
+        points = [surface.points[:, span] for span in receivers]
+        for span, shade in zip(receivers, shadows.ball_shadows(casters, lamp, points)):
+            brightness[index, span] *= 1 - shade
+    return lighting.SURROUND + lighting.colored(brightness, shining)
 
 
-def _metal(scene: Scene, surface: Surface, owners: np.ndarray) -> np.ndarray:
-    """A mirror of the ground, the backdrop, the lamps and the other objects."""
+def _metal(scene: Scene, surface: Surface, spans: dict[int, slice]) -> np.ndarray:
+    """A mirror of the ground, the backdrop, the lamps and the other objects, float32 [3, count].
+
+    Args:
+      scene: the scene.
+      surface: of all metal objects.
+      spans: object -> where its points are.
+    """
     points, normals = surface.points, _facing_camera(surface)
+    shining = lighting.lamps(scene.lights)
     reflected = surface.views - 2 * dot(surface.views, normals) * normals
-    fall = np.minimum(reflected[2], _FLATTEST_RAY)
-    seen = lighting.bare_ground(points - reflected * (points[2] / fall), scene.lights)
+    ground = points - reflected * (points[2] / np.minimum(reflected[2], _FLATTEST_RAY))
+    ground[2] = 0
+    direct = lighting.colored(lighting.ground_brightness(ground, shining), shining)
+    seen = lighting.ground_radiance(ground, lighting.SURROUND, direct)
     seen = np.where(reflected[2] < _FLATTEST_RAY, seen, _backdrop(scene, reflected))
-    for lamp in lighting.lamps(scene.lights):
-        light = lighting.beam(lamp, points)
-        seen += lamp.color[:, None] * lighting.mirror_image(lamp, light, reflected)
-    _add_neighbours(scene, points, reflected, owners, seen)
+    light = lighting.light_on(points, shining)
+    seen += lighting.colored(lighting.mirror_images(light, reflected, shining), shining)
+    _add_neighbours(scene, points, reflected, spans, seen)
     return _METAL_REFLECTANCE * seen
 
 
@@ -116,23 +129,29 @@ def _add_neighbours(
     scene: Scene,
     points: np.ndarray,
     reflected: np.ndarray,
-    owners: np.ndarray,
+    spans: dict[int, slice],
     seen: np.ndarray,
 ) -> None:
     """Paints the other objects, as matt balls, over what a mirror sees, float32 [3, count]."""
+    centres = np.array([thing.position for thing in scene.objects], np.float32)
+    radii = np.array([[thing.radius] for thing in scene.objects], np.float32)
+    along = np.einsum("oi,ic->oc", centres, reflected) - dot(points, reflected)
+    squared = dot(centres.T, centres.T)[:, None] + dot(points, points)
+    squared -= 2 * np.einsum("oi,ic->oc", centres, points)
+    room = radii * radii - squared + along * along
+    met = (room > 0) & (along > 0)  # [objects, count]
+    for index, span in spans.items():
+        met[index, span] = False
     nearest = np.full(points.shape[1], np.inf, np.float32)
-    for index, thing in enumerate(scene.objects):
-        offset = np.asarray(thing.position, np.float32)[:, None] - points
-        along = dot(offset, reflected)
-        room = np.float32(thing.radius**2) - dot(offset, offset) + along * along
-        hit = np.flatnonzero((room > 0) & (along > 0) & (owners != index))
-        distance = along[hit] - np.sqrt(room[hit])
+    for index in np.flatnonzero(met.any(axis=1)).tolist():
+        thing, hit = scene.objects[index], np.flatnonzero(met[index])
+        distance = along[index, hit] - np.sqrt(room[index, hit])
         closer = distance < nearest[hit]
         hit, distance = hit[closer], distance[closer]
         nearest[hit] = distance
-        upwards = (distance * reflected[2, hit] - offset[2, hit]) / np.float32(thing.radius)
-        light = _NEIGHBOUR_LIGHT * (1 + np.float32(0.5) * upwards)
+        upwards = distance * reflected[2, hit] + points[2, hit] - thing.position[2]
+        light = _NEIGHBOUR_LIGHT * (1 + upwards / (2 * thing.radius))
         # Roughness blurs the outline.
-        weight = np.minimum(room[hit] * np.float32(2 / thing.radius**2), 1)
+        weight = np.minimum(room[index, hit] * (2 / thing.radius**2), 1)
         seen[:, hit] *= 1 - weight
         seen[:, hit] += reflectance(thing)[:, None] * (weight * light)

@@ -10,7 +10,7 @@ from typing import Any
 
 from lnmn_tf.data.synthetic.filters import FilterIndex
 from lnmn_tf.data.synthetic.instances import DeadEnd, Instance, instantiate
-from lnmn_tf.data.synthetic.programs import SceneGraph, execute, possible_answers
+from lnmn_tf.data.synthetic.programs import SceneGraph, possible_answers
 from lnmn_tf.data.synthetic.templates import FAMILIES, QUESTION_TYPES
 from lnmn_tf.data.synthetic.wordings import RELATION_PHRASES, SYNONYMS, NounPhrase
 from lnmn_tf.errors import InputError
@@ -106,7 +106,7 @@ def generate_questions(
     """
     balance = AnswerBalance() if balance is None else balance
     families = families_of(question_types)
-    filter_index = FilterIndex.of(SceneGraph(scene))
+    filter_index = FilterIndex(SceneGraph(scene))
     questions: dict[str, dict[str, Any]] = {}  # text -> question
     balanced = True
     while len(questions) < num_questions:
@@ -143,12 +143,11 @@ def _ask(
             instance = instantiate(family.sketch, filter_index, rng)
         except DeadEnd:
             continue
-        answer = execute(instance.program, filter_index.graph)
-        if balance is None or balance.admits(family_index, answer):
+        if balance is None or balance.admits(family_index, instance.answer):
             return {
                 "program": instance.program,
                 "question_family_index": family_index,
-                "answer": answer,
+                "answer": instance.answer,
                 "question": _in_words(rng.choice(family.wordings), instance, rng),
             }
     return None

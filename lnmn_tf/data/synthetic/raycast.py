@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lnmn_tf.data.synthetic.camera import Camera
+from lnmn_tf.data.synthetic.camera import Camera, Rays
 from lnmn_tf.data.synthetic.objects import SceneObject
 
 GROUND = -1
@@ -84,25 +84,24 @@ def _turned(vectors: np.ndarray, degrees: float) -> np.ndarray:
     return np.stack([cosine * x + sine * y, cosine * y - sine * x, z])
 
 
-def _slab(origin: np.float32, direction: np.ndarray, half: float) -> tuple[np.ndarray, np.ndarray]:
+def _slab(origin: float, direction: np.ndarray, half: float) -> tuple[np.ndarray, np.ndarray]:
     """Where rays enter and leave the slab |x| <= half, along one axis."""
     inverse = 1 / np.where(direction == 0, _NO_DIVISION_BY_ZERO, direction)
     centre, reach = -origin * inverse, np.abs(half * inverse)
     return centre - reach, centre + reach
 
 
-def _ball(
-    origin: np.ndarray, directions: np.ndarray, radius: float
-) -> tuple[np.ndarray, np.ndarray]:
+def _ball(origin: Sequence[float], rays: Rays, radius: float) -> tuple[np.ndarray, np.ndarray]:
     """Where rays enter and leave a ball (with two axes: an upright tube) around the origin.
 
     A ray that misses enters after it leaves.
     """
-    squared, along = dot(directions, directions), dot(directions, origin)
-    discriminant = along * along - squared * (origin @ origin - radius * radius)
+    squared = rays.squared(len(origin))
+    along = rays.along(*origin, *[0.0] * (3 - len(origin)))
+    discriminant = along * along - squared * (math.hypot(*origin) ** 2 - radius**2)
     root = np.sqrt(np.maximum(discriminant, 0))
     root[discriminant <= 0] = -1
-    return (-along - root) / squared, (-along + root) / squared
+    return (-along - root) / squared, (root - along) / squared
 
 
 def dot(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -115,28 +114,33 @@ def spread(vector: Sequence[float], points: np.ndarray) -> np.ndarray:
     return np.asarray(vector, np.float32).reshape(-1, *[1] * (points.ndim - 1))
 
 
-def depths(thing: SceneObject, camera: Camera, directions: np.ndarray) -> np.ndarray:
+def depths(thing: SceneObject, camera: Camera, rays: Rays) -> np.ndarray:
     """Returns the depth at which each ray meets the object, infinite where it does not.
 
     Args:
       thing: the object.
       camera: where the rays start.
-      directions: ray directions of unit depth, float32 [3, rows, columns].
+      rays: the rays.
+
+    Returns:
+      float32 [rows, columns].
     """
-    radius = np.float32(thing.radius)
-    origin = np.subtract(camera.position, thing.position).astype(np.float32)
+    radius = thing.radius
+    x, y, z = (eye - centre for eye, centre in zip(camera.position, thing.position))
     if thing.shape == "sphere":
-        spans = [_ball(origin, directions, radius)]
-    elif thing.shape == "cylinder":
-        spans = [
-            _ball(origin[:2], directions[:2], radius),
-            _slab(origin[2], directions[2], radius),
-        ]
+        enter, leave = _ball((x, y, z), rays, radius)
+        return np.where(enter < leave, enter, np.float32(np.inf))
+    top, bottom = (side[:, None] for side in _slab(z, rays.upright[2], radius))
+    if thing.shape == "cylinder":
+        spans = [_ball((x, y), rays, radius)]
     else:
-        turned = zip(_turned(origin, thing.rotation), _turned(directions, thing.rotation))
-        spans = [_slab(start, direction, radius) for start, direction in turned]
-    enter = functools.reduce(np.maximum, [first for first, _ in spans])
-    leave = functools.reduce(np.minimum, [last for _, last in spans])
+        cosine, sine = (turn(math.radians(thing.rotation)) for turn in (math.cos, math.sin))
+        spans = [
+            _slab(across * x + away * y, rays.along(across, away, 0.0), radius)
+            for across, away in ((cosine, sine), (-sine, cosine))
+        ]
+    enter = functools.reduce(np.maximum, [first for first, _ in spans], top)
+    leave = functools.reduce(np.minimum, [last for _, last in spans], bottom)
     return np.where(enter < leave, enter, np.float32(np.inf))
 
 
@@ -191,6 +195,6 @@ def index_map(
     rays = camera.rays(np.arange(width) + 0.5, np.arange(height) + 0.5, width, height)
     for index in draw_order(objects, camera):
         rows, columns = boxes[index]
-        hit = np.isfinite(depths(objects[index], camera, rays[:, rows, columns]))
+        hit = np.isfinite(depths(objects[index], camera, rays.cut(rows, columns)))
         owners[rows, columns][hit] = index
     return owners

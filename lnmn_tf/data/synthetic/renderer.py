@@ -57,47 +57,51 @@ class Sprite(NamedTuple):
 def _ground(scene: Scene, width: int, height: int) -> np.ndarray:
     """Returns the ground's radiance with all shadows, float32 [3, height, width]."""
     rays = scene.camera.rays(np.arange(width) + 0.5, np.arange(height) + 0.5, width, height)
-    eye = np.asarray(scene.camera.position, np.float32)[:, None, None]
-    points = eye + rays * (-eye[2] / np.minimum(rays[2], _FLATTEST_RAY))
+    steps = np.float32(-scene.camera.position[2]) / np.minimum(rays.upright[2], _FLATTEST_RAY)
+    points = rays.directions() * steps[:, None]
+    points += np.asarray(scene.camera.position, np.float32)[:, None, None]
+    points[2] = 0
     surround = np.full((height, width), lighting.SURROUND, np.float32)
     boxes = shadows.contact_boxes(scene.objects, scene.camera, width, height)
     for thing, (rows, columns) in zip(scene.objects, boxes):
         surround[rows, columns] *= 1 - shadows.contact_shadow(thing, points[:, rows, columns])
-    radiance = np.stack([surround] * 3)
-    for lamp in lighting.lamps(scene.lights):
-        light = lighting.beam(lamp, points)
-        brightness = light.towards[2] * light.strength
-        boxes = shadows.cast_boxes(scene.objects, lamp, scene.camera, width, height)
-        for thing, (rows, columns) in zip(scene.objects, boxes):
-            shadow = shadows.cast_shadow(thing, lamp, points[:, rows, columns])
-            brightness[rows, columns] *= 1 - shadow
-        radiance += lamp.color[:, None, None] * brightness
-    return np.float32(lighting.GROUND_ALBEDO) * radiance + lighting.haze(points)
+    flat = points.reshape(3, -1)
+    shining = lighting.lamps(scene.lights)
+    brightness = lighting.ground_brightness(flat, shining).reshape(-1, height, width)
+    boxes = shadows.cast_boxes(scene.objects, shining, scene.camera, width, height)
+    for lamp, lit, boxes_of_lamp in zip(shining, brightness, boxes):
+        grounds = [points[:, rows, columns] for rows, columns in boxes_of_lamp]
+        shades = shadows.cast_shadows(scene.objects, lamp, grounds)
+        for box, shade in zip(boxes_of_lamp, shades):
+            lit[box] *= 1 - shade
+    direct = lighting.colored(brightness.reshape(len(shining), -1), shining)
+    radiance = lighting.ground_radiance(flat, surround.ravel(), direct)
+    return radiance.reshape(3, height, width)
 
 
 def _sprites(scene: Scene, width: int, height: int) -> list[Sprite]:
     """Draws all objects, each in its own box; the light is computed for all of them at once."""
-    rays = scene.camera.rays(np.arange(width) + 0.5, np.arange(height) + 0.5, width, height)
-    eye = np.asarray(scene.camera.position, np.float32)[:, None]
-    boxes = raycast.bounding_boxes(scene.objects, scene.camera, width, height)
+    camera = scene.camera
+    rays = camera.rays(np.arange(width) + 0.5, np.arange(height) + 0.5, width, height)
+    fine_rays = camera.rays(_sample_positions(width), _sample_positions(height), width, height)
+    directions = rays.directions()
+    lengths = np.sqrt(rays.squared())
+    eye = np.asarray(camera.position, np.float32)[:, None]
+    boxes = raycast.bounding_boxes(scene.objects, camera, width, height)
     coverages, surfaces = [], []
     positions = np.array([thing.position for thing in scene.objects])
-    pixel_sizes = scene.camera.pixel_sizes(positions, width, height)
+    pixel_sizes = camera.pixel_sizes(positions, width, height)
     for thing, box, pixel_size in zip(scene.objects, boxes, pixel_sizes.tolist()):
-        fine_rays = scene.camera.rays(
-            _sample_positions(box.columns), _sample_positions(box.rows), width, height
-        )
-        depth = raycast.depths(thing, scene.camera, fine_rays)
+        depth = raycast.depths(thing, camera, fine_rays.cut(*map(_samples, box)))
         hit = np.isfinite(depth)
         depth[~hit] = 0
-        hits = _sum_of_samples(hit.astype(np.float32))
-        shown = hits > 0
+        hits = _sum_of_samples(hit.view(np.int8))
+        shown = np.nonzero(hits)
         mean_depth = _sum_of_samples(depth)[shown] / hits[shown]
-        near_surface = eye + mean_depth * rays[:, box.rows, box.columns][:, shown]
-        points, normals = raycast.surface(thing, near_surface, pixel_size)
-        coverages.append(hits / np.float32(_SAMPLES**2))
-        views = points - eye
-        views /= np.sqrt(raycast.dot(views, views))
+        towards = directions[:, box.rows, box.columns][(slice(None), *shown)]
+        points, normals = raycast.surface(thing, eye + mean_depth * towards, pixel_size)
+        coverages.append(hits * np.float32(1 / _SAMPLES**2))
+        views = towards / lengths[box][shown]
         surfaces.append(materials.Surface(points, normals, views))
     colors = materials.radiances(scene, surfaces)
     return [_sprite(*parts) for parts in zip(boxes, coverages, colors)]
@@ -105,11 +109,8 @@ def _sprites(scene: Scene, width: int, height: int) -> list[Sprite]:
 
 def _sum_of_samples(samples: np.ndarray) -> np.ndarray:
     """Adds up the samples of each pixel."""
-    return sum(
-        samples[row::_SAMPLES, column::_SAMPLES]
-        for row in range(_SAMPLES)
-        for column in range(_SAMPLES)
-    )
+    rows = sum(samples[row::_SAMPLES] for row in range(_SAMPLES))
+    return sum(rows[:, column::_SAMPLES] for column in range(_SAMPLES))
 
 
 def _sprite(box: raycast.Box, coverage: np.ndarray, colors: np.ndarray) -> Sprite:
@@ -119,9 +120,14 @@ def _sprite(box: raycast.Box, coverage: np.ndarray, colors: np.ndarray) -> Sprit
     return Sprite(box, color, coverage)
 
 
-def _sample_positions(pixels: slice) -> np.ndarray:
+def _sample_positions(pixels: int) -> np.ndarray:
     """Where the samples of a row or column of pixels lie, in pixels."""
-    return (np.arange(pixels.start * _SAMPLES, pixels.stop * _SAMPLES) + 0.5) / _SAMPLES
+    return (np.arange(pixels * _SAMPLES) + 0.5) / _SAMPLES
+
+
+def _samples(pixels: slice) -> slice:
+    """The samples of some pixels of a row or column."""
+    return slice(pixels.start * _SAMPLES, pixels.stop * _SAMPLES)
 
 
 def _srgb_table() -> np.ndarray:

@@ -12,6 +12,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -115,12 +116,13 @@ class WorldFolder:
 
     def has_part(self, name: str) -> bool:
         """Whether a shard is finished."""
-        return (self.parts / f"{name}.json").exists()
+        return (self.parts / f"{name}.jsonl").exists()
 
     def write_part(self, name: str, scenes: list[dict], questions: list[dict]) -> None:
         """Keeps a finished shard's scenes and questions until `merge`."""
-        content = json.dumps({"scenes": scenes, "questions": questions})
-        self.write(f"{_PARTS}/{name}.json", content.encode("ascii"))
+        entries = [{"scenes": len(scenes)}, *scenes, *questions]
+        content = "".join(f"{json.dumps(entry)}\n" for entry in entries)
+        self.write(f"{_PARTS}/{name}.jsonl", content.encode("ascii"))
 
     def merge(self, split: str, names: Iterable[str]) -> None:
         """Writes the split's questions and scenes from its parts, one part in memory at a time."""
@@ -133,11 +135,15 @@ class WorldFolder:
         yield f'{{"info": {json.dumps(info)}, "{field}": ['.encode("ascii")
         index = 0
         for name in names:
-            for entry in json.loads((self.parts / f"{name}.json").read_text())[field]:
-                if field == "questions":
-                    entry["question_index"] = index
-                yield (",\n" if index else "\n").encode("ascii") + json.dumps(entry).encode("ascii")
-                index += 1
+            with open(self.parts / f"{name}.jsonl", "rb") as file:
+                scenes = json.loads(next(file))["scenes"]
+                wanted = islice(file, scenes) if field == "scenes" else islice(file, scenes, None)
+                for line in wanted:  # goes as it is: to read and write it anew takes long
+                    entry = line.rstrip()
+                    if field == "questions":
+                        entry = entry[:-1] + f', "question_index": {index}}}'.encode("ascii")
+                    yield (b",\n" if index else b"\n") + entry
+                    index += 1
         yield b"\n]}\n"
 
     def _write_record(self, record: Mapping[str, Any], finished: bool) -> None:

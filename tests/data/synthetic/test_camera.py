@@ -31,7 +31,7 @@ def test_a_ray_through_a_projected_point_meets_the_point():
     camera = Camera((7.4, -6.6, 5.1))
     point = np.array([1.3, -2.1, 0.35])
     column, row, depth = camera.project(point, WIDTH, HEIGHT)
-    ray = camera.rays([column], [row], WIDTH, HEIGHT)[:, 0, 0]
+    ray = camera.rays([column], [row], WIDTH, HEIGHT).directions()[:, 0, 0]
     np.testing.assert_allclose(np.array(camera.position) + depth * ray, point, atol=1e-4)
 
 

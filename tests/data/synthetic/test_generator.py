@@ -126,7 +126,7 @@ def test_killed_in_parallel_it_goes_on_to_the_same_bytes(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(command, env=environment)
     parts = tmp_path / "killed" / ".parts"
-    while process.poll() is None and not list(parts.glob("*.json")):
+    while process.poll() is None and not list(parts.glob("*.jsonl")):
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL

@@ -33,7 +33,7 @@ def _inside(thing, points):
 def _all_depths(thing):
     columns, rows = np.arange(WIDTH) + 0.5, np.arange(HEIGHT) + 0.5
     rays = CAMERA.rays(columns, rows, WIDTH, HEIGHT)
-    return rays, raycast.depths(thing, CAMERA, rays)
+    return rays.directions(), raycast.depths(thing, CAMERA, rays)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

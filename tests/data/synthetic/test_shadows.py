@@ -39,7 +39,7 @@ def _blocked(thing, ground, lamp):
 @pytest.mark.parametrize(("shape", "agreement"), [("sphere", 1), ("cylinder", 1), ("cube", 0.97)])
 def test_the_half_shadow_line_of_a_lamp_is_the_outline_of_the_body(shape, agreement):
     thing, ground = _thing(shape), _ground()
-    dark = shadows.cast_shadow(thing, KEY._replace(radius=0.0), ground) > 0.5
+    dark = shadows.cast_shadows([thing], KEY._replace(radius=0.0), [ground])[0] > 0.5
     expected = _blocked(thing, ground, KEY)
     assert 0.05 < expected.mean() < 0.5
     assert (dark == expected).mean() >= agreement - 0.005
@@ -49,15 +49,15 @@ def test_the_half_shadow_line_of_a_lamp_is_the_outline_of_the_body(shape, agreem
 def test_shadows_are_shares_and_end_at_their_boxes(shape):
     thing, camera = _thing(shape), Camera((7.48, -6.51, 5.34))
     columns, rows = np.arange(61) + 0.5, np.arange(47) + 0.5
-    rays = camera.rays(columns, rows, 61, 47)
+    rays = camera.rays(columns, rows, 61, 47).directions()
     ground = np.array(camera.position, np.float32)[:, None, None] - rays * (
         camera.position[2] / rays[2]
     )
     for shade, boxes in (
         (shadows.contact_shadow(thing, ground), shadows.contact_boxes([thing], camera, 61, 47)),
         (
-            shadows.cast_shadow(thing, KEY, ground),
-            shadows.cast_boxes([thing], KEY, camera, 61, 47),
+            shadows.cast_shadows([thing], KEY, [ground])[0],
+            shadows.cast_boxes([thing], [KEY], camera, 61, 47)[0],
         ),
     ):
         assert shade.min() >= 0
@@ -72,7 +72,7 @@ def test_a_shadow_falls_on_a_neighbour_only_when_the_lamp_is_behind_the_caster()
     near, far = _thing("sphere"), _thing("sphere")
     near, far = near._replace(position=(1.8, 0, 0.7)), far._replace(position=(0.0, 0, 0.7))
     aside = near._replace(position=(0.0, 2.8, 0.7))
-    assert shadows.shading_pairs([near, far, aside], lamp) == [(0, 1)]
+    assert shadows.shading_pairs([near, far, aside], [lamp]) == [(0, 0, 1)]
 
 
 def test_a_wider_lamp_makes_a_softer_shadow():
@@ -80,7 +80,8 @@ def test_a_wider_lamp_makes_a_softer_shadow():
     partial = [
         ((shade > 0.1) & (shade < 0.9)).mean()
         for shade in (
-            shadows.cast_shadow(thing, KEY._replace(radius=radius), ground) for radius in (0.1, 0.9)
+            shadows.cast_shadows([thing], KEY._replace(radius=radius), [ground])[0]
+            for radius in (0.1, 0.9)
         )
     ]
     assert partial[1] > 2 * partial[0]

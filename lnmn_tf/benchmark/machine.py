@@ -1,0 +1,84 @@
+"""What a machine can do, and what the model asks of it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from lnmn_tf.config import ModelConfig
+
+MATRIX = 2048  # rows and columns of the product that is timed
+STREAM = 2**26  # floats of the array that is copied: 256 MB, more than any cache
+
+
+def measure_machine(repeats: int = 7) -> dict:
+    """Peak of matrix products (float32, all cores) and of memory traffic (reading plus writing)."""
+    matrix = tf.random.normal([MATRIX, MATRIX])
+    multiply = tf.function(lambda x: tf.reduce_sum(tf.matmul(x, x)))
+    source, target = np.ones(STREAM, np.float32), np.empty(STREAM, np.float32)
+    product = _fastest(lambda: float(multiply(matrix)), repeats)
+    copy = _fastest(lambda: np.copyto(target, source), repeats)
+    return {
+        "cores": len(os.sched_getaffinity(0)),
+        "processor": platform.processor() or platform.machine(),
+        "gpus": len(tf.config.list_physical_devices("GPU")),
+        "tensorflow": tf.__version__,
+        "load": os.getloadavg()[0],
+        "flops_per_second": 2.0 * MATRIX**3 / product,
+        "bytes_per_second": 2.0 * source.nbytes / copy,
+    }
+
+
+def _fastest(call, repeats: int) -> float:
+    seconds = []
+    for _ in range(repeats + 1):
+        start = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds[1:])
+
+
+class Cost(NamedTuple):
+    """The least that an example asks of a machine."""
+
+    flops: float
+    bytes: float
+
+    def seconds(self, machine: dict) -> float:
+        """The roofline: no run is faster than its arithmetic or its traffic."""
+        return max(
+            self.flops / machine["flops_per_second"], self.bytes / machine["bytes_per_second"]
+        )
+
+
+def least_cost(
+    config: ModelConfig, map_shape: tuple[int, int, int], words: int, training: bool
+) -> Cost:
+    """Arithmetic and memory traffic of one example, if nothing is computed or moved twice.
+
+    Arithmetic: the matrix products (knowledge base, projections, LSTM, controller, heads) and ten
+    operations for each cell, position and channel of a step. Traffic: the features once, and the map
+    of the image once a step, for all cells; weights are shared by a batch and left out. A training
+    step is a forward and a backward pass, which costs twice as much, for structure and weights each.
+    """
+    height, width, channels = map_shape
+    positions, c = height * width, config
+    kinds = (c.attention_3, c.attention_4, c.answer_3, c.answer_4)
+    cells = sum(kinds)
+    map_cells = sum(kinds[:2]) if c.pooling_answers else cells
+    half = c.text_dim // 2
+    products = positions * (channels * c.kb_dim + c.kb_dim**2 + c.kb_dim * c.map_dim)
+    products += 2 * words * 4 * half * (c.embed_dim + half)
+    step = 3 * c.text_dim**2 + 2 * words * c.text_dim + c.text_dim * c.map_dim
+    step += sum(kinds[2:]) * (2 * c.map_dim + c.mem_dim) * c.mem_dim
+    products += c.num_steps * step
+    products += (c.text_dim + c.mem_dim) * c.mlp_dim + c.mlp_dim * c.num_answers
+    flops = 2.0 * products + 10.0 * c.num_steps * map_cells * positions * c.map_dim
+    traffic = 4.0 * positions * (channels + c.num_steps * c.map_dim)
+    passes = 6.0 if training else 1.0
+    return Cost(passes * flops, passes * traffic)

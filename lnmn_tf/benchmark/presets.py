@@ -1,0 +1,52 @@
+"""Named sizes of benchmarks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Sizes of a model and of its inputs.
+
+    Args:
+        choices: flags, by name.
+        map_shape: height, width and channels of the image features.
+        words: in every question.
+        num_words, num_answers: of the vocabulary.
+    """
+
+    choices: dict
+    map_shape: tuple[int, int, int]
+    words: int
+    num_words: int
+    num_answers: int
+
+
+PRESETS = {
+    # LNMN-9 on CLEVR: Table 3 and section 4 of the paper, ResNet-101 conv4.
+    "paper": Preset({"batch_size": 16}, (14, 14, 1024), 20, 93, 28),
+    # configs/quickstart.flags: what its encoder says of 8 x 12 places.
+    "quickstart": Preset(
+        {
+            "batch_size": 64,
+            "embed_dim": 32,
+            "text_dim": 64,
+            "kb_dim": 32,
+            "map_dim": 32,
+            "mem_dim": 64,
+            "mlp_dim": 128,
+            "num_steps": 4,
+            "stack_len": 4,
+            "attention_3": 3,
+            "attention_4": 1,
+            "pushing_cells": 1,
+            "pooling_cells": 1,
+            "structure_every": 1,
+        },
+        (8, 12, 16),
+        25,
+        80,
+        28,
+    ),
+}

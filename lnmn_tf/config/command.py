@@ -1,0 +1,18 @@
+"""Flags that say what to do now; all others are fields of the config, and stay with the run."""
+
+# name: (default, help)
+COMMANDS = {
+    "run_dir": ("runs/quickstart", "Folder of the run."),
+    "split": ("", "evaluate: the split; empty = --val_split."),
+    "checkpoint": ("best", "evaluate, answer, export: best or last."),
+    "image": ("", "answer: a picture, PNG or JPEG."),
+    "question": ("", "answer: a question about it, in English."),
+    "preset": ("quickstart", "benchmark: sizes, paper or quickstart."),
+    "what": ("train,infer,hard", "benchmark: some of train, infer, hard, input, growth, serving."),
+    "rounds": ("5", "benchmark: how often each measurement is repeated."),
+    "peer": (
+        "",
+        "benchmark: checkout of the authors' PyTorch program, which takes turns with ours.",
+    ),
+    "peer_python": ("", "benchmark: an interpreter that has PyTorch; empty = this one."),
+}

@@ -1,0 +1,91 @@
+"""The benchmark measures what it says it measures."""
+
+from __future__ import annotations
+
+import json
+from xml.etree import ElementTree
+
+import pytest
+
+from lnmn_tf.benchmark import machine
+from lnmn_tf.benchmark.growth import draw
+from lnmn_tf.benchmark.machine import Cost, least_cost, measure_machine
+from lnmn_tf.benchmark.presets import PRESETS
+from lnmn_tf.benchmark.run import benchmark
+from lnmn_tf.benchmark.worker import Worker
+from lnmn_tf.config import ModelConfig
+from lnmn_tf.config.command import COMMANDS
+from lnmn_tf.errors import InputError
+from lnmn_tf.main import main
+
+SLEEPER = "tests.benchmark.sleeper"
+
+
+def test_a_worker_tells_how_long_each_call_took():
+    worker = Worker(SLEEPER, {"seconds": 0.02})
+    assert worker.report["values"] == [0.02]
+    times = worker.run(3)
+    assert len(times["seconds"]) == 3
+    assert min(times["seconds"]) >= 0.02
+    assert max(times["cpu_seconds"]) < 0.02  # sleeping is not working
+    assert 1e6 < worker.close() < 1e9
+
+
+def test_a_worker_that_fails_says_why():
+    with pytest.raises(InputError, match="time goes forwards"):
+        Worker(SLEEPER, {"seconds": -1})
+    with pytest.raises(InputError, match="/nowhere/python"):
+        Worker(SLEEPER, {"seconds": 0}, python="/nowhere/python")
+
+
+def test_wrong_choices_are_refused_before_anything_is_measured(tmp_path):
+    for choice, message in (
+        ({"preset": "tiny"}, "--preset is 'tiny'; expected one of: paper, quickstart"),
+        ({"what": "train,fly"}, "--what is 'train,fly'"),
+        ({"rounds": "0"}, "--rounds is '0'"),
+        ({"peer": str(tmp_path)}, "--peer is .*expected a checkout"),
+    ):
+        with pytest.raises(InputError, match=message):
+            benchmark({}, run_dir=str(tmp_path), **choice)
+    assert not list(tmp_path.iterdir())
+
+
+def test_least_cost_is_that_of_the_paper():
+    config = ModelConfig.create("released", num_words=93, num_answers=28)
+    shape, words = PRESETS["paper"].map_shape, PRESETS["paper"].words
+    cost = least_cost(config, shape, words, training=False)
+    projections = 2 * 196 * (1024 * 512 + 512 * 512 + 512 * 384)  # most of it, by hand
+    assert projections < cost.flops < 1.5 * projections
+    assert cost.bytes == 4 * 196 * (1024 + 5 * 384)
+    assert least_cost(config, shape, words, training=True).flops == 6 * cost.flops
+    assert Cost(8.0, 3.0).seconds({"flops_per_second": 2.0, "bytes_per_second": 1.0}) == 4.0
+    assert Cost(8.0, 5.0).seconds({"flops_per_second": 2.0, "bytes_per_second": 1.0}) == 5.0
+
+
+def test_the_picture_of_growth_is_a_picture():
+    table = {"map_dim": {"8": 100.0, "16": 50.0, "32": 20.0}, "cells": {"4": 90.0, "8": 60.0}}
+    tree = ElementTree.fromstring(draw(table))
+    assert tree.tag.endswith("svg")
+    texts = {element.text for element in tree.iter() if element.tag.endswith("text")}
+    assert {"map_dim", "cells", "4x"} <= texts
+
+
+def test_what_is_measured_is_printed_and_kept(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(machine, "MATRIX", 64)
+    monkeypatch.setattr(machine, "STREAM", 2**12)
+    found = measure_machine(repeats=2)
+    assert found["cores"] >= 1
+    assert found["flops_per_second"] > 1e6 < found["bytes_per_second"]
+    arguments = {"what": "infer", "rounds": "2", "xla": "off", "batch_size": "6", "map_dim": "5"}
+    assert {"preset", "what", "rounds", "peer", "peer_python"} <= set(COMMANDS)
+    flags = [f"--{name}={value}" for name, value in arguments.items()]
+    assert main(["--mode=benchmark", f"--run_dir={tmp_path}", *flags]) == 0
+    result = json.loads((tmp_path / "benchmark.json").read_text())
+    ours = result["infer"]["ours"]
+    rate = ours["examples_per_second"]
+    assert 0.0 < rate["min"] <= rate["median"] <= rate["max"]
+    assert ours["batch_size"] == 6
+    assert 1e7 < ours["peak_bytes"] < 4e9
+    assert ours["first_call_seconds"] > 0.0 < ours["roofline_fraction"]
+    assert "ratio" not in result["infer"]  # no peer, no ratio
+    assert f"{rate['median']:.1f}" in capsys.readouterr().out

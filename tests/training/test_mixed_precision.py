@@ -1,0 +1,74 @@
+"""In low precision the weights, losses and gradients stay float32, and close to what float32 gives."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow import keras
+
+from lnmn_tf.config import MachineConfig, ModelConfig
+from lnmn_tf.models.lnmn import LNMN
+from lnmn_tf.training.alternating import AlternatingTrainer
+from lnmn_tf.training.gradients import ShardedGradients
+from lnmn_tf.training.replicas import configure
+from tests.training.test_alternating import make_batch
+
+SIZES = {"embed_dim": 5, "text_dim": 6, "kb_dim": 7, "map_dim": 3, "mem_dim": 5, "mlp_dim": 8}
+
+
+@pytest.fixture(autouse=True)
+def float32_afterwards():
+    yield
+    keras.mixed_precision.set_global_policy("float32")
+
+
+def measure(precision: str):
+    """The losses and gradients of a fresh network, and the network."""
+    configure(MachineConfig(mixed_precision=precision))
+    keras.utils.set_random_seed(7)
+    config = ModelConfig.create(num_words=7, num_answers=4, num_steps=2, stack_len=2, **SIZES)
+    network, batch = LNMN(config), make_batch(1)
+    network({name: batch[name] for name in ("features", "question")})
+    trainer = AlternatingTrainer(network, shards=1, xla=False)
+    losses, gradients = trainer._of_weights(batch)
+    return losses, gradients, network
+
+
+@pytest.fixture(scope="module")
+def in_float32():
+    return measure("")
+
+
+@pytest.mark.parametrize("precision, tolerance", [("bfloat16", 0.05), ("float16", 0.01)])
+def test_a_step_in_low_precision_is_near_that_in_float32(precision, tolerance, in_float32):
+    expected, expected_gradients, _ = in_float32
+    losses, gradients, network = measure(precision)
+    assert network.compute_dtype == precision
+    assert {v.dtype for v in network.trainable_variables} == {tf.float32}
+    assert {x.dtype for x in [*losses.values(), *gradients]} == {tf.float32}
+    np.testing.assert_allclose(losses["loss"], expected["loss"], rtol=tolerance)
+    difference = [a - b for a, b in zip(gradients, expected_gradients)]
+    norm = tf.linalg.global_norm(expected_gradients)
+    assert 0.0 < float(tf.linalg.global_norm(difference)) < tolerance * norm
+
+
+def gradient_in_float16(factor: float):
+    keras.mixed_precision.set_global_policy("mixed_float16")
+    variable = tf.Variable(1.0)
+
+    def loss(batch):
+        low = tf.cast(variable, tf.float16) * tf.cast(batch["x"], tf.float16)
+        return tf.reduce_sum(tf.cast(low, tf.float32)) * factor, {}
+
+    _, (gradient,) = ShardedGradients(loss, [variable], xla=False)({"x": tf.ones([1])})
+    return float(gradient)
+
+
+def test_small_gradients_do_not_vanish_in_float16():
+    assert float(np.float16(1e-8)) == 0.0
+    assert gradient_in_float16(1e-8) == pytest.approx(1e-8, rel=0.1)
+
+
+def test_gradients_that_overflow_in_float16_are_zero():
+    assert gradient_in_float16(1e4) == 0.0

@@ -1,0 +1,87 @@
+"""A batch in parts is the batch as a whole, and nothing is compiled twice."""
+
+import os
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow import keras
+
+from lnmn_tf.config import ModelConfig
+from lnmn_tf.models.lnmn import LNMN
+from lnmn_tf.training.alternating import AlternatingTrainer
+from lnmn_tf.training.evaluation import Predictor
+from lnmn_tf.training.shards import Sharded, shards_for
+
+BATCH, ANSWERS = 4, 3
+
+
+def make_network():
+    tf.keras.utils.set_random_seed(11)
+    sizes = {"embed_dim": 5, "text_dim": 6, "kb_dim": 7, "map_dim": 3, "mem_dim": 5, "mlp_dim": 8}
+    cells = {"attention_3": 3, "attention_4": 1, "pushing_cells": 1, "num_steps": 2, "stack_len": 2}
+    network = LNMN(ModelConfig.create(num_words=7, num_answers=ANSWERS, **sizes, **cells))
+    network(inputs_of(make_batch(0)))
+    return network
+
+
+def make_batch(seed):
+    random = np.random.default_rng(seed)
+    return {
+        "features": tf.constant(random.normal(size=[BATCH, 2, 3, 5]), tf.float32),
+        "question": tf.constant(random.integers(1, 7, size=[BATCH, 4]), tf.int32),
+        "answer": tf.constant(random.integers(0, ANSWERS, size=[BATCH]), tf.int32),
+    }
+
+
+def inputs_of(batch):
+    return {name: batch[name] for name in ("features", "question")}
+
+
+def test_shards_divide_the_batch_and_do_not_exceed_the_cores():
+    for batch_size in range(1, 20):
+        shards = shards_for(batch_size)
+        assert batch_size % shards == 0
+        assert 1 <= shards <= len(os.sched_getaffinity(0))
+    assert shards_for(12, wanted=6) == 6
+
+
+def test_parts_come_back_in_their_order():
+    double = Sharded(lambda batch: 2.0 * batch["x"], shards=3, xla=False)
+    found = double({"x": tf.range(6.0)})
+    assert len(found) == 3
+    np.testing.assert_array_equal(tf.concat(found, axis=0), 2.0 * np.arange(6.0))
+
+
+@pytest.mark.parametrize("xla", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_no_step_after_the_first_traces_or_compiles(xla):
+    network = make_network()
+    trainer = AlternatingTrainer(network, shards=2, xla=xla)
+    trainer.compile(keras.optimizers.legacy.Adam(), keras.optimizers.legacy.Adam())
+    traces = []
+
+    @tf.function(autograph=False)
+    def step(weights, structure):
+        traces.append(1)
+        return trainer.train_step((weights, structure))
+
+    for seed in range(3):
+        step(make_batch(seed), make_batch(seed + 9))
+    assert len(traces) == 1
+    assert trainer._of_weights.traces == trainer._of_structure.traces == 1
+    predictor = Predictor(network, BATCH, "on" if xla else "off")
+    for seed in range(3):
+        predictor.logits(inputs_of(make_batch(seed)))
+    assert predictor._answer.traces == 1
+
+
+def test_gradients_of_shards_are_those_of_the_batch():
+    network, batch = make_network(), make_batch(3)
+    results = []
+    for shards in (1, 2):
+        trainer = AlternatingTrainer(network, shards=shards, xla=False)
+        results.append(trainer._of_weights(batch))
+    (losses, gradients), (of_parts, mean_gradients) = results
+    np.testing.assert_allclose(of_parts["loss"], losses["loss"], rtol=1e-5)
+    for found, expected in zip(mean_gradients, gradients):
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-6)
