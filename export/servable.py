@@ -104,9 +104,12 @@ class Servable:
         return self.network(inputs, training=False)
 
     def _run(self, function: Callable, ids: tf.Tensor, image: tf.Tensor):
-        """A function of the network's inputs, compiled where that is wanted."""
+        """A function of the network's inputs, compiled where that is wanted; its results as float32."""
         inputs = self._inputs(ids, image)
-        return tf.function(function, jit_compile=True)(inputs) if self._jit else function(inputs)
+        if self._jit:
+            function = tf.function(function, jit_compile=True)
+        # In mixed precision they are not: a run may be exported where its training ends.
+        return tf.nest.map_structure(lambda x: tf.cast(x, tf.float32), function(inputs))
 
     def _checked_ids(self, ids: tf.Tensor) -> tf.Tensor:
         ids = tf.ensure_shape(ids, [None, None])

@@ -11,6 +11,9 @@ import tensorflow as tf
 class StoredWeights:
     """The weights of some networks, rounded to a type, and cast back where a graph begins.
 
+    Their structure (alpha) is left as it is: it is small, and which operator is the strongest is read when a
+    graph is built.
+
     Args:
         networks: built.
         dtype: float32, which changes nothing, bfloat16 or float16.
@@ -21,14 +24,20 @@ class StoredWeights:
         self._places = []  # (attributes of a layer, name of one, its variable, the variable stored)
         if dtype == "float32":
             return
-        stored = {id(v): tf.Variable(tf.cast(v, dtype), trainable=False) for v in self.variables}
+        structure = [v for n in networks for v in getattr(n, "structure_variables", ())]
+        exact = {id(variable) for variable in structure}
+        stored = {
+            id(variable): tf.Variable(tf.cast(variable, dtype), trainable=False)
+            for variable in self.variables
+            if id(variable) not in exact
+        }
         for layer in {layer for network in networks for layer in (network, *network.submodules)}:
             for name, value in vars(layer).items():
                 if id(value) in stored:  # not so a counter of Keras
                     self._places.append((vars(layer), name, value, stored[id(value)]))
         if {id(variable) for _, _, variable, _ in self._places} != set(stored):
             raise ValueError("a variable is no attribute of a layer")
-        self.variables = list(stored.values())
+        self.variables = [*stored.values(), *structure]
 
     @contextmanager
     def in_place(self) -> Iterator[None]:

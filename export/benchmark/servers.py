@@ -14,6 +14,7 @@ from pathlib import Path
 import grpc
 
 from export.warm_up import MODEL_NAME
+from lnmn_tf.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
 BATCHING = ROOT / "export" / "serving" / "batching.config"
@@ -49,6 +50,11 @@ def serve(folder: Path) -> Iterator[grpc.Channel]:
         port = process.stdout.readline().strip()
     with process:
         try:
+            if not port:
+                raise InputError(
+                    "no tensorflow_model_server is on the PATH, and what stands in for it is in tests/; "
+                    "expected the one or the other"
+                )
             with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
                 grpc.channel_ready_future(channel).result(timeout=120)
                 yield channel

@@ -21,6 +21,7 @@ from export.benchmark.compiler import compile_program, has_compiler
 from export.benchmark.servers import real_server, serve
 from export.saved_model import export_run
 from export.warm_up import MODEL_NAME
+from lnmn_tf.benchmark.presets import Preset
 from lnmn_tf.config import ExportConfig, RunConfig
 from lnmn_tf.data.vocabulary import Vocabulary
 from lnmn_tf.errors import InputError
@@ -31,17 +32,19 @@ CONCURRENCIES = (1, 8, 64)
 LOAD = Path(__file__).with_name("load.cc")
 
 
-def measure_serving(preset: Any, choices: Mapping[str, Any], seconds: float = 10.0) -> dict:
+def measure_serving(preset: Preset, choices: Mapping[str, Any], seconds: float = 10.0) -> dict:
     """Exports a model with random weights twice, and asks one question at a time.
 
     Args:
-        preset: a `lnmn_tf.benchmark.presets.Preset`: sizes of the model and of its inputs.
+        preset: sizes of the model and of its inputs.
         choices: flags that differ from the preset's, by name.
         seconds: for each concurrency.
 
     Returns:
         For `soft` and `hard`: `bytes` on disk, `load_seconds` in the loader, and by where the model
-        ran (`loader`, and `server` or `stand-in`) and by concurrency {"per_second", "p50_ms", "p99_ms"}.
+        ran (`loader`, and `server` or `stand-in`) and by concurrency {"per_second", "p50_ms", "p99_ms"}; in
+        the loader also "processor_ms", the time of all cores for an answer, which other work on the machine
+        disturbs least.
 
     Raises:
         InputError: there is no C++ compiler.
@@ -67,7 +70,7 @@ def measure_serving(preset: Any, choices: Mapping[str, Any], seconds: float = 10
     return result
 
 
-def _random_run(folder: Path, preset: Any, choices: Mapping[str, Any]) -> TrainedRun:
+def _random_run(folder: Path, preset: Preset, choices: Mapping[str, Any]) -> TrainedRun:
     words = [f"word{number}" for number in range(preset.num_words - 2)]  # beside the reserved two
     vocabulary = Vocabulary.build(
         words, [f"answer{number}" for number in range(preset.num_answers)]
@@ -81,7 +84,7 @@ def _random_run(folder: Path, preset: Any, choices: Mapping[str, Any]) -> Traine
     return TrainedRun(folder, config, vocabulary, build_network(config.model))
 
 
-def _inputs(preset: Any, vocabulary: Vocabulary) -> dict:
+def _inputs(preset: Preset, vocabulary: Vocabulary) -> dict:
     """One question about one image."""
     random = np.random.default_rng(0)
     question = " ".join(random.choice(vocabulary.words[2:], preset.words))
@@ -102,9 +105,10 @@ def _in_loader(program: Path, version: Path, inputs: dict, seconds: float) -> di
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     head, *rows = [line.split() for line in done.stdout.splitlines()]
     figures = {}
-    for concurrency, requests, elapsed, p50, p99 in rows:
+    for concurrency, requests, elapsed, processor, p50, p99 in rows:
         figures[concurrency] = {
             "per_second": int(requests) / float(elapsed),
+            "processor_ms": 1e3 * float(processor) / int(requests),
             "p50_ms": float(p50),
             "p99_ms": float(p99),
         }
@@ -150,13 +154,14 @@ def _ask(predict: Callable, request: Any, concurrency: int, seconds: float) -> d
 
 def format_serving(result: dict) -> str:
     """A table of what `measure_serving` returned."""
-    lines = ["serving          at a time   answers/s   p50 ms   p99 ms"]
+    lines = ["serving          at a time   answers/s   p50 ms   p99 ms   processor ms"]
     for operators, figures in result.items():
         for where in ("loader", "server", "stand-in"):
             for concurrency, row in figures.get(where, {}).items():
                 lines.append(
                     f"{operators:4}  {where:9}  {concurrency:>9}   {row['per_second']:9.1f} "
                     f"{row['p50_ms']:8.1f} {row['p99_ms']:8.1f}"
+                    + (f" {row['processor_ms']:14.2f}" if "processor_ms" in row else "")
                 )
         lines.append(
             f"{operators:4}  {figures['bytes'] / 1e6:.1f} MB, loaded in {figures['load_seconds']:.1f} s"

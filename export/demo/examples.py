@@ -33,6 +33,8 @@ def find_examples(run_dir: Path) -> list[Example]:
     folder = Path(data.data_dir) / "images" / data.val_split
     examples: dict[str, Example] = {}
     for record in records:
+        if not isinstance(record, dict) or not {"image_filename", "question"} <= set(record):
+            return []
         name, question = str(record["image_filename"]), str(record["question"])
         if name not in examples:
             if len(examples) == MOST_PICTURES:

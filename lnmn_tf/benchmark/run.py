@@ -21,7 +21,7 @@ from lnmn_tf.files import write_json
 from lnmn_tf.layers.encoders import positional_encoding
 
 OPTIONS = ("run_dir", "preset", "what", "rounds", "peer", "peer_python")  # those of `benchmark`
-WHATS = ("train", "infer", "hard", "input", "growth")
+WHATS = ("train", "infer", "hard", "input", "growth", "serving")
 LNMN_9 = {"attention_3": 4, "attention_4": 2, "answer_3": 1, "answer_4": 1}
 SIZES = (
     "stack_len",
@@ -82,6 +82,10 @@ def benchmark(
             from lnmn_tf.benchmark.growth import measure_growth
 
             result[name] = measure_growth(run_dir, preset, choices, rounds)
+        elif name == "serving":
+            from export.benchmark.serving import measure_serving
+
+            result[name] = measure_serving(PRESETS[preset], choices)
         else:
             contest = Contest(PRESETS[preset], name, choices, peer, peer_python or sys.executable)
             result[name] = contest.hold(rounds, machine)
@@ -248,4 +252,8 @@ def format_results(result: dict) -> str:
     for what in ("input", "growth"):
         for name, row in result.get(what, {}).items():
             lines.append(f"{what:6} {name}: {row}")
+    if "serving" in result:
+        from export.benchmark.serving import format_serving
+
+        lines.append(format_serving(result["serving"]))
     return "\n".join(lines)

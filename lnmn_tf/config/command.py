@@ -8,7 +8,7 @@ COMMANDS = {
     "image": ("", "answer: a picture, PNG or JPEG."),
     "question": ("", "answer: a question about it, in English."),
     "preset": ("quickstart", "benchmark: sizes, paper or quickstart."),
-    "what": ("train,infer,hard", "benchmark: some of train, infer, hard, input, growth."),
+    "what": ("train,infer,hard", "benchmark: some of train, infer, hard, input, growth, serving."),
     "rounds": ("5", "benchmark: how often each measurement is repeated."),
     "peer": (
         "",

@@ -21,6 +21,7 @@ from lnmn_tf.config.export import ExportConfig
 from lnmn_tf.data.vocabulary import Vocabulary
 from lnmn_tf.errors import InputError
 from lnmn_tf.main import main
+from tests.conftest import TINY_MODEL, TINY_TRAINING, to_arguments
 from tests.export.conftest import QUESTIONS, encoded
 
 
@@ -123,6 +124,18 @@ def test_versions_are_counted_up_and_foreign_folders_left_alone(tmp_path):
     assert saved_model._publish(finished, tmp_path) == tmp_path / "11"
     assert saved_model.versions(tmp_path) == [1, 9, 10, 11]
     assert not finished.exists()
+
+
+def test_training_ends_with_an_export_where_a_flag_asks_for_it(
+    tiny_run, tiny_world, tmp_path, monkeypatch, capsys
+):
+    run_dir = shutil.copytree(tiny_run, tmp_path / "run")
+    monkeypatch.setattr(saved_model, "export_run", lambda run, _: run.run_dir / "export" / "1")
+    flags = {**TINY_MODEL, **TINY_TRAINING, "data_dir": tiny_world, "run_dir": run_dir}
+    assert main([*to_arguments(mode="train", **flags), "--export"]) == 0
+    out = capsys.readouterr().out
+    assert f"exported {run_dir}/export/1" in out
+    assert "--mode=serve" in out and "python -m export.client" in out
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from types import SimpleNamespace
 
 import grpc
 import pytest
 
 from export.benchmark import serving
 from export.benchmark.compiler import has_compiler
-from tests.conftest import TINY_MODEL
+from lnmn_tf.benchmark.presets import Preset
+from tests.export.conftest import SIZES
 
-SIZES = {name: size for name, size in TINY_MODEL.items() if not name.startswith(("image", "encod"))}
-TINY = SimpleNamespace(choices=SIZES, map_shape=(5, 7, 3), words=4, num_words=11, num_answers=6)
+TINY = Preset(SIZES, map_shape=(5, 7, 3), words=4, num_words=11, num_answers=6)
 
 
 def test_as_many_ask_at_a_time_as_said_and_all_of_them_are_counted():

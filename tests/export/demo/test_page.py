@@ -85,8 +85,10 @@ def test_a_click_on_a_step_shows_its_map(page, browser):
     page.keyboard.press("ArrowLeft")
     assert page.inner_text("#caption").startswith(f"Step {count} of {count}")
     page.click("#play")
-    assert page.inner_text("#caption").startswith("Step 1 of")
-    page.wait_for_function("document.getElementById('caption').textContent.startsWith('Step 2')")
+    for number in (1, 2):  # it goes round, so each step comes again
+        page.wait_for_function(
+            f"document.getElementById('caption').textContent.startsWith('Step {number} of')"
+        )
     page.click("#play")
     assert page.inner_text("#play") == "Play"
 
