@@ -110,11 +110,12 @@ def imports(path: Path) -> Iterator[str]:
 
 
 def homes(name: str) -> set[str]:
-    """The targets that hold what is imported; none for the standard library and what is no module."""
+    """The targets to depend on for what is imported; none for the standard library."""
     path = name.replace(".", "/")
     files = {f"{path}.py", f"{path}/__init__.py"}
     pin = f"@pip//:{DISTRIBUTIONS.get(name, name).lower()}"
-    return {label for label in TARGETS if files & set(TARGETS[label]["srcs"])} | {pin} & set(PINS)
+    modules = {k for k, target in TARGETS.items() if files & set(target["srcs"])}
+    return {k for k in modules if TARGETS[k]["rule"] != "py_test"} | {pin} & set(PINS)
 
 
 def test_bazel_runs_the_files_that_pytest_collects(pytestconfig):
