@@ -3,14 +3,16 @@ PYTHON ?= $(firstword $(foreach name,python3.11 python3.10 python3.9 python3 pyt
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
+SUDO ?= $(shell test "$$(id -u)" = 0 || echo sudo)
 SUPPORTED := import sys; sys.exit(not (3, 9) <= sys.version_info[:2] < (3, 12))
 
-.PHONY: help quickstart test test-slow lint clean
+.PHONY: help quickstart test test-slow bazel-test lint clean
 
 help:
 	@echo "make quickstart   make the environment and the embedded data, train, evaluate, export"
 	@echo "make test         ruff, and every quick test"
 	@echo "make test-slow    the tests that take minutes"
+	@echo "make bazel-test   every quick test by Bazel, which is installed with apt where it is missing"
 	@echo "make lint         ruff alone"
 	@echo "make clean        remove the environment"
 
@@ -22,6 +24,11 @@ test: lint
 
 test-slow: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m slow
+
+# Bazel takes Python and its packages from the environment that is first on the PATH.
+bazel-test: $(VENV)/.installed-test
+	@command -v bazel > /dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq bazel-bootstrap; }
+	PATH="$(abspath $(BIN)):$$PATH" bazel test //...
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
