@@ -31,6 +31,9 @@ class TrainingConfig:
         "How the weights' learning rate goes on after the warm-up.",
         choices=("constant", "cosine", "linear"),
     )
+    decay_start: float = option(
+        0.0, "Where --decay begins, as a share of the steps after the warm-up.", minimum=0, below=1
+    )
     final_learning_rate: float = option(
         0.0, "Where --decay ends, as a share of --learning_rate.", minimum=0, maximum=1
     )

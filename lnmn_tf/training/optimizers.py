@@ -101,4 +101,11 @@ def answering_weights(
 def _schedule(peak: float, config: TrainingConfig, total_steps: int, decay: str):
     if decay == "constant" and not config.warmup_steps:
         return peak
-    return WarmUpAndDecay(peak, config.warmup_steps, total_steps, decay, config.final_learning_rate)
+    return WarmUpAndDecay(
+        peak,
+        config.warmup_steps,
+        total_steps,
+        decay,
+        config.final_learning_rate,
+        config.decay_start,
+    )

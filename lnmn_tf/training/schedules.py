@@ -44,22 +44,30 @@ class WarmUpAndDecay(keras.optimizers.schedules.LearningRateSchedule):
         total_steps: steps of the run, at whose end the rate is `final`.
         decay: "constant", "cosine" or "linear".
         final: as a share of the peak.
+        start: share of the steps after the rise, after which it falls.
 
     Call arguments and returns:
         step: optimizer steps done, a scalar; the rate for the next step, float32.
     """
 
     def __init__(
-        self, peak: float, warmup_steps: int, total_steps: int, decay: str, final: float = 0.0
+        self,
+        peak: float,
+        warmup_steps: int,
+        total_steps: int,
+        decay: str,
+        final: float = 0.0,
+        start: float = 0.0,
     ):
         self.peak, self.warmup_steps, self.total_steps = peak, warmup_steps, total_steps
-        self.decay, self.final = decay, final
+        self.decay, self.final, self.start = decay, final, start
 
     def __call__(self, step):
         step = tf.cast(step, tf.float32)
         rise = tf.minimum((step + 1.0) / max(self.warmup_steps, 1), 1.0)
         span = max(self.total_steps - self.warmup_steps, 1)
-        progress = tf.clip_by_value((step - self.warmup_steps) / span, 0.0, 1.0)
+        progress = (step - self.warmup_steps) / span
+        progress = tf.clip_by_value((progress - self.start) / (1.0 - self.start), 0.0, 1.0)
         if self.decay == "cosine":
             left = 0.5 * (1.0 + tf.cos(math.pi * progress))
         elif self.decay == "linear":
@@ -75,4 +83,5 @@ class WarmUpAndDecay(keras.optimizers.schedules.LearningRateSchedule):
             "total_steps": self.total_steps,
             "decay": self.decay,
             "final": self.final,
+            "start": self.start,
         }

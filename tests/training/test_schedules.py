@@ -53,7 +53,13 @@ def test_half_way_cosine_and_line_are_half():
         assert float(schedule(7)) == pytest.approx(1.0, rel=1e-6)
 
 
+def test_a_late_decay_stays_at_its_peak_until_then():
+    schedule = WarmUpAndDecay(2.0, 4, 24, "linear", final=0.5, start=0.6)  # falls from step 16
+    rates = [float(schedule(step)) for step in (4, 10, 16, 20, 24, 30)]
+    np.testing.assert_allclose(rates, [2.0, 2.0, 2.0, 1.5, 1.0, 1.0], rtol=1e-6)
+
+
 def test_a_schedule_survives_serialisation():
-    schedule = WarmUpAndDecay(0.3, 5, 29, "cosine", 0.1)
+    schedule = WarmUpAndDecay(0.3, 5, 29, "cosine", 0.1, 0.5)
     again = WarmUpAndDecay.from_config(schedule.get_config())
     assert float(again(17)) == float(schedule(17))
