@@ -15,7 +15,7 @@ def prepare(task: dict):
     from lnmn_tf.config import RunConfig
     from lnmn_tf.interop.lnmn import assignments
     from lnmn_tf.interop.weights import assign, read_weights
-    from lnmn_tf.training.evaluation import Predictor
+    from lnmn_tf.training.evaluation import COMPILED_FROM, Predictor
     from lnmn_tf.training.networks import build_network
     from lnmn_tf.training.run import make_trainer
 
@@ -36,9 +36,10 @@ def prepare(task: dict):
 
     if task["what"] != "train":
         predictor = Predictor(network, config.training.batch_size, config.training.xla)
+        answer = predictor.graph(COMPILED_FROM)
 
         def infer():
-            return predictor.logits(inputs).numpy()
+            return answer(inputs).numpy()
 
         return infer, {"values": infer().tolist()}
 

@@ -101,7 +101,8 @@ class TrainingConfig:
     )
     xla: str = option(
         "auto",
-        "Compile gradients and answers with XLA; auto = where it pays.",
+        "Compile gradients and answers with XLA; auto = gradients, and answers to 10,000 questions or "
+        "more.",
         choices=("auto", "on", "off"),
         may_change=True,
     )

@@ -37,14 +37,13 @@ class Fusion(keras.layers.Layer):
         self, image: tf.Tensor, text: tf.Tensor, maps: Sequence[tf.Tensor], kernel: tf.Tensor
     ) -> tf.Tensor:
         """sum_c kernel_c fused_c, for a kernel [cells, map_dim]: [batch, cells, positions]."""
-        return tf.linalg.matvec(self(image, text, maps), kernel)
+        return tf.einsum("bkpc,kc->bkp", self(image, text, maps), kernel)
 
     def sum_positions(
         self, image: tf.Tensor, text: tf.Tensor, maps: Sequence[tf.Tensor]
     ) -> tf.Tensor:
         """sum_p fused_p: [batch, cells, map_dim]."""
-        fused = self(image, text, maps)
-        return tf.linalg.matvec(fused, tf.ones([fused.shape[2]], fused.dtype), transpose_a=True)
+        return tf.reduce_sum(self(image, text, maps), axis=2)
 
     def get_config(self):
         return super().get_config() | {"cells": self.cells, "num_maps": self.num_maps}

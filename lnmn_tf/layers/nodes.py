@@ -138,7 +138,7 @@ class NodeChain(Fusion):
         result += (last.second * tf.reduce_sum(text * kernel, axis=-1))[:, :, tf.newaxis]
         if not self.balanced:
             minimum = tf.minimum(inner.fused(), text[:, :, tf.newaxis])
-            weighed = tf.linalg.matvec(minimum, kernel)
+            weighed = tf.einsum("bkpc,kc->bkp", minimum, kernel)
             result += last.minimum[:, tf.newaxis] * weighed
         return result
 
@@ -155,9 +155,7 @@ class NodeChain(Fusion):
         result = (first + product * text) * inner.sum_positions() + second * positions * text
         if not self.balanced:
             least = tf.minimum(inner.fused(), text[:, :, tf.newaxis])
-            result += minimum * tf.linalg.matvec(
-                least, tf.ones_like(least[0, 0, :, 0]), transpose_a=True
-            )
+            result += minimum * tf.reduce_sum(least, axis=2)
         return result
 
     def _inner(self, image: tf.Tensor, maps: Sequence[tf.Tensor]) -> tuple[_ImageNode, Terms]:
@@ -234,11 +232,11 @@ def _weigh(part: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """sum_c kernel_kc part_kpc; one matrix product where all cells share the part."""
     if part.shape[1] == 1:
         return tf.matmul(kernel, part[:, 0], transpose_b=True)
-    return tf.linalg.matvec(part, kernel)
+    return tf.einsum("bkpc,bkc->bkp", part, kernel)
 
 
 def _sum(scale: tf.Tensor, part: tf.Tensor) -> tf.Tensor:
     """sum_p scale_kp part_kpc; one matrix product where all cells share the part."""
     if part.shape[1] == 1:
         return tf.matmul(scale, part[:, 0])
-    return tf.linalg.matvec(part, scale, transpose_a=True)
+    return tf.einsum("bkp,bkpc->bkc", scale, part)

@@ -79,12 +79,7 @@ def l2_normalise(x: tf.Tensor) -> tf.Tensor:
     `tf.math.l2_normalize` puts its floor on the squared norm instead, which differs for norms below
     1e-6.
     """
-    squared = sum_channels(tf.square(x))[..., tf.newaxis]
+    squared = tf.reduce_sum(tf.square(x), axis=-1, keepdims=True)
     positive = squared > 0.0
     norm = tf.sqrt(tf.where(positive, squared, tf.ones_like(squared)))
     return x * tf.where(positive, 1.0 / tf.maximum(norm, 1e-12), tf.zeros_like(norm))
-
-
-def sum_channels(x: tf.Tensor) -> tf.Tensor:
-    """sum_c x_c, as a product with ones: XLA:CPU adds up a row number by number, but not there."""
-    return tf.linalg.matvec(x, tf.ones([x.shape[-1]], x.dtype))

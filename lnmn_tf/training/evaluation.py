@@ -18,34 +18,42 @@ from lnmn_tf.training.shards import Sharded, shards_for
 INPUTS = ("question", "image", "features")
 
 
+# Compiling takes some seconds, in which a plain graph answers this many questions of the quickstart.
+COMPILED_FROM = 10_000
+
+
 class Predictor:
     """Answers all questions of a set, one graph for all calls.
 
     Args:
         network: a built model.
         batch_size: questions at a time.
-        xla: auto, on or off; auto = on, for a whole set pays for its compilation.
+        xla: auto, on or off; auto = compile for `COMPILED_FROM` questions or more.
     """
 
     def __init__(self, network: StackMachine, batch_size: int, xla: str = "auto"):
-        self.batch_size = batch_size
-        self._answer = Sharded(
-            lambda inputs: network(inputs, training=False)["logits"],
-            shards_for(batch_size),
-            xla != "off",
-        )
-        self.logits = tf.function(self._logits, autograph=False)
+        self.batch_size, self.xla = batch_size, xla
 
-    def _logits(self, inputs: dict[str, tf.Tensor]) -> tf.Tensor:
-        """[batch_size, answers]."""
-        return tf.concat(self._answer(inputs), axis=0)
+        def answer(inputs: dict[str, tf.Tensor]) -> tf.Tensor:
+            return network(inputs, training=False)["logits"]
+
+        sharded = Sharded(answer, shards_for(batch_size))
+        self._plain = tf.function(answer, autograph=False)
+        self._compiled = tf.function(
+            lambda inputs: tf.concat(sharded(inputs), axis=0), autograph=False
+        )
+
+    def graph(self, questions: int) -> tf.types.experimental.GenericFunction:
+        """Logits of a batch, [batch_size, answers], in the way that pays for so many questions."""
+        pays = questions >= COMPILED_FROM if self.xla == "auto" else self.xla == "on"
+        return self._compiled if pays else self._plain
 
     def __call__(self, examples: Examples) -> np.ndarray:
         """Answer ids, int32 [N], in the order of the questions."""
         dataset = batches(examples.questions, examples.store, self.batch_size, shuffle=False)
-        parts = []
+        answer, parts = self.graph(len(examples.questions)), []
         for batch in dataset:
-            logits = self.logits({name: batch[name] for name in INPUTS if name in batch})
+            logits = answer({name: batch[name] for name in INPUTS if name in batch})
             parts.append(np.argmax(logits, axis=-1).astype(np.int32))
         return np.concatenate(parts)[: len(examples.questions)]
 

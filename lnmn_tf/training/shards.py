@@ -5,9 +5,7 @@ each in a compiled call of its own.
 
 Only its matrix products use a pool of threads, and the small ones of this model spend more time in
 waking these threads than in multiplying, twenty times more on a machine that has other work. As the
-shards keep all cores busy already, the pool is switched off. Its loops may add in another order than
-is written (nothing else of "fast math": NaN, infinity, division and functions stay as they are), or
-they would add one number at a time: nodes that are normalised run four times faster.
+shards keep all cores busy already, the pool is switched off.
 """
 
 from __future__ import annotations
@@ -21,15 +19,9 @@ import tensorflow as tf
 Batch = dict[str, tf.Tensor]
 
 # Read by XLA when it compiles for the first time; what the user has set there prevails.
-FLAGS = (
-    "--xla_cpu_multi_thread_eigen=false",
-    "--xla_cpu_enable_fast_math=true",
-    "--xla_cpu_fast_math_honor_nans=true",
-    "--xla_cpu_fast_math_honor_infs=true",
-    "--xla_cpu_fast_math_honor_division=true",
-    "--xla_cpu_fast_math_honor_functions=true",
+os.environ["XLA_FLAGS"] = (
+    f"--xla_cpu_multi_thread_eigen=false {os.environ.get('XLA_FLAGS', '')}".strip()
 )
-os.environ["XLA_FLAGS"] = " ".join([*FLAGS, os.environ.get("XLA_FLAGS", "")])
 
 
 def shards_for(batch_size: int, wanted: int = 0) -> int:

@@ -10,7 +10,7 @@ from tensorflow import keras
 from lnmn_tf.config import ModelConfig
 from lnmn_tf.models.lnmn import LNMN
 from lnmn_tf.training.alternating import AlternatingTrainer
-from lnmn_tf.training.evaluation import Predictor
+from lnmn_tf.training.evaluation import COMPILED_FROM, Predictor
 from lnmn_tf.training.shards import Sharded, shards_for
 
 BATCH, ANSWERS = 4, 3
@@ -70,9 +70,18 @@ def test_no_step_after_the_first_traces_or_compiles(xla):
     assert len(traces) == 1
     assert trainer._of_weights.traces == trainer._of_structure.traces == 1
     predictor = Predictor(network, BATCH, "on" if xla else "off")
+    answer = predictor.graph(questions=3)
     for seed in range(3):
-        predictor.logits(inputs_of(make_batch(seed)))
-    assert predictor._answer.traces == 1
+        answer(inputs_of(make_batch(seed)))
+    assert answer.experimental_get_tracing_count() == 1
+
+
+def test_only_a_large_set_pays_for_compilation():
+    network = make_network()
+    auto, on, off = (Predictor(network, BATCH, xla) for xla in ("auto", "on", "off"))
+    assert auto.graph(COMPILED_FROM - 1) is auto.graph(1) is not auto.graph(COMPILED_FROM)
+    assert on.graph(1) is on.graph(COMPILED_FROM)
+    assert off.graph(1) is off.graph(COMPILED_FROM) is not on.graph(1)
 
 
 def test_gradients_of_shards_are_those_of_the_batch():
