@@ -145,6 +145,13 @@ def test_every_dependency_is_a_target():
     assert not unknown, f"no such target, or not pinned: {sorted(unknown)}"
 
 
+def test_dependencies_go_one_way():
+    circles = {
+        k for k, target in TARGETS.items() if k in set().union(*map(reached_from, target["deps"]))
+    }
+    assert not circles
+
+
 def test_targets_reach_what_they_import():
     missing = set()
     for label, target in TARGETS.items():
