@@ -65,6 +65,9 @@ def make_model(name):
     config = ModelConfig.create(dialect, **{**SIZES, **choices})
     model = (StackNMN if config.model == "stack_nmn" else LNMN)(config)
     model(make_inputs())
+    if dialect == "ours":  # whose choices begin neutral, so that little would have a gradient
+        for variable in model.controller.word_variables + model.controller.layout_variables:
+            variable.assign_add(tf.random.normal(variable.shape))
     return model
 
 
