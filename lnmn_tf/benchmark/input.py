@@ -177,6 +177,7 @@ def _questions(images: int) -> QuestionSet:
         image_rows=np.arange(images, dtype=np.int32),
         images_in_split=images,
         families=zeros.astype(np.int8),
+        question_family_index=zeros - 1,
         family_names=("count",),
         program_lengths=zeros.astype(np.int16),
         hop_counts=zeros.astype(np.int16),

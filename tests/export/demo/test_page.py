@@ -86,9 +86,7 @@ def test_a_click_on_a_step_shows_its_map(page, browser):
     assert page.inner_text("#caption").startswith(f"Step {count} of {count}")
     page.click("#play")
     for number in (1, 2):  # it goes round, so each step comes again
-        page.wait_for_function(
-            f"document.getElementById('caption').textContent.startsWith('Step {number} of')"
-        )
+        page.wait_for_selector(f"#caption:has-text('Step {number} of')")
     page.click("#play")
     assert page.inner_text("#play") == "Play"
 
@@ -97,7 +95,7 @@ def test_a_picture_of_ones_own_and_a_typed_question(page, signatures):
     page.set_input_files(
         "#file", {"name": "own.jpg", "mimeType": "image/jpeg", "buffer": PICTURES[0]}
     )
-    page.wait_for_function("document.querySelectorAll('#suggestions button').length === 0")
+    page.wait_for_selector("#suggestions button", state="detached")
     page.fill("#question", "How many red cubes are there?")
     page.keyboard.press("Enter")
     page.wait_for_selector(".step")
@@ -117,8 +115,8 @@ def test_a_picture_that_is_dropped(page):
         }""",
         base64.b64encode(PICTURES[1]).decode(),
     )
-    page.wait_for_function("document.getElementById('picture').src.startsWith('blob:')")
-    page.wait_for_function("document.querySelectorAll('#suggestions button').length === 0")
+    page.wait_for_selector("#picture[src^='blob:']", state="attached")
+    page.wait_for_selector("#suggestions button", state="detached")
     page.fill("#question", "Is it?")
     page.click("#ask")
     page.wait_for_selector(".step")
@@ -130,7 +128,7 @@ def test_what_cannot_be_answered_is_said(page):
     page.set_input_files(
         "#file", {"name": "no.png", "mimeType": "image/png", "buffer": b"no picture"}
     )
-    page.wait_for_function("document.getElementById('problem').textContent.includes('PNG or JPEG')")
+    page.wait_for_selector("#problem:has-text('PNG or JPEG')")
     page.route(
         "**/v1/models/lnmn:predict",
         lambda route: route.fulfill(
@@ -139,7 +137,7 @@ def test_what_cannot_be_answered_is_said(page):
     )
     page.fill("#question", "Is it?")
     page.click("#ask")
-    page.wait_for_function("document.getElementById('problem').textContent.includes('again later')")
+    page.wait_for_selector("#problem:has-text('again later')")
     page.unroute("**/v1/models/lnmn:predict")
     assert page.is_hidden("#answer") and page.is_enabled("#ask")
 
