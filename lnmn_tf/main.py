@@ -9,8 +9,7 @@
     python -m lnmn_tf.main --mode=generate --data_dir=DIR --train_images=2000
     python -m lnmn_tf.main --mode=benchmark --preset=paper --run_dir=DIR
 
-A run folder goes on where it was stopped when the same command is given again. A flag that is not
-given is as its default or, where the default depends on it, as the --dialect says.
+The same command goes on where a run was stopped. A flag not given is as its default or the --dialect.
 """
 
 from __future__ import annotations
@@ -75,8 +74,9 @@ def export(command: flags.FlagValues, choices: dict) -> None:
     from export.saved_model import export_run, how_to_query
     from lnmn_tf.training.trained import TrainedRun
 
+    options = ExportConfig.create(choices)
     run = TrainedRun.open(command.run_dir, command.checkpoint, choices)
-    print(how_to_query(export_run(run, ExportConfig.create(choices))))
+    print(how_to_query(export_run(run, options)))
 
 
 def serve(command: flags.FlagValues, choices: dict) -> None:
@@ -90,15 +90,15 @@ def generate(command: flags.FlagValues, choices: dict) -> None:
     """Makes the embedded world."""
     config = RunConfig.create({"image_height": 1, "image_width": 1, **choices})
     make_world(config)
-    print(f"next:\n  python -m lnmn_tf.main --mode=train --data_dir={config.data.data_dir} --help")
+    print(f"next: python -m lnmn_tf.main --data_dir={config.data.data_dir} --help")
 
 
 def make_world(config: RunConfig) -> None:
     """Makes what is missing of the embedded world in --data_dir."""
     from lnmn_tf.data.synthetic.generator import WorldConfig, generate_world
 
-    options = WorldConfig(**config.world.for_generator())
-    generate_world(options, config.data.data_dir, progress=sys.stderr.isatty())
+    world = WorldConfig(**config.world.for_generator())
+    generate_world(world, config.data.data_dir, progress=sys.stderr.isatty())
 
 
 def benchmark(command: flags.FlagValues, choices: dict) -> None:

@@ -11,6 +11,7 @@ from lnmn_tf.config import ModelConfig
 from lnmn_tf.models.lnmn import LNMN
 from lnmn_tf.training.alternating import AlternatingTrainer
 from lnmn_tf.training.evaluation import COMPILED_FROM, Predictor
+from lnmn_tf.training.optimizers import create_slots
 from lnmn_tf.training.shards import Sharded, shards_for
 
 BATCH, ANSWERS = 4, 3
@@ -57,7 +58,10 @@ def test_parts_come_back_in_their_order():
 def test_no_step_after_the_first_traces_or_compiles(xla):
     network = make_network()
     trainer = AlternatingTrainer(network, shards=2, xla=xla)
-    trainer.compile(keras.optimizers.legacy.Adam(), keras.optimizers.legacy.Adam())
+    optimizers = keras.optimizers.legacy.Adam(), keras.optimizers.legacy.Adam()
+    create_slots(optimizers[0], trainer.weights_of_network)
+    create_slots(optimizers[1], trainer.structure)
+    trainer.compile(*optimizers)
     traces = []
 
     @tf.function(autograph=False)
