@@ -249,9 +249,14 @@ def format_results(result: dict) -> str:
                 f"   {row['peak_bytes'] / 1e9:.2f} GB"
                 + ("" if fraction is None else f"   {100 * fraction:.0f} %")
             )
-    for what in ("input", "growth"):
-        for name, row in result.get(what, {}).items():
-            lines.append(f"{what:6} {name}: {row}")
+    for name, row in result.get("input", {}).items():
+        lines.append(
+            f"input  {name:32}  cold {row['cold']['examples_per_second']:7.0f}/s  "
+            f"warm {row['warm']['examples_per_second']:7.0f}/s  "
+            f"{row['peak_memory_bytes'] / 1e9:.2f} GB"
+        )
+    for name, row in result.get("growth", {}).items():
+        lines.append(f"growth {name}: {row}")
     if "serving" in result:
         from export.benchmark.serving import format_serving
 
