@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import resource
 import tempfile
 import time
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from lnmn_tf.benchmark.worker import peak_memory
 from lnmn_tf.data.features import FeatureStore
 from lnmn_tf.data.pipeline import batches
 from lnmn_tf.data.pixels import PixelStore
@@ -116,7 +116,7 @@ def _measure(
             "seconds": passed,
             "cpu_seconds": time.process_time() - cpu_began,
         }
-    result["peak_memory_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    result["peak_memory_bytes"] = peak_memory()
     return result
 
 

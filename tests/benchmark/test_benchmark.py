@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 from lnmn_tf.benchmark import machine
@@ -12,7 +15,7 @@ from lnmn_tf.benchmark.growth import draw
 from lnmn_tf.benchmark.machine import Cost, least_cost, measure_machine
 from lnmn_tf.benchmark.presets import PRESETS
 from lnmn_tf.benchmark.run import benchmark
-from lnmn_tf.benchmark.worker import Worker
+from lnmn_tf.benchmark.worker import Worker, peak_memory
 from lnmn_tf.config import ModelConfig
 from lnmn_tf.config.command import COMMANDS
 from lnmn_tf.errors import InputError
@@ -89,3 +92,12 @@ def test_what_is_measured_is_printed_and_kept(tmp_path, monkeypatch, capsys):
     assert ours["first_call_seconds"] > 0.0 < ours["roofline_fraction"]
     assert "ratio" not in result["infer"]  # no peer, no ratio
     assert f"{rate['median']:.1f}" in capsys.readouterr().out
+
+
+def test_the_peak_of_memory_is_that_of_the_process_alone():
+    code = "from lnmn_tf.benchmark.worker import peak_memory; print(peak_memory())"
+    held = np.ones(400_000_000 // 8)  # which a child must not be charged for
+    child = int(
+        subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout
+    )
+    assert 1_000_000 < child < held.nbytes <= peak_memory()
