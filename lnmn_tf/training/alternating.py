@@ -145,10 +145,9 @@ class AlternatingTrainer(keras.Model):
 
     def _hold_choices(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
         """Gradients of the weights; those of choices that are held are zero."""
-        controller, rates = getattr(self.network, "controller", None), {}
-        if controller is not None:
-            rates |= {id(v): self.words_rate for v in controller.word_variables}
-            rates |= {id(v): self.layout_rate for v in controller.layout_variables}
+        controller = self.network.controller
+        rates = {id(variable): self.words_rate for variable in controller.word_variables}
+        rates |= {id(variable): self.layout_rate for variable in controller.layout_variables}
         return [
             rates[id(variable)] * gradient if id(variable) in rates else gradient
             for gradient, variable in zip(gradients, self.weights_of_network)  # noqa: B905
