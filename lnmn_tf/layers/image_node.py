@@ -13,8 +13,9 @@ class ImageNode:
     Args:
         terms: of the node, each [cells].
         image: [batch, 1 or cells, positions, map_dim].
-        operand: an attention map, [batch, 1 or cells, positions, 1], or attended image features,
-            [batch, 1, 1, map_dim].
+        operand: an attention map, [batch, 1 or cells, positions, 1], attended image features,
+            [batch, 1 or cells, 1, map_dim], or these with where they lie from each place,
+            [batch, 1 or cells, positions, map_dim].
         balanced: the minimum cancels.
     """
 
@@ -40,19 +41,24 @@ class ImageNode:
         for scale, part in self.parts:
             if scale.shape[-1] == 1:  # the same for every channel: it may come after the sum
                 total += scale[..., 0] * _weigh(part, kernel)
-            else:
+            elif scale.shape[2] == 1:  # the same for every place
                 total += _weigh(part, kernel * scale[:, :, 0])
+            else:
+                total += _weigh(scale * part, kernel)
         return total
 
     def sum_positions(self) -> tf.Tensor:
         """sum_p node_p: [batch, cells, map_dim]."""
         positions = self.image.shape[2]
         total = tf.reduce_sum(self.offset, axis=2)
-        if self.over_channels:
+        if self.offset.shape[2] == 1:
             total *= positions
         for scale, part in self.parts:
             if scale.shape.rank == 4 and scale.shape[2] != 1:  # a weight for each position
-                weighed = _sum(scale[..., 0], part)
+                if scale.shape[-1] == 1:
+                    weighed = _sum(scale[..., 0], part)
+                else:
+                    weighed = tf.reduce_sum(scale * part, axis=2)
             else:
                 weighed = scale[..., 0, :] * tf.reduce_sum(part, axis=2)
             total += weighed

@@ -16,7 +16,7 @@ from lnmn_tf.config import ModelConfig
 from lnmn_tf.layers import stack as stacks
 from lnmn_tf.layers.controller import Controller, Question
 from lnmn_tf.layers.dropout import StepDropout
-from lnmn_tf.layers.encoders import ImageEncoder, KnowledgeBase, QuestionEncoder
+from lnmn_tf.layers.encoders import ImageEncoder, KnowledgeBase, QuestionEncoder, coordinates
 from lnmn_tf.layers.loop import recomputed_loop
 
 
@@ -94,6 +94,7 @@ class StackMachine(keras.Model):
             config.step_bias,
             self.layout_prior,
             config.controller_gain,
+            config.reading_width,
             name="controller",
         )
         self.controller.build_for(config.text_dim, config.embed_dim)
@@ -115,11 +116,12 @@ class StackMachine(keras.Model):
         """First value of the layout bias, [num_steps, modules]; None = no such bias."""
         return None
 
-    def prepare(self, knowledge_base: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def prepare(self, knowledge_base: tf.Tensor, places: tf.Tensor) -> tuple[tf.Tensor, ...]:
         """What modules need of the image and does not change from step to step.
 
         Args:
             knowledge_base: [batch, positions, kb_dim].
+            places: row and column of each position, from -2 to 2, [positions, 2].
         """
         raise NotImplementedError
 
@@ -191,8 +193,11 @@ class StackMachine(keras.Model):
         """Encodes the inputs and runs the loop over steps."""
         features = self.encode_image(inputs)
         question = self.question_encoder(inputs["question"])
-        prepared = self.prepare(self.knowledge_base(features))
-        positions = features.shape[1] * features.shape[2]
+        height, width = features.shape[1:3]
+        positions = height * width
+        places = 2.0 * coordinates(height, width)[..., :2]  # as wide as a normalised channel
+        places = tf.constant(places.reshape(positions, 2), self.compute_dtype)
+        prepared = self.prepare(self.knowledge_base(features), places)
 
         rows = self.controller.plan(question)  # [steps, batch, columns]
         columns = rows.shape[-1]
