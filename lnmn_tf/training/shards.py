@@ -19,7 +19,7 @@ from typing import Any
 
 import tensorflow as tf
 
-Batch = dict[str, tf.Tensor]
+Batch = dict[str, Any]  # tensors, or nests of them, with a leading batch dimension
 
 # Read by XLA when it compiles for the first time; what the user has set there prevails.
 os.environ["XLA_FLAGS"] = (
@@ -47,7 +47,7 @@ class Sharded:
     """A function of a batch, called for each part of it.
 
     Args:
-        function: of a dict of tensors with a leading batch dimension.
+        function: of a batch.
         shards: parts; the batch size must be a multiple.
         xla: compile it.
     """
@@ -60,10 +60,10 @@ class Sharded:
         """The results of the parts, in their order."""
         if self.shards == 1:
             return [self._function(batch)]
-        parts = {name: tf.split(value, self.shards) for name, value in batch.items()}
+        parts = [tf.split(value, self.shards) for value in tf.nest.flatten(batch)]
         return [
-            self._function({name: part[i] for name, part in parts.items()})
-            for i in range(self.shards)
+            self._function(tf.nest.pack_sequence_as(batch, part))
+            for part in zip(*parts)  # noqa: B905
         ]
 
     @property
