@@ -13,6 +13,8 @@ without it, nodes are computed and summed in one go: answering takes 22 % less t
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 from collections.abc import Callable
 from typing import Any
@@ -26,6 +28,14 @@ os.environ["XLA_FLAGS"] = (
     "--xla_cpu_multi_thread_eigen=false --xla_disable_hlo_passes=tree_reduction_rewriter "
     f"{os.environ.get('XLA_FLAGS', '')}".strip()
 )
+
+M_ARENA_MAX = -8  # of glibc's malloc.h
+
+# glibc gives threads heaps of their own, and what compiling leaves free in one is of no use to others:
+# training at the paper's size with a batch of 16 peaks at 1.62 GB with one heap, at 1.75 GB without.
+if "MALLOC_ARENA_MAX" not in os.environ:
+    with contextlib.suppress(OSError, AttributeError, TypeError):  # another C library
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
 
 
 def shards_for(batch_size: int, wanted: int = 0) -> int:
