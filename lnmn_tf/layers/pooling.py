@@ -75,7 +75,7 @@ class Pooling(keras.layers.Layer):
         Args:
             image: image features in map space, [batch, 1 or cells, positions, map_dim].
             maps: attention maps, before any sigmoid, each [batch, positions].
-            places: r, row and column of each position, [positions, 2]; for `directions`.
+            places: r, row and column of each position, [batch, positions, 2]; for `directions`.
         """
         attended, operands = [], []
         for index, attention in enumerate(maps):
@@ -88,7 +88,7 @@ class Pooling(keras.layers.Layer):
                 * self.count_kernel[index][:, tf.newaxis]
             )
             if self.directions:
-                seen_from = places - tf.matmul(weights, places)[:, tf.newaxis]
+                seen_from = places - tf.matmul(weights[:, tf.newaxis], places)
                 operand += multiply(seen_from[:, tf.newaxis], self.direction_kernel[index])
             operands.append(operand)
         return Pooled(attended[0], operands)

@@ -116,24 +116,26 @@ class LNMN(StackMachine):
 
     @property
     def layout_prior(self) -> np.ndarray | None:
-        """A plan for every question: look, look again and keep both maps, answer from both.
+        """A plan for every question: look, look on from there, look for something else, answer.
 
-        "Is the cube left of the ball as large as the cylinder?" looks for the ball, looks on from there
-        for the cube (relate), keeps that map and looks for the cylinder (push), and compares. What a
-        cell does not need of its inputs, it can ignore.
+        "Is the cube left of the ball as large as the cylinder?" looks for the ball (push), looks on from
+        there for the cube (relate), keeps that map and looks for the cylinder (push), and compares. What
+        a cell does not need of its inputs, it can ignore. Both looks are one kind of cells, so that the
+        first, which few questions need, learns from what all others need of the second.
         """
         if not self.config.layout_bias:
             return None
         kinds = [kind.name for kind in self._kinds for _ in range(kind.cells)]
         steps = self.config.num_steps
-        plan = [("relate_3",)] * (steps - 1) + [("answer_3", "answer_4")]
+        look = "push_3" if self.config.pushing_cells else "attention_3"
+        plan = ["relate_3"] * (steps - 1) + ["answer"]
         if steps > 1:
-            plan[0] = ("attention_3",)
+            plan[0] = look
         if steps > 2:
-            plan[max(steps // 2 - 1, 1)] = ("push_3",)
+            plan[max(steps // 2 - 1, 1)] = look
         prior = np.zeros([len(plan), len(self.module_names)], np.float32)
         for row, wanted in zip(prior, plan):  # noqa: B905 (Python 3.9)
-            chosen = [i for i, kind in enumerate(kinds) if kind in wanted]
+            chosen = [i for i, kind in enumerate(kinds) if kind.startswith(wanted)]
             row[chosen or [i for i, kind in enumerate(kinds) if "answer" not in kind]] = 1.0
         return self.config.layout_bias * prior
 
