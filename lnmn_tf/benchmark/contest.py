@@ -69,7 +69,7 @@ class Contest:
     def hold(self, rounds: int, machine: dict) -> dict:
         """Runs it. Returns the figures of each contestant and, with a peer, their ratios."""
         with tempfile.TemporaryDirectory() as folder:
-            workers, figures = self._start(Path(folder)), {}
+            workers, figures = self.start(Path(folder)), {}
             try:
                 turns = {name: [] for name in workers}
                 for _ in tqdm(range(rounds), desc=self.what, disable=None):
@@ -89,7 +89,8 @@ class Contest:
             figures["ratio"] = self._ratios(turns, figures, workers)
         return figures
 
-    def _start(self, folder: Path) -> dict[str, Worker]:
+    def start(self, folder: Path) -> dict[str, Worker]:
+        """Workers by name, ready to be told when to run; their files are in the folder."""
         task = {
             "what": self.what,
             "choices": self.choices,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lnmn_tf.benchmark.contest import DIFFERENCE, Contest
+from lnmn_tf.benchmark.growth import format_growth, measure_growth, plan_growth
 from lnmn_tf.benchmark.machine import measure_machine
 from lnmn_tf.benchmark.presets import PRESETS
 from lnmn_tf.errors import InputError
@@ -53,6 +54,7 @@ def benchmark(
         for name in what
         if name in ("train", "infer", "hard")
     }
+    growth = plan_growth(PRESETS[preset], choices) if "growth" in what else {}
     machine = measure_machine()
     result = {"machine": machine, "preset": preset, "choices": dict(choices)}
     for name in what:
@@ -61,9 +63,7 @@ def benchmark(
 
             result[name] = measure_input(run_dir, PRESETS[preset].map_shape)
         elif name == "growth":
-            from lnmn_tf.benchmark.growth import measure_growth
-
-            result[name] = measure_growth(run_dir, preset, choices, rounds)
+            result[name] = measure_growth(run_dir, growth, rounds)
         elif name == "serving":
             from export.benchmark.serving import measure_serving
 
@@ -108,8 +108,8 @@ def format_results(result: dict) -> str:
             f"warm {row['warm']['examples_per_second']:7.0f}/s  "
             f"{row['peak_memory_bytes'] / 1e9:.2f} GB"
         )
-    for name, row in result.get("growth", {}).items():
-        lines.append(f"growth {name}: {row}")
+    if "growth" in result:
+        lines.append(format_growth(result["growth"]))
     if "serving" in result:
         from export.benchmark.serving import format_serving
 

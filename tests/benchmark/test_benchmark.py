@@ -6,14 +6,12 @@ import importlib.util
 import json
 import subprocess
 import sys
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from lnmn_tf.benchmark import machine
-from lnmn_tf.benchmark.growth import draw
 from lnmn_tf.benchmark.machine import Cost, least_cost, measure_machine
 from lnmn_tf.benchmark.peer_snmn import tensorflow_1
 from lnmn_tf.benchmark.peers import PROGRAMS, find_peer
@@ -114,14 +112,6 @@ def test_tensorflow_1_is_there_for_a_program_that_imports_it_and_then_gone(tmp_p
     assert program.xavier is tf.compat.v1.glorot_uniform_initializer
     assert program.cell is tf.compat.v1.nn.rnn_cell.LSTMCell
     assert all(sys.modules.get(name) is before.get(name) for name in ("tensorflow", "yaml"))
-
-
-def test_the_picture_of_growth_is_a_picture():
-    table = {"map_dim": {"8": 100.0, "16": 50.0, "32": 20.0}, "cells": {"4": 90.0, "8": 60.0}}
-    tree = ElementTree.fromstring(draw(table))
-    assert tree.tag.endswith("svg")
-    texts = {element.text for element in tree.iter() if element.tag.endswith("text")}
-    assert {"map_dim", "cells", "4x"} <= texts
 
 
 def test_what_is_measured_is_printed_and_kept(tmp_path, monkeypatch, capsys):
