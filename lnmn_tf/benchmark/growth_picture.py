@@ -23,7 +23,7 @@ def draw(table: Mapping[str, Mapping]) -> str:
     width, height = COLUMNS * WIDTH, rows * HEIGHT + 34
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
-        f'height="{height}" font-family="Helvetica, Arial, sans-serif" font-size="10">',
+        f'height="{height}" font-family="Helvetica, Arial, sans-serif" font-size="10" fill="#222">',
         f'<rect width="{width}" height="{height}" fill="white"/>',
         _text(
             8, 16, "Time of training an example, as a multiple; at each point, examples/s", size=12
@@ -70,9 +70,12 @@ def _panel(row: Mapping) -> list[str]:
     for value, rate in zip(values, rates):  # noqa: B905 (Python 3.9)
         x, y = across(value), up(rates[0] / rate)
         points.append(f"{x:.1f},{y:.1f}")
-        anchor = {first: "start", last: "end"}.get(value, "middle")
+        label = f"{rate:.0f}" if rate >= 10 else f"{rate:.1f}"
         parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{LINE}"/>')
-        parts.append(_text(x, y + 13, f"{rate:.0f}" if rate >= 10 else f"{rate:.1f}", anchor))
+        if value == last:  # the line comes from below, so there is room above
+            parts.append(_text(x, y - 7, label, "end"))
+        else:
+            parts.append(_text(x + 4, y + 13, label))
         parts.append(_text(x, HEIGHT - BOTTOM + 14, str(value), "middle", colour=GREY))
     line = " ".join(points)
     parts.append(f'<polyline points="{line}" fill="none" stroke="{LINE}" stroke-width="2"/>')
@@ -80,7 +83,7 @@ def _panel(row: Mapping) -> list[str]:
 
 
 def _text(x, y, content, anchor="start", colour="#222", size=10, weight="normal") -> str:
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}" '
-        f'font-size="{size}" font-weight="{weight}">{content}</text>'
-    )
+    style = {"text-anchor": anchor, "fill": colour, "font-size": size, "font-weight": weight}
+    inherited = {"text-anchor": "start", "fill": "#222", "font-size": 10, "font-weight": "normal"}
+    own = "".join(f' {key}="{style[key]}"' for key in style if style[key] != inherited[key])
+    return f'<text x="{x:.1f}" y="{y:.1f}"{own}>{content}</text>'

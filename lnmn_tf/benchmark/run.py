@@ -13,7 +13,8 @@ from lnmn_tf.benchmark.presets import PRESETS
 from lnmn_tf.errors import InputError
 from lnmn_tf.files import write_json
 
-OPTIONS = ("run_dir", "preset", "what", "rounds", "peer", "peer_python")  # those of `benchmark`
+# Those of `benchmark`.
+OPTIONS = ("run_dir", "preset", "what", "rounds", "gigabytes", "peer", "peer_python")
 WHATS = ("train", "infer", "hard", "input", "growth", "serving")
 
 
@@ -23,6 +24,7 @@ def benchmark(
     preset: str = "quickstart",
     what: str = "train,infer,hard",
     rounds: str = "5",
+    gigabytes: str = "1",
     peer: str = "",
     peer_python: str = "",
 ) -> dict:
@@ -34,6 +36,7 @@ def benchmark(
         preset: of `PRESETS`.
         what: some of `WHATS`, with commas between them.
         rounds: turns of each contestant, a number.
+        gigabytes: size of the files that `input` reads, a number.
         peer: folder of the authors' program, which then takes turns with ours; empty = alone.
         peer_python: an interpreter that has PyTorch; empty = this one.
 
@@ -44,6 +47,8 @@ def benchmark(
     if not rounds.isdigit() or int(rounds) < 1:
         raise InputError(f"--rounds is {rounds!r}; expected a whole number, at least 1")
     rounds = int(rounds)
+    if not gigabytes.isdigit() or int(gigabytes) < 1:
+        raise InputError(f"--gigabytes is {gigabytes!r}; expected a whole number, at least 1")
     if preset not in PRESETS:
         raise InputError(f"--preset is {preset!r}; expected one of: {', '.join(PRESETS)}")
     unknown = [name for name in what if name not in WHATS]
@@ -61,7 +66,9 @@ def benchmark(
         if name == "input":
             from lnmn_tf.benchmark.input import measure_input
 
-            result[name] = measure_input(run_dir, PRESETS[preset].map_shape)
+            result[name] = measure_input(
+                run_dir, PRESETS[preset].map_shape, gigabytes=float(gigabytes)
+            )
         elif name == "growth":
             result[name] = measure_growth(run_dir, growth, rounds)
         elif name == "serving":

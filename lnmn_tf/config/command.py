@@ -10,6 +10,7 @@ COMMANDS = {
     "preset": ("quickstart", "benchmark: sizes, paper, stack_nmn or quickstart."),
     "what": ("train,infer,hard", "benchmark: some of train, infer, hard, input, growth, serving."),
     "rounds": ("5", "benchmark: how often each measurement is repeated."),
+    "gigabytes": ("1", "benchmark: size of each file of features that --what=input reads."),
     "peer": (
         "",
         "benchmark: checkout of the authors' program, LNMN or Stack-NMN, which takes turns with ours.",

@@ -206,6 +206,14 @@ class ModelConfig:
     zeroed_operators: tuple[str, ...] = option(
         (), "Operators whose contribution is removed (for inference).", may_change=True
     )
+    module_threshold: float = option(
+        0.0,
+        "Modules of one kind do not run in a step in which none of them has this weight for any example "
+        "of the batch, and count as NoOp (for inference); 0 = all run.",
+        minimum=0,
+        below=1,
+        may_change=True,
+    )
     image_height: int = option(0, "Rows that pictures are scaled to; 0 with --features.", minimum=0)
     image_width: int = option(
         0, "Columns that pictures are scaled to; 0 with --features.", minimum=0
@@ -231,6 +239,11 @@ class ModelConfig:
             raise InputError(
                 "--model is 'stack_nmn', which has no nodes; --fusion, --hard_operators and "
                 "--zeroed_operators are for --model=lnmn"
+            )
+        elif self.module_threshold:
+            raise InputError(
+                f"--module_threshold is {self.module_threshold:g} and --model is 'stack_nmn'; expected 0: "
+                "its modules share what they look at, and none costs anything alone"
             )
         if len(self.encoder_filters) != len(self.encoder_strides):
             raise InputError(

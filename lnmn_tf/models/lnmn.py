@@ -15,40 +15,8 @@ from lnmn_tf.layers.cells import AnswerBank, AttentionBank
 from lnmn_tf.layers.fusion import Concatenation
 from lnmn_tf.layers.nodes import NodeChain, StructureInitializer
 from lnmn_tf.layers.pooling import Pooling
+from lnmn_tf.models.kinds import Kind, kinds_of
 from lnmn_tf.models.stack_machine import StackMachine, State
-
-
-class Kind:
-    """Cells that share their inputs and their effect on the stack.
-
-    Args:
-        name: for layers, traces and pictures.
-        cells: how many.
-        num_maps: attention maps that each reads.
-        answers: whether they write memory (answer cells) or the stack (attention cells).
-        pushes: they write above the map that they read, which stays (dialect `ours`).
-        pools: they see what the maps point at, not the maps, so that the place of one object can decide
-            where to look for another; answer cells see the attended features in place of the image as
-            well (dialect `ours`).
-    """
-
-    def __init__(self, name, cells, num_maps, answers=False, pushes=False, pools=False):
-        self.name, self.cells, self.num_maps = name, cells, num_maps
-        self.answers, self.pushes, self.pools = answers, pushes, pools
-
-
-def kinds_of(config: ModelConfig) -> tuple[Kind, ...]:
-    """The cells of a model in the order of their module index."""
-    replacing = config.attention_3 - config.pushing_cells - config.pooling_cells
-    kinds = (
-        Kind("push_3", config.pushing_cells, 1, pushes=True),
-        Kind("attention_3", replacing, 1),
-        Kind("relate_3", config.pooling_cells, 1, pools=True),
-        Kind("attention_4", config.attention_4, 2),
-        Kind("answer_3", config.answer_3, 1, answers=True, pools=config.pooling_answers),
-        Kind("answer_4", config.answer_4, 2, answers=True, pools=config.pooling_answers),
-    )
-    return tuple(kind for kind in kinds if kind.cells)
 
 
 class LNMN(StackMachine):
@@ -165,9 +133,28 @@ class LNMN(StackMachine):
             prepared = prepared * len(self.banks)
         *weights, no_op = tf.split(module_weights, [*(k.cells for k in self._kinds), 1], axis=-1)
         banks = zip(self._kinds, self.banks, prepared, weights)  # noqa: B905 (Python 3.9)
-        effects = [self._effect(*bank, text, state) for bank in banks]
+        effects = [self._effect_if_wanted(*bank, text, state) for bank in banks]
+        if self.config.module_threshold:  # what does not run counts as NoOp
+            no_op = 1.0 - tf.add_n([effect.weight for effect in effects])
         effects.append(Effect(no_op, state.pointer))
         return combine(state, effects, self.config.keep_memory)
+
+    def _effect_if_wanted(self, kind: Kind, bank, image, weights, text, state: State) -> Effect:
+        """What the cells of one bank do to the state, or nothing if no example needs any of them."""
+        threshold = self.config.module_threshold
+        if not threshold or not bank.built:  # variables cannot be made within a branch
+            return self._effect(kind, bank, image, weights, text, state)
+
+        def nothing() -> Effect:
+            output = tf.zeros_like(state.memory if kind.answers else state.stack[..., 0])
+            effect = Effect(tf.zeros_like(weights[:, :1]), state.pointer)
+            return effect._replace(**{"answer" if kind.answers else "written": output})
+
+        return tf.cond(
+            tf.reduce_max(weights) >= threshold,
+            lambda: self._effect(kind, bank, image, weights, text, state),
+            nothing,
+        )
 
     def _effect(self, kind: Kind, bank, image, weights, text, state: State) -> Effect:
         """What the cells of one bank do to the state.

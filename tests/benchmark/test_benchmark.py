@@ -48,6 +48,7 @@ def test_wrong_choices_are_refused_before_anything_is_measured(tmp_path):
         ({"preset": "tiny"}, "--preset is 'tiny'; expected one of: paper, stack_nmn, quickstart"),
         ({"what": "train,fly"}, "--what is 'train,fly'"),
         ({"rounds": "0"}, "--rounds is '0'"),
+        ({"gigabytes": "-1"}, "--gigabytes is '-1'"),
         ({"peer": str(tmp_path)}, "--peer is .*expected a checkout of .*LNMN"),
         ({"peer": str(tmp_path), "preset": "stack_nmn"}, "expected a checkout of .*snmn"),
         ({"preset": "stack_nmn"}, "has no nodes"),  # and so no hard operators
