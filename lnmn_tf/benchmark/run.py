@@ -14,8 +14,17 @@ from lnmn_tf.errors import InputError
 from lnmn_tf.files import write_json
 
 # Those of `benchmark`.
-OPTIONS = ("run_dir", "preset", "what", "rounds", "gigabytes", "peer", "peer_python")
-WHATS = ("train", "infer", "hard", "input", "growth", "serving")
+OPTIONS = (
+    "run_dir",
+    "preset",
+    "what",
+    "rounds",
+    "trained_dir",
+    "gigabytes",
+    "peer",
+    "peer_python",
+)
+WHATS = ("train", "infer", "hard", "threshold", "input", "growth", "serving")
 
 
 def benchmark(
@@ -24,6 +33,7 @@ def benchmark(
     preset: str = "quickstart",
     what: str = "train,infer,hard",
     rounds: str = "5",
+    trained_dir: str = "",
     gigabytes: str = "1",
     peer: str = "",
     peer_python: str = "",
@@ -36,6 +46,7 @@ def benchmark(
         preset: of `PRESETS`.
         what: some of `WHATS`, with commas between them.
         rounds: turns of each contestant, a number.
+        trained_dir: run folder that `threshold` measures.
         gigabytes: size of the files that `input` reads, a number.
         peer: folder of the authors' program, which then takes turns with ours; empty = alone.
         peer_python: an interpreter that has PyTorch; empty = this one.
@@ -69,6 +80,10 @@ def benchmark(
             result[name] = measure_input(
                 run_dir, PRESETS[preset].map_shape, gigabytes=float(gigabytes)
             )
+        elif name == "threshold":
+            from lnmn_tf.benchmark.threshold import measure_threshold
+
+            result[name] = measure_threshold(trained_dir, choices.get("xla", "auto"))
         elif name == "growth":
             result[name] = measure_growth(run_dir, growth, rounds)
         elif name == "serving":
@@ -115,6 +130,10 @@ def format_results(result: dict) -> str:
             f"warm {row['warm']['examples_per_second']:7.0f}/s  "
             f"{row['peak_memory_bytes'] / 1e9:.2f} GB"
         )
+    if "threshold" in result:
+        from lnmn_tf.benchmark.threshold import format_threshold
+
+        lines.append(format_threshold(result["threshold"]))
     if "growth" in result:
         lines.append(format_growth(result["growth"]))
     if "serving" in result:

@@ -8,8 +8,12 @@ COMMANDS = {
     "image": ("", "answer: a picture, PNG or JPEG."),
     "question": ("", "answer: a question about it, in English."),
     "preset": ("quickstart", "benchmark: sizes, paper, stack_nmn or quickstart."),
-    "what": ("train,infer,hard", "benchmark: some of train, infer, hard, input, growth, serving."),
+    "what": (
+        "train,infer,hard",
+        "benchmark: some of train, infer, hard, threshold, input, growth, serving.",
+    ),
     "rounds": ("5", "benchmark: how often each measurement is repeated."),
+    "trained_dir": ("", "benchmark: the run folder that --what=threshold measures."),
     "gigabytes": ("1", "benchmark: size of each file of features that --what=input reads."),
     "peer": (
         "",
