@@ -20,6 +20,7 @@ OPTIONS = (
     "what",
     "rounds",
     "trained_dir",
+    "checkpoint",
     "gigabytes",
     "peer",
     "peer_python",
@@ -34,6 +35,7 @@ def benchmark(
     what: str = "train,infer,hard",
     rounds: str = "5",
     trained_dir: str = "",
+    checkpoint: str = "best",
     gigabytes: str = "1",
     peer: str = "",
     peer_python: str = "",
@@ -46,7 +48,7 @@ def benchmark(
         preset: of `PRESETS`.
         what: some of `WHATS`, with commas between them.
         rounds: turns of each contestant, a number.
-        trained_dir: run folder that `threshold` measures.
+        trained_dir, checkpoint: what `threshold` measures, a run folder and best or last.
         gigabytes: size of the files that `input` reads, a number.
         peer: folder of the authors' program, which then takes turns with ours; empty = alone.
         peer_python: an interpreter that has PyTorch; empty = this one.
@@ -83,7 +85,7 @@ def benchmark(
         elif name == "threshold":
             from lnmn_tf.benchmark.threshold import measure_threshold
 
-            result[name] = measure_threshold(trained_dir, choices.get("xla", "auto"))
+            result[name] = measure_threshold(trained_dir, checkpoint, choices.get("xla", "auto"))
         elif name == "growth":
             result[name] = measure_growth(run_dir, growth, rounds)
         elif name == "serving":

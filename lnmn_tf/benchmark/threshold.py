@@ -16,12 +16,13 @@ from lnmn_tf.training.evaluation import COMPILED_FROM, INPUTS, Predictor
 from lnmn_tf.training.examples import open_split
 from lnmn_tf.training.trained import TrainedRun
 
-THRESHOLDS = (0.0, 0.01, 0.1, 0.3)
+THRESHOLDS = (0.0, 0.003, 0.01, 0.1)
 BATCH_SIZES = (1, 8, 64)
 
 
 def measure_threshold(
     trained_dir: str | os.PathLike,
+    checkpoint: str = "best",
     xla: str = "auto",
     batch_sizes: Sequence[int] = BATCH_SIZES,
     questions: int = 2000,
@@ -29,7 +30,8 @@ def measure_threshold(
     """Answers the same questions at each threshold, the thresholds taking turns at every batch.
 
     Args:
-        trained_dir: a run folder, whose best checkpoint answers questions of its validation split.
+        trained_dir: a run folder, which answers questions of its validation split.
+        checkpoint: best or last.
         xla: auto and off = plain graphs, on = compiled.
         batch_sizes: questions in a batch.
         questions: how many at the largest batch size; at a smaller one fewer, but 300 at least.
@@ -43,7 +45,9 @@ def measure_threshold(
     """
     if not trained_dir:
         raise InputError("--trained_dir is empty; expected the run folder of a trained LNMN")
-    runs = {t: TrainedRun.open(trained_dir, changes={"module_threshold": t}) for t in THRESHOLDS}
+    runs = {
+        t: TrainedRun.open(trained_dir, checkpoint, {"module_threshold": t}) for t in THRESHOLDS
+    }
     config, vocabulary = runs[0.0].config, runs[0.0].vocabulary
     examples = open_split(config, config.data.val_split, vocabulary)
     table = {}

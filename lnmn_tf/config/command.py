@@ -4,7 +4,7 @@
 COMMANDS = {
     "run_dir": ("runs/quickstart", "Folder of the run."),
     "split": ("", "evaluate: the split; empty = --val_split."),
-    "checkpoint": ("best", "evaluate, answer, export: best or last."),
+    "checkpoint": ("best", "evaluate, answer, export, benchmark: best or last."),
     "image": ("", "answer: a picture, PNG or JPEG."),
     "question": ("", "answer: a question about it, in English."),
     "preset": ("quickstart", "benchmark: sizes, paper, stack_nmn or quickstart."),
