@@ -2,92 +2,120 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import math
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from lnmn_tf.benchmark.presets import PRESETS
+from tqdm import tqdm
+
+from lnmn_tf.benchmark.contest import Contest
+from lnmn_tf.benchmark.growth_picture import draw
+from lnmn_tf.benchmark.presets import Preset
+from lnmn_tf.errors import InputError
 from lnmn_tf.files import write_text
 
 FACTORS = (1, 2, 4)
-COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf")
+KINDS = ("attention_3", "attention_4", "answer_3", "answer_4")
+PICTURE = "growth.svg"
 
 
-def measure_growth(
-    run_dir: Path, preset: str, choices: Mapping[str, Any], rounds: int
-) -> dict[str, dict[str, float]]:
-    """Examples trained a second at one, two and four times each size, the others as they are.
+class Growth(NamedTuple):
+    """A size that grows."""
 
+    title: str
+    values: tuple[int, ...]  # at each of FACTORS
+    contests: tuple[Contest, ...]
+
+
+def plan_growth(preset: Preset, choices: Mapping[str, Any]) -> dict[str, Growth]:
+    """Training at one, two and four times each size, the others as they are.
+
+    Raises:
+        InputError: the model is not LNMN.
+    """
+    whole = Contest(preset, "train", choices)
+    model, (height, *rest) = whole.model, preset.map_shape
+    if model.model != "lnmn":
+        raise InputError(f"--what is growth and --model is {model.model!r}; expected lnmn")
+
+    def of_flags(title: str, **first: int) -> Growth:
+        grown = [{name: factor * value for name, value in first.items()} for factor in FACTORS]
+        return Growth(
+            title,
+            tuple(sum(flags.values()) for flags in grown),
+            tuple(Contest(preset, "train", {**choices, **flags}) for flags in grown),
+        )
+
+    taller = [dataclasses.replace(preset, map_shape=(factor * height, *rest)) for factor in FACTORS]
+    return {
+        "batch_size": of_flags("batch", batch_size=whole.batch_size),
+        "map_dim": of_flags("map_dim", map_dim=model.map_dim),
+        "num_steps": of_flags("steps T", num_steps=model.num_steps),
+        "stack_len": of_flags("stack L", stack_len=model.stack_len),
+        "positions": Growth(
+            "positions H x W",
+            tuple(factor * height * rest[0] for factor in FACTORS),
+            tuple(Contest(sizes, "train", choices) for sizes in taller),
+        ),
+        "modules": of_flags("modules", **{kind: getattr(model, kind) for kind in KINDS}),
+    }
+
+
+def measure_growth(run_dir: Path, plan: Mapping[str, Growth], rounds: int) -> dict[str, dict]:
+    """Examples trained a second at each value of each size of a plan.
+
+    The three values of a size take turns, so that what else the machine does slows all of them.
     Writes `growth.svg`.
 
     Returns:
-        By the name of the size, {its value: examples a second}.
+        By the name of the size: `values`, and for each of them `examples_per_second` (the fastest of
+        `rounds`) and `processor_seconds` an example; and `exponent`.
     """
-    from lnmn_tf.benchmark.run import Contest, measure_machine
-
-    base, machine, table = PRESETS[preset], measure_machine(), {}
-    whole = Contest(base, "train", choices)
-
-    def rate(sizes, **changed) -> float:
-        contest = Contest(sizes, "train", {**choices, **changed})
-        return contest.hold(rounds, machine)["ours"]["examples_per_second"]["max"]
-
-    middle = rate(base)
-    for name in ("batch_size", "map_dim", "num_steps", "stack_len", "positions", "cells"):
-        start = {"batch_size": whole.batch_size, "positions": base.map_shape[0] * base.map_shape[1]}
-        start["cells"] = whole.model.attention_3
-        value = start.get(name) or getattr(whole.model, name)
-        row = {str(value): middle}
-        for factor in FACTORS[1:]:
-            sizes, changed = base, {}
-            if name == "positions":
-                height, *rest = base.map_shape
-                sizes = dataclasses.replace(base, map_shape=(factor * height, *rest))
-            elif name == "cells":
-                kinds = ("attention_3", "attention_4", "answer_3", "answer_4")
-                changed = {kind: factor * getattr(whole.model, kind) for kind in kinds}
-            else:
-                changed = {name: factor * value}
-            row[str(factor * value)] = rate(sizes, **changed)
-        table[name] = row
-    write_text(run_dir / "growth.svg", draw(table))
+    table = {}
+    for name, growth in tqdm(plan.items(), "growth", disable=None):
+        with contextlib.ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            workers = []
+            for contest in growth.contests:
+                workers.append(contest.start(folder)["ours"])
+                stack.callback(workers[-1].kill)
+            turns = [[worker.run(1) for worker in workers] for _ in range(rounds)]
+        sizes = [contest.batch_size for contest in growth.contests]
+        fastest = [min(turn[i]["seconds"][0] for turn in turns) for i in range(len(sizes))]
+        processor = [min(turn[i]["cpu_seconds"][0] for turn in turns) for i in range(len(sizes))]
+        pairs = zip(sizes, fastest, processor)  # noqa: B905 (Python 3.9)
+        rates, processor = zip(*((size / wall, cpu / size) for size, wall, cpu in pairs))
+        table[name] = {
+            "title": growth.title,
+            "values": growth.values,
+            "examples_per_second": rates,
+            "processor_seconds": processor,
+            "exponent": exponent(rates),
+        }
+    write_text(run_dir / PICTURE, draw(table))
     return table
 
 
-def draw(table: Mapping[str, Mapping[str, float]]) -> str:
-    """Seconds an example against the factor of each size, both logarithmic, as SVG.
+def exponent(rates: tuple[float, ...]) -> float:
+    """e of seconds an example ~ size^e, between the first and the last of FACTORS.
 
-    A dashed line is growth in proportion.
+    0 = the size costs nothing, 1 = in proportion, above 1 = worse than linear.
     """
-    import math
+    return math.log(rates[0] / rates[-1]) / math.log(FACTORS[-1] / FACTORS[0])
 
-    def place(factor: float, seconds: float) -> str:
-        return f"{40 + 120 * math.log2(factor):.1f},{190 - 60 * math.log2(seconds):.1f}"
 
-    parts = [
-        '<svg xmlns="http://www.w3.org/2000/svg" width="420" height="230" font-family="sans-serif" '
-        'font-size="12"><rect width="420" height="230" fill="white"/>',
-        f'<polyline points="{place(1, 1)} {place(4, 4)}" stroke="grey" stroke-dasharray="4" '
-        'fill="none"/>',
-        '<text x="10" y="16">seconds an example, as a multiple (dashed: in proportion)</text>',
-    ]
-    for factor in FACTORS:
-        x, y = place(factor, 1).split(",")
-        parts.append(f'<text x="{x}" y="220" text-anchor="middle">{factor}x</text>')
-        parts.append(
-            f'<text x="8" y="{194 - 60 * math.log2(factor):.1f}">{factor}x</text>'
-            f'<line x1="{x}" x2="{x}" y1="{y}" y2="70" stroke="#eee"/>'
+def format_growth(table: Mapping[str, Mapping]) -> str:
+    """A row for each size: its values, examples a second at each, and the exponent."""
+    return "\n".join(
+        f"growth {row['title']:16} "
+        + "  ".join(
+            f"{value:5d}: {rate:7.1f}/s"
+            for value, rate in zip(row["values"], row["examples_per_second"])  # noqa: B905
         )
-    for colour, (name, row) in zip(COLOURS, table.items()):  # noqa: B905 (Python 3.9)
-        rates = list(row.values())
-        points = " ".join(
-            place(factor, max(rates[0] / rate, 0.7))
-            for factor, rate in zip(FACTORS, rates)  # noqa: B905
-        )
-        parts.append(
-            f'<polyline points="{points}" stroke="{colour}" fill="none" stroke-width="2"/>'
-        )
-        y = 60 + 16 * list(table).index(name)
-        parts.append(f'<text x="300" y="{y + 20}" fill="{colour}">{name}</text>')
-    return "\n".join([*parts, "</svg>\n"])
+        + f"   seconds ~ size^{row['exponent']:.2f}"
+        for row in table.values()
+    )

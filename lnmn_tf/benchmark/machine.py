@@ -61,24 +61,40 @@ def least_cost(
 ) -> Cost:
     """Arithmetic and memory traffic of one example, if nothing is computed or moved twice.
 
-    Arithmetic: the matrix products (knowledge base, projections, LSTM, controller, heads) and ten
-    operations for each cell, position and channel of a step. Traffic: the features once, and the map
-    of the image once a step, for all cells; weights are shared by a batch and left out. A training
-    step is a forward and a backward pass, which costs twice as much, for structure and weights each.
+    Arithmetic: the matrix products (knowledge base, projections, LSTM, controller, heads) and, for
+    LNMN, ten operations for each cell, position and channel of a step. Traffic: the features once, and
+    the map of the image once a step, for all modules; weights are shared by a batch and left out. A
+    training step is a forward and a backward pass, which costs twice as much, for the weights and, in
+    LNMN, for the structure as well.
     """
     height, width, channels = map_shape
     positions, c = height * width, config
-    kinds = (c.attention_3, c.attention_4, c.answer_3, c.answer_4)
-    cells = sum(kinds)
-    map_cells = sum(kinds[:2]) if c.pooling_answers else cells
     half = c.text_dim // 2
-    products = positions * (channels * c.kb_dim + c.kb_dim**2 + c.kb_dim * c.map_dim)
+    products = positions * (channels * c.kb_dim + c.kb_dim**2)
     products += 2 * words * 4 * half * (c.embed_dim + half)
-    step = 3 * c.text_dim**2 + 2 * words * c.text_dim + c.text_dim * c.map_dim
-    step += sum(kinds[2:]) * (2 * c.map_dim + c.mem_dim) * c.mem_dim
-    products += c.num_steps * step
     products += (c.text_dim + c.mem_dim) * c.mlp_dim + c.mlp_dim * c.num_answers
-    flops = 2.0 * products + 10.0 * c.num_steps * map_cells * positions * c.map_dim
-    traffic = 4.0 * positions * (channels + c.num_steps * c.map_dim)
-    passes = 6.0 if training else 1.0
+    controller = 3 * c.text_dim**2 + 2 * words * c.text_dim
+    if c.model == "lnmn":
+        products += positions * c.kb_dim * c.map_dim
+        step, map_dim = _cells(c, positions), c.map_dim
+    else:
+        step, map_dim = _handcrafted(c, positions), c.kb_dim
+    flops = 2.0 * (products + c.num_steps * (controller + step))
+    traffic = 4.0 * positions * (channels + c.num_steps * map_dim)
+    passes = (6.0 if c.model == "lnmn" else 3.0) if training else 1.0
     return Cost(passes * flops, passes * traffic)
+
+
+def _cells(c: ModelConfig, positions: int) -> float:
+    """Multiplications of the generic cells in a step."""
+    answers = c.answer_3 + c.answer_4
+    maps = c.attention_3 + c.attention_4 + (0 if c.pooling_answers else answers)
+    heads = answers * (2 * c.map_dim + c.mem_dim) * c.mem_dim
+    return c.text_dim * c.map_dim + heads + 5.0 * maps * positions * c.map_dim
+
+
+def _handcrafted(c: ModelConfig, positions: int) -> float:
+    """Multiplications of Stack-NMN's modules in a step: two that score (products and their norms), two
+    maps that are attended, and two that describe."""
+    describe = c.text_dim * c.kb_dim + (c.text_dim + c.mem_dim + c.kb_dim) * c.mem_dim
+    return 2.0 * (c.text_dim * c.kb_dim + 3 * positions * c.kb_dim + describe)

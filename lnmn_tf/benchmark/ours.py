@@ -13,7 +13,7 @@ def prepare(task: dict):
     import tensorflow as tf
 
     from lnmn_tf.config import RunConfig
-    from lnmn_tf.interop.lnmn import assignments
+    from lnmn_tf.interop import lnmn, stack_nmn
     from lnmn_tf.interop.weights import assign, read_weights
     from lnmn_tf.training.evaluation import COMPILED_FROM, Predictor
     from lnmn_tf.training.networks import build_network
@@ -21,7 +21,7 @@ def prepare(task: dict):
 
     arrays = dict(np.load(task["inputs"]))
     lists = {k: tuple(v) if isinstance(v, list) else v for k, v in task["choices"].items()}
-    config = RunConfig.create({**lists, "hard_operators": task["what"] == "hard"}).replace(
+    config = RunConfig.create(lists).replace(
         num_words=task["sizes"]["num_words"],
         num_answers=task["sizes"]["num_answers"],
         feature_shape=arrays["features"].shape[1:],
@@ -29,8 +29,9 @@ def prepare(task: dict):
     tf.keras.utils.set_random_seed(config.training.seed)
     network = build_network(config.model)
     if task["weights"]:
+        origin = {"lnmn": lnmn, "stack_nmn": stack_nmn}[config.model.model]
         weights = read_weights(task["weights"])
-        assign(assignments(network, weights), weights, "LNMN")
+        assign(origin.assignments(network, weights), weights, origin.KIND)
     inputs = {key: tf.constant(arrays[key]) for key in ("features", "question")}
     batch = {**inputs, "answer": tf.constant(arrays["answer"])}
 

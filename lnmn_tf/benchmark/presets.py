@@ -26,6 +26,22 @@ class Preset:
 PRESETS = {
     # LNMN-9 on CLEVR: Table 3 and section 4 of the paper, ResNet-101 conv4.
     "paper": Preset({"batch_size": 16}, (14, 14, 1024), 20, 93, 28),
+    # Stack-NMN as its authors train it (their config.py), with questions of the greatest length.
+    "stack_nmn": Preset(
+        {
+            "model": "stack_nmn",
+            "batch_size": 32,
+            "learning_rate": 1e-4,
+            "clip_norm": 8.0,
+            "ema_decay": 0.999,
+            "entropy_schedule": "none",
+            "dropout": 0.0,
+        },
+        (14, 14, 1024),
+        45,
+        93,
+        28,
+    ),
     # configs/quickstart.flags: what its encoder says of 8 x 12 places.
     "quickstart": Preset(
         {

@@ -4,15 +4,23 @@
 COMMANDS = {
     "run_dir": ("runs/quickstart", "Folder of the run."),
     "split": ("", "evaluate: the split; empty = --val_split."),
-    "checkpoint": ("best", "evaluate, answer, export: best or last."),
+    "checkpoint": ("best", "evaluate, answer, export, benchmark: best or last."),
     "image": ("", "answer: a picture, PNG or JPEG."),
     "question": ("", "answer: a question about it, in English."),
-    "preset": ("quickstart", "benchmark: sizes, paper or quickstart."),
-    "what": ("train,infer,hard", "benchmark: some of train, infer, hard, input, growth, serving."),
+    "preset": ("quickstart", "benchmark: sizes, paper, stack_nmn or quickstart."),
+    "what": (
+        "train,infer,hard",
+        "benchmark: some of train, infer, hard, threshold, input, growth, serving.",
+    ),
     "rounds": ("5", "benchmark: how often each measurement is repeated."),
+    "trained_dir": ("", "benchmark: the run folder that --what=threshold measures."),
+    "gigabytes": ("1", "benchmark: size of each file of features that --what=input reads."),
     "peer": (
         "",
-        "benchmark: checkout of the authors' PyTorch program, which takes turns with ours.",
+        "benchmark: checkout of the authors' program, LNMN or Stack-NMN, which takes turns with ours.",
     ),
-    "peer_python": ("", "benchmark: an interpreter that has PyTorch; empty = this one."),
+    "peer_python": (
+        "",
+        "benchmark: the interpreter of --peer (LNMN wants PyTorch); empty = this one.",
+    ),
 }

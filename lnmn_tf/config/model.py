@@ -27,6 +27,7 @@ DIALECTS = {
         "initial_stack": "uniform",
         "own_projection": True,
         "pushing_cells": 0,
+        "tied_cells": False,
         "pooling_cells": 0,
         "attend_padding": False,
         "pointer_temperature": 1.0,
@@ -49,6 +50,7 @@ DIALECTS = {
         "initial_stack": "zeros",
         "own_projection": False,
         "pushing_cells": 0,
+        "tied_cells": False,
         "pooling_cells": 0,
         "attend_padding": True,
         "pointer_temperature": 0.2,
@@ -70,7 +72,8 @@ DIALECTS = {
         "normalise_inputs": True,
         "initial_stack": "zeros",
         "own_projection": False,
-        "pushing_cells": 2,
+        "pushing_cells": 1,
+        "tied_cells": True,
         "pooling_cells": 1,
         "attend_padding": False,
         "pointer_temperature": 0.2,
@@ -148,9 +151,14 @@ class ModelConfig:
         "ones", "The attention in the stack at the start.", choices=("zeros", "ones", "uniform")
     )
     own_projection: bool = option(False, "Each cell has image and text projections of its own.")
-    pushing_cells: int = option(2, "Of --attention_3, those that push without popping.", minimum=0)
+    pushing_cells: int = option(1, "Of --attention_3, those that push without popping.", minimum=0)
     pooling_cells: int = option(
         1, "Of --attention_3, those that see what the map points at, not the map.", minimum=0
+    )
+    tied_cells: bool = option(
+        True,
+        "Pushing and pooling cells are the same but for their effect on the stack: what one learns, "
+        "the other can do.",
     )
     attend_padding: bool = option(False, "Word attention also looks at padding.")
     pointer_temperature: float = option(
@@ -216,6 +224,14 @@ class ModelConfig:
     zeroed_operators: tuple[str, ...] = option(
         (), "Operators whose contribution is removed (for inference).", may_change=True
     )
+    module_threshold: float = option(
+        0.0,
+        "Modules of one kind do not run in a step in which none of them has this weight for any example "
+        "of the batch, and count as NoOp (for inference); 0 = all run.",
+        minimum=0,
+        below=1,
+        may_change=True,
+    )
     image_height: int = option(0, "Rows that pictures are scaled to; 0 with --features.", minimum=0)
     image_width: int = option(
         0, "Columns that pictures are scaled to; 0 with --features.", minimum=0
@@ -242,6 +258,11 @@ class ModelConfig:
                 "--model is 'stack_nmn', which has no nodes; --fusion, --hard_operators and "
                 "--zeroed_operators are for --model=lnmn"
             )
+        elif self.module_threshold:
+            raise InputError(
+                f"--module_threshold is {self.module_threshold:g} and --model is 'stack_nmn'; expected 0: "
+                "its modules share what they look at, and none costs anything alone"
+            )
         if len(self.encoder_filters) != len(self.encoder_strides):
             raise InputError(
                 f"--encoder_filters is {self.encoder_filters} and --encoder_strides is "
@@ -259,6 +280,11 @@ class ModelConfig:
             raise InputError(
                 f"--pushing_cells is {self.pushing_cells} and --pooling_cells is "
                 f"{self.pooling_cells}; expected at most --attention_3={self.attention_3} together"
+            )
+        if self.tied_cells and self.pushing_cells != self.pooling_cells:
+            raise InputError(
+                f"--pushing_cells is {self.pushing_cells} and --pooling_cells is "
+                f"{self.pooling_cells}; expected the same number, or --notied_cells"
             )
         if not self.answer_3 + self.answer_4:
             raise InputError(

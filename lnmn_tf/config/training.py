@@ -102,7 +102,7 @@ class TrainingConfig:
     xla: str = option(
         "auto",
         "Compile gradients and answers with XLA; auto = gradients, and answers to 10,000 questions or "
-        "more.",
+        "more, but on a CPU nothing of Stack-NMN.",
         choices=("auto", "on", "off"),
         may_change=True,
     )

@@ -54,7 +54,8 @@ class Pooling(keras.layers.Layer):
 
     def build(self, input_shape):
         map_dim = input_shape[-1]
-        limit = (3.0 / map_dim) ** 0.5
+        # Small where a map is to come of it, which else would begin as noise, not as nothing attended.
+        limit = (3.0 / map_dim) ** 0.5 * (0.25 if self.directions else 1.0)
         uniform = keras.initializers.RandomUniform(-limit, limit)
         shape = [self.num_maps, self.cells, map_dim]
         self.kernel = self.add_weight(
@@ -63,7 +64,7 @@ class Pooling(keras.layers.Layer):
         self.count_kernel = self.add_weight("count_kernel", shape, None, uniform)
         if self.directions:
             self.direction_kernel = self.add_weight(
-                "direction_kernel", [self.num_maps, self.cells, 2, map_dim], None, uniform
+                "direction_kernel", [self.num_maps, self.cells, 2, map_dim], None, "zeros"
             )
         super().build(input_shape)
 

@@ -15,40 +15,8 @@ from lnmn_tf.layers.cells import AnswerBank, AttentionBank
 from lnmn_tf.layers.fusion import Concatenation
 from lnmn_tf.layers.nodes import NodeChain, StructureInitializer
 from lnmn_tf.layers.pooling import Pooling
+from lnmn_tf.models.kinds import Kind, kinds_of
 from lnmn_tf.models.stack_machine import StackMachine, State
-
-
-class Kind:
-    """Cells that share their inputs and their effect on the stack.
-
-    Args:
-        name: for layers, traces and pictures.
-        cells: how many.
-        num_maps: attention maps that each reads.
-        answers: whether they write memory (answer cells) or the stack (attention cells).
-        pushes: they write above the map that they read, which stays (dialect `ours`).
-        pools: they see what the maps point at, not the maps, so that the place of one object can decide
-            where to look for another; answer cells see the attended features in place of the image as
-            well (dialect `ours`).
-    """
-
-    def __init__(self, name, cells, num_maps, answers=False, pushes=False, pools=False):
-        self.name, self.cells, self.num_maps = name, cells, num_maps
-        self.answers, self.pushes, self.pools = answers, pushes, pools
-
-
-def kinds_of(config: ModelConfig) -> tuple[Kind, ...]:
-    """The cells of a model in the order of their module index."""
-    replacing = config.attention_3 - config.pushing_cells - config.pooling_cells
-    kinds = (
-        Kind("push_3", config.pushing_cells, 1, pushes=True),
-        Kind("attention_3", replacing, 1),
-        Kind("relate_3", config.pooling_cells, 1, pools=True),
-        Kind("attention_4", config.attention_4, 2),
-        Kind("answer_3", config.answer_3, 1, answers=True, pools=config.pooling_answers),
-        Kind("answer_4", config.answer_4, 2, answers=True, pools=config.pooling_answers),
-    )
-    return tuple(kind for kind in kinds if kind.cells)
 
 
 class LNMN(StackMachine):
@@ -65,12 +33,11 @@ class LNMN(StackMachine):
     def __init__(self, config: ModelConfig, **kwargs):
         self._kinds = kinds_of(config)
         super().__init__(config, **kwargs)
-        self.banks = [self._build_bank(kind) for kind in self._kinds]
+        kinds = {kind.bank: kind for kind in self._kinds}  # of kinds with one bank, any will do
+        self.banks = [self._build_bank(kind) for kind in kinds.values()]
         self.poolings = {
-            kind.name: Pooling(
-                kind.cells, kind.num_maps, not kind.answers, name=f"{kind.name}_pooling"
-            )
-            for kind in self._kinds
+            bank: Pooling(kind.cells, kind.num_maps, not kind.answers, name=f"{bank}_pooling")
+            for bank, kind in kinds.items()
             if kind.pools
         }
         if not config.own_projection:
@@ -98,7 +65,7 @@ class LNMN(StackMachine):
             "fusion": fusion,
             "map_dim": config.map_dim,
             "own_projection": config.own_projection,
-            "name": kind.name,
+            "name": kind.bank,
         }
         if kind.answers:
             bank = AnswerBank(config.mem_dim, **arguments)
@@ -169,40 +136,48 @@ class LNMN(StackMachine):
                 text = self.text_norm(text)
             images *= len(self.banks)
         *weights, no_op = tf.split(module_weights, [*(k.cells for k in self._kinds), 1], axis=-1)
-        banks = zip(self._kinds, self.banks, images, weights)  # noqa: B905 (Python 3.9)
-        effects = [self._effect(*bank, text, state, places) for bank in banks]
+        effects = []
+        for bank, image in zip(self.banks, images):  # noqa: B905 (Python 3.9)
+            users = [
+                (kind, w)
+                for kind, w in zip(self._kinds, weights)  # noqa: B905
+                if kind.bank == bank.name
+            ]
+            kind, threshold = users[0][0], self.config.module_threshold
+            if threshold and bank.built:  # variables cannot be made within a branch
+                largest = tf.reduce_max([tf.reduce_max(w) for _, w in users])
+                wanted = largest >= threshold
+                output = tf.cond(
+                    wanted,
+                    lambda k=kind, b=bank, i=image: self._output(k, b, i, text, state, places),
+                    lambda k=kind: self._no_output(k, state),
+                )
+                users = [(kind, tf.cast(wanted, w.dtype) * w) for kind, w in users]
+            else:
+                output = self._output(kind, bank, image, text, state, places)
+            effects += [effect_of(kind, w, output, state) for kind, w in users]
+        if self.config.module_threshold:  # what does not run counts as NoOp
+            no_op = 1.0 - tf.add_n([effect.weight for effect in effects])
         effects.append(Effect(no_op, state.pointer))
         return combine(state, effects, self.config.keep_memory)
 
-    def _effect(self, kind: Kind, bank, image, weights, text, state: State, places) -> Effect:
-        """What the cells of one bank do to the state.
-
-        All cells of a bank read and write at the same place, so the average over them of their stacks
-        is one write of the average of their maps.
-        """
-        pointer = state.pointer
-        maps = [stacks.read(state.stack, pointer)]  # each [batch, positions]
-        for _ in range(kind.num_maps - 1):
-            pointer = stacks.move_down(pointer)
-            maps.append(stacks.read(state.stack, pointer))
+    def _output(self, kind: Kind, bank, image, text, state: State, places) -> tf.Tensor:
+        """New maps [batch, cells, positions], or memories [batch, cells, mem_dim], of a bank."""
+        maps = [stacks.read(state.stack, pointer) for pointer in kind.reads(state.pointer)]
         if kind.pools:
-            pooled = self.poolings[kind.name](image, maps, places)
+            pooled = self.poolings[kind.bank](image, maps, places)
             operands = pooled.operands
             image = pooled.attended if kind.answers else image
         else:
             gate = tf.sigmoid if self.config.gate_attention else tf.identity
             operands = [gate(attention)[:, tf.newaxis, :, tf.newaxis] for attention in maps]
-
         text = bank.project_text(text)
-        total = tf.reduce_sum(weights, axis=-1, keepdims=True)
-        if kind.answers:
-            answers = bank(image, text, operands, state.memory)  # [batch, cells, mem_dim]
-            answer = tf.einsum("bk,bkm->bm", weights, answers)
-            return Effect(total, stacks.move_down(pointer), answer=answer)
-        if kind.pushes:
-            pointer = stacks.move_up(pointer)
-        written = bank(image, text, operands)  # [batch, cells, positions]
-        return Effect(total, pointer, written=tf.einsum("bk,bkp->bp", weights, written))
+        return bank(image, text, operands, *([state.memory] if kind.answers else []))
+
+    def _no_output(self, kind: Kind, state: State) -> tf.Tensor:
+        """What stands in the place of `_output` where no example needs any cell of a bank."""
+        like = state.memory if kind.answers else state.stack[..., 0]
+        return tf.repeat(tf.zeros_like(like)[:, tf.newaxis], kind.cells, axis=1)
 
 
 class Effect(NamedTuple):
@@ -212,6 +187,27 @@ class Effect(NamedTuple):
     pointer: tf.Tensor  # where they leave the pointer, [batch, stack_len]
     written: tf.Tensor | None = None  # the map that they write there, [batch, positions]
     answer: tf.Tensor | None = None  # the memory features that they answer, [batch, mem_dim]
+
+
+def effect_of(kind: Kind, weights: tf.Tensor, output: tf.Tensor, state: State) -> Effect:
+    """What the cells of a kind do to the state.
+
+    All cells of a kind read and write at the same place, so the average over them of their stacks is
+    one write of the average of their maps.
+
+    Args:
+        weights: of its modules, [batch, cells].
+        output: of its bank, [batch, cells, positions] or [batch, cells, mem_dim].
+        state: before the step.
+    """
+    averaged = tf.einsum("bk,bkn->bn", weights, output)
+    weight = tf.reduce_sum(weights, axis=-1, keepdims=True)
+    pointer = kind.reads(state.pointer)[-1]
+    if kind.answers:
+        return Effect(weight, stacks.move_down(pointer), answer=averaged)
+    if kind.pushes:
+        pointer = stacks.move_up(pointer)
+    return Effect(weight, pointer, written=averaged)
 
 
 def combine(state: State, effects: Sequence[Effect], keep_memory: bool) -> State:

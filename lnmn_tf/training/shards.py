@@ -21,6 +21,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from lnmn_tf.config import ModelConfig
+
 Batch = dict[str, Any]  # tensors, or nests of them, with a leading batch dimension
 
 # Read by XLA when it compiles for the first time; what the user has set there prevails.
@@ -51,6 +53,21 @@ def shards_for(batch_size: int, wanted: int = 0) -> int:
     if tf.config.list_physical_devices("GPU"):
         return 1
     return max(n for n in range(1, len(os.sched_getaffinity(0)) + 1) if batch_size % n == 0)
+
+
+def compiles(xla: str, model: ModelConfig) -> bool:
+    """Whether XLA compiles a model.
+
+    XLA fuses what LNMN's cells do element by element. Stack-NMN is matrix products, and those of
+    TensorFlow (oneDNN) take half the time of XLA's on a CPU.
+
+    Args:
+        xla: on, off, or auto: LNMN everywhere, Stack-NMN on a GPU.
+        model: its config.
+    """
+    if xla != "auto":
+        return xla == "on"
+    return model.model == "lnmn" or bool(tf.config.list_physical_devices("GPU"))
 
 
 class Sharded:

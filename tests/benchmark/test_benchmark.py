@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import subprocess
 import sys
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from lnmn_tf.benchmark import machine
-from lnmn_tf.benchmark.growth import draw
 from lnmn_tf.benchmark.machine import Cost, least_cost, measure_machine
+from lnmn_tf.benchmark.peer_snmn import tensorflow_1
+from lnmn_tf.benchmark.peers import PROGRAMS, find_peer
 from lnmn_tf.benchmark.presets import PRESETS
 from lnmn_tf.benchmark.run import benchmark
 from lnmn_tf.benchmark.worker import Worker, peak_memory
@@ -43,10 +45,13 @@ def test_a_worker_that_fails_says_why():
 
 def test_wrong_choices_are_refused_before_anything_is_measured(tmp_path):
     for choice, message in (
-        ({"preset": "tiny"}, "--preset is 'tiny'; expected one of: paper, quickstart"),
+        ({"preset": "tiny"}, "--preset is 'tiny'; expected one of: paper, stack_nmn, quickstart"),
         ({"what": "train,fly"}, "--what is 'train,fly'"),
         ({"rounds": "0"}, "--rounds is '0'"),
-        ({"peer": str(tmp_path)}, "--peer is .*expected a checkout"),
+        ({"gigabytes": "-1"}, "--gigabytes is '-1'"),
+        ({"peer": str(tmp_path)}, "--peer is .*expected a checkout of .*LNMN"),
+        ({"peer": str(tmp_path), "preset": "stack_nmn"}, "expected a checkout of .*snmn"),
+        ({"preset": "stack_nmn"}, "has no nodes"),  # and so no hard operators
     ):
         with pytest.raises(InputError, match=message):
             benchmark({}, run_dir=str(tmp_path), **choice)
@@ -65,12 +70,49 @@ def test_least_cost_is_that_of_the_paper():
     assert Cost(8.0, 5.0).seconds({"flops_per_second": 2.0, "bytes_per_second": 1.0}) == 5.0
 
 
-def test_the_picture_of_growth_is_a_picture():
-    table = {"map_dim": {"8": 100.0, "16": 50.0, "32": 20.0}, "cells": {"4": 90.0, "8": 60.0}}
-    tree = ElementTree.fromstring(draw(table))
-    assert tree.tag.endswith("svg")
-    texts = {element.text for element in tree.iter() if element.tag.endswith("text")}
-    assert {"map_dim", "cells", "4x"} <= texts
+def test_least_cost_is_that_of_stack_nmn():
+    preset = PRESETS["stack_nmn"]
+    config = ModelConfig.create("stack_nmn", num_words=93, num_answers=28)
+    cost = least_cost(config, preset.map_shape, preset.words, training=False)
+    once = 196 * (1024 + 512) * 512 + 45 * 2 * 4 * 256 * (300 + 256)
+    scores = 9 * 2 * 3 * 196 * 512  # find and transform: score, norm and attended features
+    assert 2 * (once + scores) < cost.flops < 2.4 * (once + scores)
+    assert cost.bytes == 4 * 196 * (1024 + 9 * 512)
+    assert least_cost(config, preset.map_shape, preset.words, training=True).flops == 3 * cost.flops
+
+
+@pytest.mark.parametrize("model", ["lnmn", "stack_nmn"])
+def test_a_peer_is_a_checkout_of_the_program_that_has_the_model(model, tmp_path):
+    program = PROGRAMS[model]
+    (tmp_path / program.sign).parent.mkdir()
+    (tmp_path / program.sign).touch()
+    dialect = {"lnmn": "released", "stack_nmn": "stack_nmn"}[model]
+    config = ModelConfig.create(dialect)
+    assert find_peer("", "", config) is None
+    peer = find_peer(str(tmp_path), "", config)
+    assert (peer.worker, peer.python, peer.same_weights) == (program.worker, sys.executable, True)
+    assert importlib.util.find_spec(peer.worker)
+    other = ModelConfig.create("stack_nmn" if model == "lnmn" else "ours")
+    with pytest.raises(InputError, match="expected a checkout"):
+        find_peer(str(tmp_path), "", other)
+    if model == "lnmn":
+        assert not find_peer(str(tmp_path), "", ModelConfig.create("ours")).same_weights
+        with pytest.raises(InputError, match="--peer is LNMN-9"):
+            find_peer(str(tmp_path), "", config.replace(answer_4=2))
+
+
+def test_tensorflow_1_is_there_for_a_program_that_imports_it_and_then_gone(tmp_path, monkeypatch):
+    (tmp_path / "old_program.py").write_text(
+        "import tensorflow as tf, yaml\nfrom tensorflow import newaxis\n"
+        "cell, xavier = tf.nn.rnn_cell.LSTMCell, tf.contrib.layers.xavier_initializer\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    before = dict(sys.modules)
+    with tensorflow_1(tf.compat.v1):
+        program = importlib.import_module("old_program")
+    assert program.xavier is tf.compat.v1.glorot_uniform_initializer
+    assert program.cell is tf.compat.v1.nn.rnn_cell.LSTMCell
+    assert all(sys.modules.get(name) is before.get(name) for name in ("tensorflow", "yaml"))
 
 
 def test_what_is_measured_is_printed_and_kept(tmp_path, monkeypatch, capsys):

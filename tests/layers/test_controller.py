@@ -56,7 +56,7 @@ def test_step_follows_the_equations(random, question, mlp_dim, attend_embeddings
     found = controller(query, tf.constant(text), question)
 
     w = {variable.name.split(":")[0]: variable.numpy() for variable in controller.variables}
-    words, embeddings, q, mask = (x.numpy() for x in question)
+    words, embeddings, q, mask, _ = (x.numpy() for x in question)
     bias = w["question_bias"][t] if step_bias else w["question_bias"]
     step_query = q @ w["question_kernel"][t] + bias
     u = np.concatenate([step_query, text], axis=-1) @ w["merge_kernel"] + w["merge_bias"]

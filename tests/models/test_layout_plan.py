@@ -69,7 +69,7 @@ def test_the_window_of_words_goes_from_the_end_to_the_beginning():
 
 
 def test_kinds_that_are_missing_leave_their_steps_to_the_others():
-    model, trace = begin(4, pooling_cells=0, answer_4=0)
+    model, trace = begin(4, pooling_cells=0, tied_cells=False, answer_4=0)
     likeliest = trace.module_weights.numpy()[0].argmax(axis=-1)
     kinds = [model.module_names[i].split(".")[0] for i in likeliest]
     assert kinds == ["push_3", "push_3", "push_3", "answer_3"]

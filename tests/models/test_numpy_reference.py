@@ -133,22 +133,25 @@ class Reference:
         """Yields the (stack, pointer, memory) that each module but NoOp returns."""
         text = layer_norm(self.model.text_norm, dense(self.model.text_projection, text))
         top, below = stack @ pointer, stack @ down(pointer)
-        for bank in self.model.banks:
-            kind = bank.name.rsplit("/", maxsplit=1)[-1]
+        banks = {bank.name: bank for bank in self.model.banks}
+        for of_kind in self.model._kinds:
+            kind, bank = of_kind.name, banks[of_kind.bank]
             structure = bank.fusion.structure.numpy()
             for cell in range(bank.cells):
                 alphas = list(structure[cell])
                 maps = [top, below] if kind.endswith("4") else [top]
                 seen, operands = image, [sigmoid(a)[:, None] for a in maps]
-                if kind.startswith(("relate", "answer")):  # what the maps point at, and how much
-                    pooling = self.model.poolings[kind]
+                if (
+                    kind.startswith(("relate", "answer")) or of_kind.bank == "look_3"
+                ):  # what the maps point at, and how much
+                    pooling = self.model.poolings[of_kind.bank]
                     attended = [softmax(a) @ image for a in maps]
                     operands = [
                         r @ pooling.kernel.numpy()[i, cell]
                         + sigmoid(a).sum() * pooling.count_kernel.numpy()[i, cell]
                         for i, (a, r) in enumerate(zip(maps, attended))
                     ]
-                    if kind.startswith("relate"):  # and where each place lies from there
+                    if not kind.startswith("answer"):  # and where each place lies from there
                         places = 2.0 * coordinates(HEIGHT, WIDTH)[..., :2].reshape(-1, 2)
                         operands = [
                             o
@@ -172,8 +175,8 @@ class Reference:
                 yield write(stack, place, written), place, memory
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_forward_pass_is_that_of_the_formulas(seed):
+@pytest.mark.parametrize(("seed", "tied"), [(1, False), (2, True)])
+def test_forward_pass_is_that_of_the_formulas(seed, tied):
     tf.keras.utils.set_random_seed(seed)
     random = np.random.default_rng(seed)
     switches = {
@@ -183,8 +186,9 @@ def test_forward_pass_is_that_of_the_formulas(seed):
         "module_mlp_dim": 0,
         "keep_memory": True,
         "position": "coordinates",
-        "pushing_cells": 2,
+        "pushing_cells": 1 if tied else 2,
         "pooling_cells": 1,
+        "tied_cells": tied,
         "own_projection": False,
     }
     model = LNMN(ModelConfig.create("ours", **{**switches, **SIZES}))

@@ -23,7 +23,7 @@ def make_batch(seed):
 def test_unrolled_gradient_is_the_slope_of_the_loss_after_a_step():
     tf.keras.utils.set_random_seed(7)
     sizes = {"embed_dim": 5, "text_dim": 6, "kb_dim": 7, "map_dim": 3, "mem_dim": 5, "mlp_dim": 8}
-    cells = {"attention_3": 2, "attention_4": 1, "pushing_cells": 1, "pooling_cells": 0}
+    cells = {"attention_3": 2, "attention_4": 1, "pushing_cells": 1, "pooling_cells": 1}
     config = ModelConfig.create(
         num_words=7, num_answers=4, num_steps=2, stack_len=2, attention_gain=1.0, **sizes, **cells
     )

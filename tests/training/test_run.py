@@ -15,7 +15,9 @@ from lnmn_tf.config import RunConfig
 from lnmn_tf.data.vocabulary import Vocabulary
 from lnmn_tf.errors import InputError
 from lnmn_tf.training import networks
+from lnmn_tf.training.alternating import AlternatingTrainer
 from lnmn_tf.training.checkpoints import CheckpointFolder
+from lnmn_tf.training.evaluation import Predictor
 from lnmn_tf.training.run import make_trainer
 from lnmn_tf.training.seeds import train_seeds
 from tests.training.tiny_network import TinyNetwork, tiny_config, train_tiny
@@ -68,6 +70,25 @@ def test_only_the_last_and_the_best_checkpoint_are_kept(finished):
     index = json.loads((folder / "index.json").read_text())
     kept = {path.name for path in folder.iterdir()}
     assert kept == {"index.json", index["last"], index["best"]}
+
+
+def test_a_run_traces_each_of_its_functions_once(tiny_world, tmp_path, monkeypatch):
+    """Over epochs, a curriculum, batches that are not full, and all checks of held-out questions."""
+    made = {AlternatingTrainer: [], Predictor: []}
+    for kind, instances in made.items():
+        begin = kind.__init__
+
+        def remember(self, *args, begin=begin, instances=instances, **kwargs):
+            begin(self, *args, **kwargs)
+            instances.append(self)
+
+        monkeypatch.setattr(kind, "__init__", remember)
+    train_tiny(tiny_config(tiny_world), tmp_path)
+    (trainer,), (monitor, reporter) = made.values()
+    assert trainer.train_function.experimental_get_tracing_count() == 1
+    assert trainer._of_weights.traces == trainer._of_structure.traces == 1
+    for predictor in (monitor, reporter):
+        assert predictor.graph(1).experimental_get_tracing_count() == 1
 
 
 def test_a_finished_run_trains_no_further(finished, tiny_world):

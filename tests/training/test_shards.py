@@ -12,7 +12,7 @@ from lnmn_tf.models.lnmn import LNMN
 from lnmn_tf.training.alternating import AlternatingTrainer
 from lnmn_tf.training.evaluation import COMPILED_FROM, Predictor
 from lnmn_tf.training.optimizers import create_slots
-from lnmn_tf.training.shards import Sharded, shards_for
+from lnmn_tf.training.shards import Sharded, compiles, shards_for
 
 BATCH, ANSWERS = 4, 3
 
@@ -86,6 +86,17 @@ def test_only_a_large_set_pays_for_compilation():
     assert auto.graph(COMPILED_FROM - 1) is auto.graph(1) is not auto.graph(COMPILED_FROM)
     assert on.graph(1) is on.graph(COMPILED_FROM)
     assert off.graph(1) is off.graph(COMPILED_FROM) is not on.graph(1)
+
+
+def test_stack_nmn_is_not_compiled_for_a_cpu_unless_it_is_wished(monkeypatch):
+    lnmn, stack_nmn = ModelConfig.create("ours"), ModelConfig.create("stack_nmn")
+    for gpus, expected in (([], False), (["a GPU"], True)):
+        monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind, gpus=gpus: gpus)
+        assert compiles("auto", stack_nmn) is expected
+        assert compiles("auto", lnmn)
+        for config in (lnmn, stack_nmn):
+            assert compiles("on", config)
+            assert not compiles("off", config)
 
 
 def test_gradients_of_shards_are_those_of_the_batch():
