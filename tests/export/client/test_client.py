@@ -6,10 +6,12 @@ import socket
 import time
 
 import grpc
+import numpy as np
 import pytest
 
 from export.client import Client, Late, Refused, ServingError, Target, Unavailable, client
-from export.client.command import main, parse, read_items
+from export.client.command import main, read_items
+from export.client.flags import parse
 from export.client.transports import GrpcTransport, RestTransport
 from tests.export.client.moody_servers import REPLY, grpc_server, rest_server
 
@@ -110,6 +112,25 @@ def test_rest_at_a_grpc_port_is_a_clear_error():
 def test_a_version_and_a_label_exclude_each_other():
     with pytest.raises(ServingError, match="version 2.*stable"):
         Target("a:1", version=2, label="stable")
+
+
+@pytest.mark.parametrize("images", [[b"picture", np.ones([2])], [np.ones([2]), np.ones([3])]])
+def test_images_that_make_no_batch_are_refused_and_not_sent(images):
+    with (
+        grpc_server() as (address, service),
+        Client(address) as connection,
+        pytest.raises(Refused, match="all of one shape"),
+    ):
+        connection.ask(images, ["Why?"] * 2)
+    assert service.calls == 0
+
+
+@pytest.mark.parametrize("content", [b"", b"no array"])
+def test_a_file_that_holds_no_features_is_named(content, tmp_path, capsys):
+    path = tmp_path / "features.npy"
+    path.write_bytes(content)
+    assert main(["--server=127.0.0.1:1", f"--image={path}", "--question=Is it?"]) == 1
+    assert capsys.readouterr().err.startswith(f"error: {path}: cannot be read: ")
 
 
 def test_a_missing_certificate_file_is_named(tmp_path):
