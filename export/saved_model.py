@@ -16,8 +16,9 @@ import logging
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import tensorflow as tf
@@ -29,6 +30,8 @@ from export.warm_up import MODEL_NAME, write_warm_up
 from lnmn_tf.config.export import ExportConfig
 from lnmn_tf.errors import InputError
 from lnmn_tf.training.trained import TrainedRun
+
+ABANDONED = 3600.0  # seconds without a change; an export takes less than a minute
 
 
 def export_run(run: TrainedRun, options: ExportConfig) -> Path:
@@ -104,6 +107,8 @@ def versions(export_dir: str | os.PathLike) -> list[int]:
 
 def _publish(temporary: Path, export_dir: Path) -> Path:
     """Renames a finished folder to the next version, also if others export at the same time."""
+    for path in (temporary, *temporary.rglob("*")):  # whatever the umask: a server is another user
+        path.chmod(0o755 if path.is_dir() else 0o644)
     while True:
         folder = export_dir / str(max(versions(export_dir), default=0) + 1)
         try:
@@ -118,9 +123,12 @@ def _publish(temporary: Path, export_dir: Path) -> Path:
 @contextmanager
 def _temporary_folder(export_dir: Path) -> Iterator[Path]:
     """A hidden folder, which a server takes for no version; removed unless it is renamed."""
-    folder = Path(tempfile.mkdtemp(prefix=".", suffix=".tmp", dir=export_dir))
+    for left in export_dir.glob(".export-*.tmp"):  # by an export that was killed
+        with suppress(FileNotFoundError):  # by one that ends now
+            if left.stat().st_mtime < time.time() - ABANDONED:
+                shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=".export-", suffix=".tmp", dir=export_dir))
     try:
-        folder.chmod(0o755)  # mkdtemp's is 0700, and a server runs as another user
         yield folder
     except tf.errors.OpError as error:
         raise InputError(f"{export_dir}: cannot be written: {error.message}") from None

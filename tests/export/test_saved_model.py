@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +47,6 @@ def test_a_version_is_all_that_a_server_wants(exported):
         "model_card.json",
     }
     assert [path.name for path in exported.parent.iterdir()] == [exported.name]
-    assert exported.stat().st_mode & 0o777 == 0o755  # a server is another user
 
 
 def test_only_operations_of_tensorflow_are_used_and_none_must_be_compiled(graph):
@@ -124,6 +125,30 @@ def test_versions_are_counted_up_and_foreign_folders_left_alone(tmp_path):
     assert saved_model._publish(finished, tmp_path) == tmp_path / "11"
     assert saved_model.versions(tmp_path) == [1, 9, 10, 11]
     assert not finished.exists()
+
+
+def test_another_user_may_read_a_version_whatever_the_umask(tmp_path):
+    before = os.umask(0o077)
+    try:
+        finished = tmp_path / ".new.tmp"
+        (finished / "variables").mkdir(parents=True)
+        (finished / "variables" / "variables.index").touch()
+    finally:
+        os.umask(before)
+    folder = saved_model._publish(finished, tmp_path)
+    modes = [path.stat().st_mode & 0o777 for path in (folder, *sorted(folder.rglob("*")))]
+    assert modes == [0o755, 0o755, 0o644]
+
+
+def test_what_a_killed_export_left_goes_with_a_later_one(tmp_path):
+    old, new = tmp_path / ".export-old.tmp", tmp_path / ".export-new.tmp"
+    for folder in (old, new):
+        (folder / "variables").mkdir(parents=True)
+    an_hour_ago = time.time() - 3601
+    os.utime(old, (an_hour_ago, an_hour_ago))
+    with saved_model._temporary_folder(tmp_path) as folder:
+        assert set(tmp_path.iterdir()) == {new, folder}
+    assert list(tmp_path.iterdir()) == [new]
 
 
 def test_training_ends_with_an_export_where_a_flag_asks_for_it(
