@@ -28,7 +28,7 @@ from export.model_card import write_model_card
 from export.servable import Servable
 from export.warm_up import MODEL_NAME, write_warm_up
 from lnmn_tf.config.export import ExportConfig
-from lnmn_tf.errors import InputError
+from lnmn_tf.errors import InputError, sentence
 from lnmn_tf.training.trained import TrainedRun
 
 ABANDONED = 3600.0  # seconds without a change; an export takes less than a minute
@@ -84,9 +84,12 @@ def _backbone(run: TrainedRun, options: ExportConfig) -> Backbone:
     return Backbone(options.backbone_weights, run.config.model.feature_shape)
 
 
-def how_to_query(folder: Path) -> str:
-    """What to type next."""
+def how_to_query(folder: Path, run: TrainedRun, options: ExportConfig) -> str:
+    """What to type next, after `export_run`."""
     base = folder.resolve().parent
+    asked = "--image=PICTURE.png"
+    if not (run.config.model.image_height or options.with_backbone):
+        asked = f"--image=FEATURES.npy --features_dtype={options.export_features_dtype}"
     return (
         f"exported {folder}\n"
         "query it, with a web page, on this machine:\n"
@@ -94,7 +97,7 @@ def how_to_query(folder: Path) -> str:
         "or with TF Serving:\n"
         f"  docker run -p 8500:8500 -p 8501:8501 -e MODEL_NAME={MODEL_NAME} "
         f"-v {base}:/models/{MODEL_NAME} tensorflow/serving:2.15.1\n"
-        f"  python -m export.client --server=localhost:8500 --image=PICTURE.png "
+        f"  python -m export.client --server=localhost:8500 {asked} "
         '--question="How many cubes are there?"'
     )
 
@@ -131,7 +134,7 @@ def _temporary_folder(export_dir: Path) -> Iterator[Path]:
     try:
         yield folder
     except tf.errors.OpError as error:
-        raise InputError(f"{export_dir}: cannot be written: {error.message}") from None
+        raise InputError(f"{export_dir}: cannot be written: {sentence(error.message)}") from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -13,7 +13,7 @@ from export.client.command import main
 from export.demo.refusal import Refusal
 from export.demo.rest import parse_request
 from export.demo.served_model import ServedModel
-from export.saved_model import export_run
+from export.saved_model import export_run, how_to_query
 from export.warm_up import FILE
 from lnmn_tf.config import ExportConfig
 from lnmn_tf.errors import InputError
@@ -21,6 +21,7 @@ from tests.export.conftest import random_run
 from tests.export.stand_in_server import StandInServer
 
 SHAPE = (14, 14, 1024)  # the paper's
+HALF = ExportConfig(export_features_dtype="float16")
 QUESTIONS = ["is it", "red"]
 FEATURES = np.random.default_rng(0).normal(size=[2, *SHAPE]).astype(np.float16)
 
@@ -33,7 +34,7 @@ def run(tmp_path_factory):
 @pytest.fixture(scope="module")
 def version(run):
     """Its first version; the loader below answers the warm-up requests."""
-    return export_run(run, ExportConfig(export_features_dtype="float16"))
+    return export_run(run, HALF)
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +86,11 @@ def test_the_model_card_says_so(version):
     card = json.loads((version / "model_card.json").read_text())
     assert card["tensors"]["features"].startswith("float16 [batch, ")
     assert "image" not in card["tensors"]
+
+
+def test_how_to_query_it_names_features_and_their_type(run):
+    text = how_to_query(run.run_dir / "export" / "1", run, HALF)
+    assert "--image=FEATURES.npy --features_dtype=float16" in text
 
 
 def test_a_model_of_pictures_has_no_features(trained, tmp_path):
