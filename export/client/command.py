@@ -32,6 +32,7 @@ class Item(NamedTuple):
 def main(arguments: Sequence[str]) -> int:
     """Returns the exit code: 0, or 1 where something could not be answered."""
     options = parse(arguments)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # where it looked for a GPU is no answer
     try:
         target = Target(
             server=options.server,

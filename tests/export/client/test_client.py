@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from export.client import Client, Late, Refused, ServingError, Target, Unavailable, client
-from export.client.command import main, read_items
+from export.client.command import Progress, main, read_items
 from export.client.flags import parse
 from export.client.transports import GrpcTransport, RestTransport
 from tests.export.client.moody_servers import REPLY, grpc_server, rest_server
@@ -185,3 +185,24 @@ def test_question_files(tmp_path):
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(ServingError, match=r"questions\.txt"):
         read_items(str(path), None)
+
+
+def test_a_terminal_sees_how_far_it_is(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with Progress(4) as progress:
+        progress.move(1)
+        progress.say("question 2: refused")
+        progress.move(3)
+    shown = capsys.readouterr().err
+    assert [part.split(",")[0].split("] ")[1] for part in shown.split("\r") if "[" in part[:1]] == [
+        "0/4",
+        "1/4",
+        "4/4",
+    ]
+    assert "question 2: refused\n" in shown and shown.endswith("\n")
+
+
+def test_a_file_sees_no_bar(capsys):
+    with Progress(2) as progress:
+        progress.move(2)
+    assert capsys.readouterr().err == ""

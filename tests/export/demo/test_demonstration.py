@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -133,6 +134,12 @@ def test_requests_are_bounded(echo, headers, status):
     assert b'{"error": ' in reply
 
 
+def test_who_sends_too_much_is_told_so(echo):
+    body = b" " * (http_server.LARGEST_BODY + 1)
+    status, _, reply = request(echo, "POST", "/v1/models/lnmn:predict", body)
+    assert status == 413 and b"larger than 16 MB" in reply
+
+
 @pytest.mark.parametrize(
     "data", [b"", b"\r\n", b"GET\r\n\r\n", b"\x16\x03\x01\x02\x00\x01", b"GET / HTTP/9.9\r\n\r\n"]
 )
@@ -258,8 +265,6 @@ def test_a_port_that_is_taken_is_named(exported, capsys):
 
 
 def test_serve_says_where_the_page_is_and_ends_with_ctrl_c(exported):
-    import signal
-
     arguments = ["--mode=serve", f"--export_dir={exported.parent}", "--port=0"]
     with subprocess.Popen(
         [sys.executable, "-m", "lnmn_tf.main", *arguments],
@@ -267,6 +272,8 @@ def test_serve_says_where_the_page_is_and_ends_with_ctrl_c(exported):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A shell has its background commands ignore Ctrl-C, and they their children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         try:
             lines = [process.stdout.readline() for _ in range(4)]
