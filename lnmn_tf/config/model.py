@@ -40,6 +40,7 @@ DIALECTS = {
         "attention_gain": 1.0,
         "attention_bias": 0.0,
         "controller_gain": 1.0,
+        "reading_width": 0.0,
         "structure_stddev": 1.0,
     },
     "released": {
@@ -61,6 +62,7 @@ DIALECTS = {
         "attention_gain": 1.0,
         "attention_bias": 0.0,
         "controller_gain": 1.0,
+        "reading_width": 0.0,
         "structure_stddev": 1.0,
     },
     "ours": {
@@ -84,6 +86,7 @@ DIALECTS = {
         "attention_bias": -1.0,
         "step_bias": True,
         "controller_gain": 2.0,
+        "reading_width": 0.5,
         "structure_stddev": 0.0,
     },
     # Hu, Andreas, Darrell and Saenko, 2018: the defaults of their program.
@@ -96,6 +99,7 @@ DIALECTS = {
         "position": "sinusoids",
         "step_bias": True,
         "controller_gain": 1.0,
+        "reading_width": 0.0,
         "num_steps": 9,
         "stack_len": 4,
         "saturate_pointer": False,
@@ -180,6 +184,12 @@ class ModelConfig:
         "First bias of new attention maps, before --attention_gain; low = nothing is attended.",
     )
     controller_gain: float = option(2.0, "Factor of the logits of modules and words.", above=0)
+    reading_width: float = option(
+        0.5,
+        "At the start, each step attends to a window of words of this deviation, as a share of the "
+        "question; it goes from the question's end to its beginning. 0 = to all words alike.",
+        minimum=0,
+    )
     classify_question: bool = option(True, "The classifier sees the question beside the memory.")
     attend_embeddings: bool = option(False, "c_t is a mix of word embeddings, not LSTM states.")
     step_bias: bool = option(False, "The controller has a bias for each step.")

@@ -14,6 +14,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from lnmn_tf.layers.fusion import Fusion
+from lnmn_tf.layers.products import multiply
 
 
 class CellBank(keras.layers.Layer):
@@ -43,15 +44,14 @@ class CellBank(keras.layers.Layer):
         image = image[:, tf.newaxis]
         if not self.own_projection:
             return image
-        return tf.matmul(image, self.image_kernel) + self.image_bias[:, tf.newaxis]
+        return multiply(image, self.image_kernel) + self.image_bias[:, tf.newaxis]
 
     def project_text(self, text: tf.Tensor) -> tf.Tensor:
         """W1 c_txt: [batch, text_dim] -> [batch, 1 or cells, 1, map_dim]."""
         text = text[:, tf.newaxis, tf.newaxis]
         if not self.own_projection:
             return text
-        kernel, bias = (tf.cast(x, text.dtype) for x in (self.text_kernel, self.text_bias))
-        return tf.matmul(text, kernel) + bias[:, tf.newaxis]
+        return multiply(text, self.text_kernel) + tf.cast(self.text_bias, text.dtype)[:, tf.newaxis]
 
     def _kernel(self, name: str, fan_in: int, fan_out: int) -> tf.Variable:
         limit = (6.0 / (fan_in + fan_out)) ** 0.5  # Glorot, per cell
@@ -131,7 +131,7 @@ class AnswerBank(CellBank):
             self.kernel, [self.map_dim, self.mem_dim, self.map_dim], axis=1
         )
         return (
-            tf.matmul(text, of_text)[:, :, 0]
+            multiply(text, of_text)[:, :, 0]
             + tf.einsum("bm,kmn->bkn", memory, of_memory)
             + tf.einsum("bkc,kcn->bkn", pooled, of_pooled)
             + self.bias

@@ -16,6 +16,7 @@ class Question(NamedTuple):
     embeddings: tf.Tensor  # [batch, words, embed_dim]
     encoding: tf.Tensor  # q, [batch, text_dim]
     mask: tf.Tensor  # 1 for the words that attention may look at, else 0, [batch, words]
+    places: tf.Tensor  # of the words: 0 for the first, 1 for the last, [batch, words]
 
 
 class Instruction(NamedTuple):
@@ -44,6 +45,9 @@ class Controller(keras.layers.Layer):
             [num_steps, num_modules]; None = no such bias.
         gain: factor of the logits of modules and of words, and so of the pace at which Adam, whose
             steps have one size, can make a choice sharp.
+        reading_width: where it is not 0, the word attention begins as a window that goes from the end
+            of the question at the first step to its beginning at the last: the deviation of that
+            window, as a share of the question.
     """
 
     def __init__(
@@ -55,10 +59,11 @@ class Controller(keras.layers.Layer):
         step_bias: bool = False,
         layout_prior: np.ndarray | None = None,
         gain: float = 1.0,
+        reading_width: float = 0.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.layout_prior, self.gain = layout_prior, gain
+        self.layout_prior, self.gain, self.reading_width = layout_prior, gain, reading_width
         self.num_steps, self.num_modules, self.mlp_dim = num_steps, num_modules, mlp_dim
         self.attend_embeddings, self.step_bias = attend_embeddings, step_bias
         self.merge = None
@@ -93,6 +98,14 @@ class Controller(keras.layers.Layer):
         self.module_kernel = self.add_weight(
             "module_kernel", [self.mlp_dim or text_dim, self.num_modules], None, of_choices
         )
+        if self.reading_width:
+            self.reading = self.add_weight(
+                "reading",
+                [self.num_steps, 2],
+                initializer=keras.initializers.Constant(
+                    first_reading(self.num_steps, self.reading_width)
+                ),
+            )
         if self.layout_prior is not None:
             self.layout_bias = self.add_weight(
                 "layout_bias",
@@ -121,12 +134,18 @@ class Controller(keras.layers.Layer):
         kernel, bias = tf.cast(self.question_kernel, dtype), tf.cast(self.question_bias, dtype)
         bias = bias[:, tf.newaxis] if self.step_bias else bias
         queries = tf.einsum("bi,tio->tbo", question.encoding, kernel) + bias
-        if self.layout_prior is None:
-            return queries
         batch = tf.shape(question.encoding)[0]
-        shape = [self.num_steps, batch, self.num_modules]
-        layout_bias = tf.cast(self.layout_bias, dtype)[:, tf.newaxis]
-        return tf.concat([queries, tf.broadcast_to(layout_bias, shape)], -1)
+        columns = [queries]
+        for variable in self._step_biases:
+            shape = [self.num_steps, batch, variable.shape[-1]]
+            columns.append(tf.broadcast_to(tf.cast(variable, dtype)[:, tf.newaxis], shape))
+        return tf.concat(columns, axis=-1)
+
+    @property
+    def _step_biases(self) -> list[tf.Variable]:
+        """What a step knows that is the same for all questions, [num_steps, columns] each."""
+        layout = [] if self.layout_prior is None else [self.layout_bias]
+        return [*layout, *([self.reading] if self.reading_width else [])]
 
     def call(self, plan: tf.Tensor, text: tf.Tensor, question: Question) -> Instruction:
         """One step.
@@ -139,7 +158,8 @@ class Controller(keras.layers.Layer):
         Returns:
             The `Instruction` of step t.
         """
-        query, layout_bias = plan[:, : self.text_dim], plan[:, self.text_dim :]
+        widths = [self.text_dim, *(variable.shape[-1] for variable in self._step_biases)]
+        query, *step_biases = tf.split(plan, widths, axis=-1)
         u = tf.matmul(tf.concat([query, text], axis=-1), self.merge_kernel) + self.merge_bias
         hidden = u
         if self.mlp_dim:
@@ -148,8 +168,11 @@ class Controller(keras.layers.Layer):
         if self.mlp_dim:
             module_logits += self.module_bias
         if self.layout_prior is not None:
-            module_logits += layout_bias
+            module_logits += step_biases[0]
         scores = tf.linalg.matvec(question.words, self.gain * u * self.word_kernel[:, 0])
+        if self.reading_width:
+            slope, curvature = tf.split(step_biases[-1], 2, axis=-1)
+            scores += (slope + curvature * question.places) * question.places
         scores = tf.where(question.mask > 0.0, scores, scores.dtype.min)
         word_attention = tf.nn.softmax(scores, axis=-1)
         values = question.embeddings if self.attend_embeddings else question.words
@@ -159,3 +182,14 @@ class Controller(keras.layers.Layer):
             word_attention=word_attention,
             text=tf.linalg.matvec(values, word_attention, transpose_a=True),
         )
+
+
+def first_reading(num_steps: int, width: float) -> np.ndarray:
+    """Coefficients of place and place^2 in the logits of words, float32 [num_steps, 2].
+
+    -(place - centre)^2 / (2 width^2) but for a constant; the centre goes from 1 to 0.
+    """
+    centre = np.linspace(1.0, 0.0, num_steps) if num_steps > 1 else np.full(1, 0.5)
+    return np.stack([2.0 * centre, -np.ones(num_steps)], axis=-1).astype(np.float32) / (
+        2.0 * width**2
+    )

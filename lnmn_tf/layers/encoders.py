@@ -57,7 +57,15 @@ class QuestionEncoder(keras.layers.Layer):
             embeddings=embeddings,
             encoding=tf.concat([forward, backward], axis=-1),
             mask=mask + (tf.reduce_max(mask, axis=0) - mask if self.attend_padding else 0.0),
+            places=_places(mask),
         )
+
+
+def _places(mask: tf.Tensor) -> tf.Tensor:
+    """Where each word stands, 0 for the first and 1 for the last, [batch, words]."""
+    before = tf.cumsum(mask, axis=1, exclusive=True)
+    last = tf.maximum(tf.reduce_sum(mask, axis=1, keepdims=True) - 1.0, 1.0)
+    return tf.minimum(before / last, 1.0)
 
 
 def positional_encoding(height: int, width: int, channels: int = 128) -> np.ndarray:

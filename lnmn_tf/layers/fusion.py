@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import tensorflow as tf
 from tensorflow import keras
 
+from lnmn_tf.layers.products import multiply
+
 
 class Fusion(keras.layers.Layer):
     """The part of a bank that combines image features, attention maps and the textual parameter.
@@ -73,7 +75,7 @@ class Concatenation(Fusion):
         of_image, of_text, of_maps = tf.split(
             self.kernel, [map_dim, map_dim, self.num_maps], axis=1
         )
-        fused = tf.matmul(image, of_image) + tf.matmul(text, of_text)
+        fused = multiply(image, of_image) + multiply(text, of_text)
         for index, attention in enumerate(maps):
             fused += attention * of_maps[:, index, tf.newaxis, :]
         return fused + self.bias[:, tf.newaxis, :]

@@ -56,8 +56,8 @@ class HardCell:
         self.image, self.terms = image, list(terms)
 
     def operate(self, operator: str, operand: tf.Tensor) -> HardCell:
-        """O(this, operand), for a map [batch, positions, 1] or a vector [batch, 1, channels]."""
-        if operator in ("min", "max"):
+        """O(this, operand), for a map [batch, positions, 1], a vector [batch, 1, channels], or both."""
+        if operator in ("min", "max") or 1 not in operand.shape[1:]:
             return HardCell(operate(operator, self.fused(), operand))
         terms = {
             "sum": [*self.terms, Term.of(operand)],

@@ -10,7 +10,16 @@ from tensorflow import keras
 
 from lnmn_tf.layers.fusion import Fusion
 from lnmn_tf.layers.hard import HardCell, hard_cell
-from lnmn_tf.layers.operators import OPERATORS, Terms, four_terms, node, operator_mixture
+from lnmn_tf.layers.image_node import ImageNode
+from lnmn_tf.layers.operators import (
+    OPERATORS,
+    Terms,
+    four_terms,
+    inverse_norm,
+    node,
+    operator_mixture,
+)
+from lnmn_tf.layers.tiles import in_tiles
 
 
 class StructureInitializer(keras.initializers.Initializer):
@@ -82,10 +91,6 @@ class NodeChain(Fusion):
         )
         super().build(input_shape)
 
-    def mixtures(self) -> list[tf.Tensor]:
-        """alpha' of each node of the chain, from first to last, each [cells, 6]."""
-        return tf.unstack(operator_mixture(self.structure, self.zeroed), axis=1)
-
     def is_balanced(self) -> bool:
         """Whether min and max weigh the same in every node, so that their minima cancel."""
         mixture = operator_mixture(self.structure, self.zeroed)
@@ -117,20 +122,54 @@ class NodeChain(Fusion):
         if self.hard:
             cells = self._hard_cells(image, text, maps)
             return tf.stack([cell.fused() for cell in cells], axis=1)
-        mixtures = self.mixtures()
-        fused = maps[0]
-        if self.num_maps == 2:
-            fused = node(mixtures.pop(0), maps[0], maps[1], self.normalise)
-        fused = node(mixtures.pop(0), image, fused, self.normalise)
-        return node(mixtures.pop(0), fused, text, self.normalise)
+        return self._chain(self.structure, image, text, maps, self.normalise)
 
     def weigh_channels(self, image, text, maps, kernel):
         if self.hard:
             cells = self._hard_cells(image, text, maps)
             return tf.stack([x.weigh_channels(kernel[k]) for k, x in enumerate(cells)], axis=1)
-        if self.normalise:
-            return super().weigh_channels(image, text, maps, kernel)
-        inner, last = self._inner(image, maps)
+        weigh = self._weigh_normalised if self.normalise else self._weigh_plain
+        return self._in_tiles(weigh, image, text, maps, [self.structure, kernel])
+
+    def sum_positions(self, image, text, maps):
+        if self.hard:
+            cells = self._hard_cells(image, text, maps)
+            return tf.stack([cell.sum_positions() for cell in cells], axis=1)
+        add = self._sum_normalised if self.normalise else self._sum_plain
+        return self._in_tiles(add, image, text, maps, [self.structure])
+
+    def _in_tiles(self, function, image, text, maps, weights) -> tf.Tensor:
+        return in_tiles(
+            lambda inputs, weights: function(*weights, *inputs[:2], inputs[2:]),
+            [image, text, *maps],
+            [tf.convert_to_tensor(w) for w in weights],
+            tile_bytes=image.dtype.size * image.shape[-2] * image.shape[-1],
+        )
+
+    def _mixtures(self, structure: tf.Tensor) -> list[tf.Tensor]:
+        """alpha' of each node of the chain, from first to last, each [cells, 6]."""
+        return tf.unstack(operator_mixture(structure, self.zeroed), axis=1)
+
+    def _chain(self, structure, image, text, maps, normalise_last: bool) -> tf.Tensor:
+        """The nodes one after the other, [batch, cells, positions, map_dim]."""
+        mixtures = self._mixtures(structure)
+        fused = maps[0]
+        if self.num_maps == 2:
+            fused = node(mixtures.pop(0), maps[0], maps[1], self.normalise)
+        fused = node(mixtures.pop(0), image, fused, self.normalise)
+        return node(mixtures.pop(0), fused, text, normalise_last)
+
+    def _weigh_normalised(self, structure, kernel, image, text, maps) -> tf.Tensor:
+        """sum_c kernel_c z_c / ||z||: two sums over channels, and no map is ever written."""
+        fused = self._chain(structure, image, text, maps, normalise_last=False)
+        weighed = tf.reduce_sum(fused * kernel[:, tf.newaxis], axis=-1)
+        return weighed * inverse_norm(fused)[..., 0]
+
+    def _sum_normalised(self, structure, image, text, maps) -> tf.Tensor:
+        return tf.reduce_sum(self._chain(structure, image, text, maps, True), axis=2)
+
+    def _weigh_plain(self, structure, kernel, image, text, maps) -> tf.Tensor:
+        inner, last = self._inner(structure, image, maps)
         text = text[:, :, 0]  # [batch, 1 or cells, map_dim]
         first = last.first[:, tf.newaxis] * kernel
         product = last.product[:, tf.newaxis] * kernel
@@ -138,17 +177,12 @@ class NodeChain(Fusion):
         result += (last.second * tf.reduce_sum(text * kernel, axis=-1))[:, :, tf.newaxis]
         if not self.balanced:
             minimum = tf.minimum(inner.fused(), text[:, :, tf.newaxis])
-            weighed = tf.einsum("bkpc,kc->bkp", minimum, kernel)
+            weighed = tf.reduce_sum(minimum * kernel[:, tf.newaxis], axis=-1)
             result += last.minimum[:, tf.newaxis] * weighed
         return result
 
-    def sum_positions(self, image, text, maps):
-        if self.hard:
-            cells = self._hard_cells(image, text, maps)
-            return tf.stack([cell.sum_positions() for cell in cells], axis=1)
-        if self.normalise:
-            return super().sum_positions(image, text, maps)
-        inner, last = self._inner(image, maps)
+    def _sum_plain(self, structure, image, text, maps) -> tf.Tensor:
+        inner, last = self._inner(structure, image, maps)
         text = text[:, :, 0]
         positions = tf.cast(tf.shape(image)[2], image.dtype)
         first, second, minimum, product = (term[:, tf.newaxis] for term in last)
@@ -158,14 +192,14 @@ class NodeChain(Fusion):
             result += minimum * tf.reduce_sum(least, axis=2)
         return result
 
-    def _inner(self, image: tf.Tensor, maps: Sequence[tf.Tensor]) -> tuple[_ImageNode, Terms]:
+    def _inner(self, structure, image: tf.Tensor, maps) -> tuple[ImageNode, Terms]:
         """The node that receives the image, and the terms of the one after it."""
-        mixtures = self.mixtures()
+        mixtures = self._mixtures(structure)
         operand = maps[0]
         if self.num_maps == 2:
             operand = node(mixtures.pop(0), maps[0], maps[1])
         inner, last = (four_terms(mixture) for mixture in mixtures)
-        return _ImageNode(inner, image, operand, self.balanced), last
+        return ImageNode(inner, image, operand, self.balanced), last
 
     def get_config(self):
         return super().get_config() | {
@@ -174,69 +208,3 @@ class NodeChain(Fusion):
             "zeroed": self.zeroed,
             "initializer": keras.initializers.serialize(self.initializer),
         }
-
-
-class _ImageNode:
-    """O(image, operand) = scale * image + minimum * min(image, operand) + offset.
-
-    Args:
-        terms: of the node, each [cells].
-        image: [batch, 1 or cells, positions, map_dim].
-        operand: an attention map, [batch, 1 or cells, positions, 1], or attended image features,
-            [batch, 1, 1, map_dim].
-        balanced: the minimum cancels.
-    """
-
-    def __init__(self, terms: Terms, image: tf.Tensor, operand: tf.Tensor, balanced: bool):
-        first, second, minimum, product = (x[:, tf.newaxis, tf.newaxis] for x in terms)
-        self.image, self.over_channels = image, operand.shape[-1] != 1
-        self.scale = first + product * operand  # [batch, cells, positions, 1] or [.., 1, map_dim]
-        self.offset = second * operand
-        self.parts = [(self.scale, image)]
-        if not balanced:
-            self.parts.append((minimum, tf.minimum(image, operand)))
-
-    def fused(self) -> tf.Tensor:
-        """The node itself, [batch, cells, positions, map_dim]."""
-        return tf.add_n([scale * part for scale, part in self.parts]) + self.offset
-
-    def weigh_channels(self, kernel: tf.Tensor) -> tf.Tensor:
-        """sum_c kernel_c node_c, for a kernel [batch, cells, map_dim]: [batch, cells, positions]."""
-        if self.over_channels:
-            total = tf.reduce_sum(self.offset * kernel[:, :, tf.newaxis], axis=-1)
-        else:
-            total = self.offset[..., 0] * tf.reduce_sum(kernel, axis=-1, keepdims=True)
-        for scale, part in self.parts:
-            if scale.shape[-1] == 1:  # the same for every channel: it may come after the sum
-                total += scale[..., 0] * _weigh(part, kernel)
-            else:
-                total += _weigh(part, kernel * scale[:, :, 0])
-        return total
-
-    def sum_positions(self) -> tf.Tensor:
-        """sum_p node_p: [batch, cells, map_dim]."""
-        positions = self.image.shape[2]
-        total = tf.reduce_sum(self.offset, axis=2)
-        if self.over_channels:
-            total *= positions
-        for scale, part in self.parts:
-            if scale.shape.rank == 4 and scale.shape[2] != 1:  # a weight for each position
-                weighed = _sum(scale[..., 0], part)
-            else:
-                weighed = scale[..., 0, :] * tf.reduce_sum(part, axis=2)
-            total += weighed
-        return total
-
-
-def _weigh(part: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """sum_c kernel_kc part_kpc; one matrix product where all cells share the part."""
-    if part.shape[1] == 1:
-        return tf.matmul(kernel, part[:, 0], transpose_b=True)
-    return tf.einsum("bkpc,bkc->bkp", part, kernel)
-
-
-def _sum(scale: tf.Tensor, part: tf.Tensor) -> tf.Tensor:
-    """sum_p scale_kp part_kpc; one matrix product where all cells share the part."""
-    if part.shape[1] == 1:
-        return tf.matmul(scale, part[:, 0])
-    return tf.einsum("bkp,bkpc->bkc", scale, part)

@@ -64,11 +64,10 @@ def node(mixture: tf.Tensor, x1: tf.Tensor, x2: tf.Tensor, normalise: bool = Fal
         [batch, cells, positions, channels], where a size of 1 broadcasts.
     """
     terms = Terms(*(term[:, tf.newaxis, tf.newaxis] for term in four_terms(mixture)))
-    output = (
-        terms.first * x1
+    output = (  # a sum with the image times a factor for each place, or for each channel
+        (terms.first + terms.product * x2) * x1
         + terms.second * x2
         + terms.minimum * tf.minimum(x1, x2)
-        + terms.product * (x1 * x2)
     )
     return l2_normalise(output) if normalise else output
 
@@ -79,7 +78,12 @@ def l2_normalise(x: tf.Tensor) -> tf.Tensor:
     `tf.math.l2_normalize` puts its floor on the squared norm instead, which differs for norms below
     1e-6.
     """
+    return x * inverse_norm(x)
+
+
+def inverse_norm(x: tf.Tensor) -> tf.Tensor:
+    """1 / max(||x||_2, 1e-12) over the last axis, which is kept; 0 where x is zero."""
     squared = tf.reduce_sum(tf.square(x), axis=-1, keepdims=True)
     positive = squared > 0.0
     norm = tf.sqrt(tf.where(positive, squared, tf.ones_like(squared)))
-    return x * tf.where(positive, 1.0 / tf.maximum(norm, 1e-12), tf.zeros_like(norm))
+    return tf.where(positive, 1.0 / tf.maximum(norm, 1e-12), tf.zeros_like(norm))

@@ -67,7 +67,9 @@ class LNMN(StackMachine):
         super().__init__(config, **kwargs)
         self.banks = [self._build_bank(kind) for kind in self._kinds]
         self.poolings = {
-            kind.name: Pooling(kind.cells, kind.num_maps, name=f"{kind.name}_pooling")
+            kind.name: Pooling(
+                kind.cells, kind.num_maps, not kind.answers, name=f"{kind.name}_pooling"
+            )
             for kind in self._kinds
             if kind.pools
         }
@@ -114,24 +116,26 @@ class LNMN(StackMachine):
 
     @property
     def layout_prior(self) -> np.ndarray | None:
-        """A plan for every question: look, look again and keep both maps, answer from both.
+        """A plan for every question: look, look on from there, look for something else, answer.
 
-        "Is the cube left of the ball as large as the cylinder?" looks for the ball, looks on from there
-        for the cube (relate), keeps that map and looks for the cylinder (push), and compares. What a
-        cell does not need of its inputs, it can ignore.
+        "Is the cube left of the ball as large as the cylinder?" looks for the ball (push), looks on from
+        there for the cube (relate), keeps that map and looks for the cylinder (push), and compares. What
+        a cell does not need of its inputs, it can ignore. Both looks are one kind of cells, so that the
+        first, which few questions need, learns from what all others need of the second.
         """
         if not self.config.layout_bias:
             return None
         kinds = [kind.name for kind in self._kinds for _ in range(kind.cells)]
         steps = self.config.num_steps
-        plan = [("attention_3", "relate_3")] * (steps - 1) + [("answer_3", "answer_4")]
+        look = "push_3" if self.config.pushing_cells else "attention_3"
+        plan = ["relate_3"] * (steps - 1) + ["answer"]
         if steps > 1:
-            plan[0] = ("attention_3",)
+            plan[0] = look
         if steps > 2:
-            plan[max(steps // 2 - 1, 1)] = ("push_3",)
+            plan[max(steps // 2 - 1, 1)] = look
         prior = np.zeros([len(plan), len(self.module_names)], np.float32)
         for row, wanted in zip(prior, plan):  # noqa: B905 (Python 3.9)
-            chosen = [i for i, kind in enumerate(kinds) if kind in wanted]
+            chosen = [i for i, kind in enumerate(kinds) if kind.startswith(wanted)]
             row[chosen or [i for i, kind in enumerate(kinds) if "answer" not in kind]] = 1.0
         return self.config.layout_bias * prior
 
@@ -149,27 +153,28 @@ class LNMN(StackMachine):
             if isinstance(bank.fusion, NodeChain):
                 bank.fusion.balanced = wanted and bank.fusion.is_balanced()
 
-    def prepare(self, knowledge_base: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def prepare(self, knowledge_base: tf.Tensor, places: tf.Tensor) -> tuple[tf.Tensor, ...]:
         if not self.config.own_projection:
             knowledge_base = self.image_projection(knowledge_base)
             if self.config.normalise_inputs:
                 knowledge_base = self.image_norm(knowledge_base)
-            return (self.banks[0].project_image(knowledge_base),)
-        return tuple(bank.project_image(knowledge_base) for bank in self.banks)
+            return places, self.banks[0].project_image(knowledge_base)
+        return (places, *(bank.project_image(knowledge_base) for bank in self.banks))
 
     def execute(self, prepared, text, state: State, module_weights) -> State:
+        places, *images = prepared
         if not self.config.own_projection:
             text = self.text_projection(text)
             if self.config.normalise_inputs:
                 text = self.text_norm(text)
-            prepared = prepared * len(self.banks)
+            images *= len(self.banks)
         *weights, no_op = tf.split(module_weights, [*(k.cells for k in self._kinds), 1], axis=-1)
-        banks = zip(self._kinds, self.banks, prepared, weights)  # noqa: B905 (Python 3.9)
-        effects = [self._effect(*bank, text, state) for bank in banks]
+        banks = zip(self._kinds, self.banks, images, weights)  # noqa: B905 (Python 3.9)
+        effects = [self._effect(*bank, text, state, places) for bank in banks]
         effects.append(Effect(no_op, state.pointer))
         return combine(state, effects, self.config.keep_memory)
 
-    def _effect(self, kind: Kind, bank, image, weights, text, state: State) -> Effect:
+    def _effect(self, kind: Kind, bank, image, weights, text, state: State, places) -> Effect:
         """What the cells of one bank do to the state.
 
         All cells of a bank read and write at the same place, so the average over them of their stacks
@@ -181,7 +186,7 @@ class LNMN(StackMachine):
             pointer = stacks.move_down(pointer)
             maps.append(stacks.read(state.stack, pointer))
         if kind.pools:
-            pooled = self.poolings[kind.name](image, maps)
+            pooled = self.poolings[kind.name](image, maps, places)
             operands = pooled.operands
             image = pooled.attended if kind.answers else image
         else:

@@ -6,7 +6,7 @@ runs the steps in a `tf.while_loop` and classifies what is left in memory.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -16,7 +16,7 @@ from lnmn_tf.config import ModelConfig
 from lnmn_tf.layers import stack as stacks
 from lnmn_tf.layers.controller import Controller, Question
 from lnmn_tf.layers.dropout import StepDropout
-from lnmn_tf.layers.encoders import ImageEncoder, KnowledgeBase, QuestionEncoder
+from lnmn_tf.layers.encoders import ImageEncoder, KnowledgeBase, QuestionEncoder, coordinates
 from lnmn_tf.layers.loop import recomputed_loop
 
 
@@ -58,7 +58,7 @@ class StackMachine(keras.Model):
             `image`, float32 [batch, height, width, 3] in [0, 1] (only with an image encoder), or
             `features`, float32 [batch, H, W, C]. Optional: `module_weights`, float32
             [batch, steps, modules], a layout that replaces the controller's (an expert's, for
-            instance).
+            instance). What `see` returns will do in place of inputs.
 
     Returns:
         dict with `logits` [batch, answers], and `module_weights` (as executed) and `module_logits`
@@ -94,6 +94,7 @@ class StackMachine(keras.Model):
             config.step_bias,
             self.layout_prior,
             config.controller_gain,
+            config.reading_width,
             name="controller",
         )
         self.controller.build_for(config.text_dim, config.embed_dim)
@@ -115,11 +116,15 @@ class StackMachine(keras.Model):
         """First value of the layout bias, [num_steps, modules]; None = no such bias."""
         return None
 
-    def prepare(self, knowledge_base: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def prepare(self, knowledge_base: tf.Tensor, places: tf.Tensor) -> tuple[tf.Tensor, ...]:
         """What modules need of the image and does not change from step to step.
 
         Args:
             knowledge_base: [batch, positions, kb_dim].
+            places: row and column of each position, from -2 to 2, [batch, positions, 2].
+
+        Returns:
+            Tensors [batch, ..., positions, channels], at least one.
         """
         raise NotImplementedError
 
@@ -164,9 +169,26 @@ class StackMachine(keras.Model):
         # Statistics of batches are learned in pretraining alone: shards would each have their own.
         return self.image_encoder(inputs["image"], training=False)
 
-    def call(self, inputs: dict[str, tf.Tensor], training: bool | None = None):
+    def see(self, inputs: dict[str, tf.Tensor]) -> dict[str, Any]:
+        """Inputs with `seen` in place of `image` or `features`: what modules need of the image.
+
+        That is large matrix products, which TensorFlow's own kernels compute on all cores, and 2.4
+        times faster than XLA's on one; so it stays outside of what is compiled.
+        """
+        features = self.encode_image(inputs)
+        seen = self.prepare(self.knowledge_base(features), self._places(features))
+        others = {k: x for k, x in inputs.items() if k not in ("image", "features")}
+        return {**others, "seen": seen}
+
+    def _places(self, features: tf.Tensor) -> tf.Tensor:
+        """Row and column of each position, as wide as a normalised channel: [batch, positions, 2]."""
+        batch, (height, width) = tf.shape(features)[0], features.shape[1:3]
+        places = 2.0 * coordinates(height, width)[..., :2].reshape(height * width, 2)
+        return tf.broadcast_to(tf.constant(places, self.compute_dtype), [batch, *places.shape])
+
+    def call(self, inputs: dict[str, Any], training: bool | None = None):
         """See the class."""
-        question, _, state, outputs, _ = self._run(inputs, traced=False)
+        question, state, outputs, _ = self._run(inputs, traced=False)
         logits = self._classify(question.encoding, state.memory, training)
         return {"logits": logits, **outputs._asdict()}
 
@@ -176,7 +198,9 @@ class StackMachine(keras.Model):
 
     def answer_and_trace(self, inputs: dict[str, tf.Tensor]) -> tuple[dict, Trace]:
         """What `call` returns without training, and `trace`, for the price of one run."""
-        question, features, state, outputs, history = self._run(inputs, traced=True)
+        features = self.encode_image(inputs)
+        seen = self.see({"features": features, "question": inputs["question"]})
+        question, state, outputs, history = self._run({**inputs, **seen}, traced=True)
         logits = self._classify(question.encoding, state.memory, training=False)
         batch, (height, width) = tf.shape(features)[0], features.shape[1:3]
         steps, stack_len = self.config.num_steps, self.config.stack_len
@@ -189,10 +213,8 @@ class StackMachine(keras.Model):
     @tf.autograph.experimental.do_not_convert  # nothing here needs it, and it takes most of tracing
     def _run(self, inputs, traced: bool):
         """Encodes the inputs and runs the loop over steps."""
-        features = self.encode_image(inputs)
         question = self.question_encoder(inputs["question"])
-        prepared = self.prepare(self.knowledge_base(features))
-        positions = features.shape[1] * features.shape[2]
+        prepared = tuple((inputs if "seen" in inputs else self.see(inputs))["seen"])
 
         rows = self.controller.plan(question)  # [steps, batch, columns]
         columns = rows.shape[-1]
@@ -207,7 +229,7 @@ class StackMachine(keras.Model):
 
         state, (outputs, trace) = recomputed_loop(
             step,
-            self._initial_state(tf.shape(features)[0], positions, rows.dtype),
+            self._initial_state(tf.shape(rows)[1], prepared[0].shape[-2], rows.dtype),
             rows,
             (question, prepared),
             (StepOutputs(*StepOutputs._fields), Trace(*Trace._fields) if traced else ()),
@@ -216,7 +238,7 @@ class StackMachine(keras.Model):
         outputs, trace = tf.nest.map_structure(
             lambda x: tf.einsum("tb...->bt...", x), (outputs, trace)
         )
-        return question, features, state, outputs, trace
+        return question, state, outputs, trace
 
     def _step(self, plan, layout, state: State, question: Question, prepared):
         """One step of Algorithm 1; `layout` replaces the module weights, unless it has no columns."""

@@ -94,7 +94,7 @@ class StackNMN(StackMachine):
         total = tf.reduce_sum(module_weights, axis=-1, keepdims=True)
         return tf.math.divide_no_nan(module_weights, total)
 
-    def prepare(self, knowledge_base: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def prepare(self, knowledge_base: tf.Tensor, places: tf.Tensor) -> tuple[tf.Tensor, ...]:
         """(x, x^2, the map of `scene`), which hold for all steps."""
         squared = tf.square(knowledge_base)
         scene = (self.scene(knowledge_base, squared),) if self.scene else ()

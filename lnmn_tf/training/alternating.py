@@ -62,7 +62,7 @@ class AlternatingTrainer(keras.Model):
 
     def _make_gradients(self) -> None:
         def gradients(loss, variables):
-            return ShardedGradients(loss, variables, self._shards, self._xla)
+            return ShardedGradients(loss, variables, self._shards, self._xla, self.network.see)
 
         weights, structure = self.weights_of_network, self.structure
         self._of_weights = gradients(self.weight_loss, weights)
@@ -189,7 +189,8 @@ class AlternatingTrainer(keras.Model):
 
 
 def _inputs(batch: Batch) -> Batch:
-    return {name: batch[name] for name in ("question", "features", "image") if name in batch}
+    names = ("question", "features", "image", "seen")
+    return {name: batch[name] for name in names if name in batch}
 
 
 def _accuracy(logits: tf.Tensor, answers: tf.Tensor) -> tf.Tensor:

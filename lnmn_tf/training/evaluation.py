@@ -13,7 +13,7 @@ from lnmn_tf.data.vocabulary import Vocabulary
 from lnmn_tf.files import write_text
 from lnmn_tf.models.stack_machine import StackMachine
 from lnmn_tf.training.examples import Examples
-from lnmn_tf.training.shards import Sharded, shards_for
+from lnmn_tf.training.shards import Batch, Sharded, shards_for
 
 INPUTS = ("question", "image", "features")
 
@@ -34,13 +34,13 @@ class Predictor:
     def __init__(self, network: StackMachine, batch_size: int, xla: str = "auto"):
         self.batch_size, self.xla = batch_size, xla
 
-        def answer(inputs: dict[str, tf.Tensor]) -> tf.Tensor:
+        def answer(inputs: Batch) -> tf.Tensor:
             return network(inputs, training=False)["logits"]
 
         sharded = Sharded(answer, shards_for(batch_size))
         self._plain = tf.function(answer, autograph=False)
         self._compiled = tf.function(
-            lambda inputs: tf.concat(sharded(inputs), axis=0), autograph=False
+            lambda inputs: tf.concat(sharded(network.see(inputs)), axis=0), autograph=False
         )
 
     def graph(self, questions: int) -> tf.types.experimental.GenericFunction:

@@ -24,27 +24,39 @@ class ShardedGradients(Sharded):
     """Computes a loss, what it reports, and its gradients.
 
     Args:
-        loss: of a batch, which is a dict of tensors with a leading batch dimension: a scalar that is a
-            mean over the batch, and a dict of scalars to report, also means.
+        loss: of a batch: a scalar that is a mean over the batch, and a dict of scalars to report, also
+            means.
         variables: to differentiate with respect to.
         shards: into how many equal parts a batch is cut; it must divide the batch size.
         xla: compile with XLA.
+        see: what is done with the whole batch first, on all cores and outside of what is compiled. It
+            returns the batch with an entry `seen`, through which gradients reach it; None = nothing.
     """
 
     def __init__(
-        self, loss: Loss, variables: Sequence[tf.Variable], shards: int = 1, xla: bool = True
+        self,
+        loss: Loss,
+        variables: Sequence[tf.Variable],
+        shards: int = 1,
+        xla: bool = True,
+        see: Callable[[Batch], Batch] | None = None,
     ):
-        self.variables = list(variables)
+        self.variables, self._see = list(variables), see
         self._is_float16 = keras.mixed_precision.global_policy().compute_dtype == "float16"
-        scale = FLOAT16_LOSS_SCALE if self._is_float16 else 1.0
+        self._scale = FLOAT16_LOSS_SCALE if self._is_float16 else 1.0
 
-        def shard(batch: Batch) -> tuple[dict[str, tf.Tensor], list[tf.Tensor]]:
+        def shard(batch: Batch) -> tuple[dict[str, tf.Tensor], list[tf.Tensor], list[tf.Tensor]]:
+            """The losses, and gradients of the scaled loss: of the variables, of what is watched."""
+            watched = tf.nest.flatten(batch["watched"])
             with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(self.variables)
-                value, report = loss(batch)
-                scaled = scale * value
-            gradients = tape.gradient(scaled, self.variables, unconnected_gradients="zero")
-            return {"loss": value, **report}, [tf.convert_to_tensor(g) / scale for g in gradients]
+                tape.watch([*self.variables, *watched])
+                value, report = loss({**batch["fixed"], **batch["watched"]})
+                scaled = self._scale * value
+            of_variables, of_watched = tape.gradient(
+                scaled, [self.variables, watched], unconnected_gradients="zero"
+            )
+            of_variables = [tf.convert_to_tensor(g) for g in of_variables]
+            return {"loss": value, **report}, of_variables, of_watched
 
         super().__init__(shard, shards, xla)
 
@@ -53,9 +65,25 @@ class ShardedGradients(Sharded):
 
         Gradients of which one overflowed in float16 are all zero.
         """
-        losses, gradients = mean_over_replicas(
-            tf.nest.map_structure(_mean, *super().__call__(batch))
+        with tf.GradientTape(watch_accessed_variables=False, persistent=True) as tape:
+            tape.watch(self.variables)
+            batch = self._see(batch) if self._see else batch
+        seen = tf.nest.flatten(batch.get("seen", ()))
+        # None for all variables, if they are those of the structure: then nothing flows back.
+        is_seen_through = any(g is not None for g in tape.gradient(seen, self.variables))
+        fixed = {k: x for k, x in batch.items() if k != "seen" or not is_seen_through}
+        watched = {"seen": batch["seen"]} if is_seen_through else {}
+        losses, gradients, of_seen = zip(  # noqa: B905
+            *super().__call__({"fixed": fixed, "watched": watched})
         )
+        losses = tf.nest.map_structure(_mean, *losses)
+        gradients = tf.nest.map_structure(_mean, *gradients)
+        if is_seen_through:
+            seeds = [tf.concat(parts, axis=0) / self.shards for parts in zip(*of_seen)]  # noqa: B905
+            through = tape.gradient(seen, self.variables, seeds, unconnected_gradients="zero")
+            gradients = [g + tf.convert_to_tensor(t) for g, t in zip(gradients, through)]  # noqa: B905
+        gradients = [g / self._scale for g in gradients]
+        losses, gradients = mean_over_replicas((losses, gradients))
         if self._is_float16:
             finite = tf.math.is_finite(tf.linalg.global_norm(gradients))
             gradients = [tf.where(finite, g, tf.zeros_like(g)) for g in gradients]

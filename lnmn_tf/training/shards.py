@@ -6,22 +6,36 @@ each in a compiled call of its own.
 Only its matrix products use a pool of threads, and the small ones of this model spend more time in
 waking these threads than in multiplying, twenty times more on a machine that has other work. As the
 shards keep all cores busy already, the pool is switched off.
+
+Its pass `tree_reduction_rewriter` cuts a sum in two, so that what is summed is written to memory first;
+without it, nodes are computed and summed in one go: answering takes 22 % less time.
 """
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
-Batch = dict[str, tf.Tensor]
+Batch = dict[str, Any]  # tensors, or nests of them, with a leading batch dimension
 
 # Read by XLA when it compiles for the first time; what the user has set there prevails.
 os.environ["XLA_FLAGS"] = (
-    f"--xla_cpu_multi_thread_eigen=false {os.environ.get('XLA_FLAGS', '')}".strip()
+    "--xla_cpu_multi_thread_eigen=false --xla_disable_hlo_passes=tree_reduction_rewriter "
+    f"{os.environ.get('XLA_FLAGS', '')}".strip()
 )
+
+M_ARENA_MAX = -8  # of glibc's malloc.h
+
+# glibc gives threads heaps of their own, and what compiling leaves free in one is of no use to others:
+# training at the paper's size with a batch of 16 peaks at 1.62 GB with one heap, at 1.75 GB without.
+if "MALLOC_ARENA_MAX" not in os.environ:
+    with contextlib.suppress(OSError, AttributeError, TypeError):  # another C library
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
 
 
 def shards_for(batch_size: int, wanted: int = 0) -> int:
@@ -43,7 +57,7 @@ class Sharded:
     """A function of a batch, called for each part of it.
 
     Args:
-        function: of a dict of tensors with a leading batch dimension.
+        function: of a batch.
         shards: parts; the batch size must be a multiple.
         xla: compile it.
     """
@@ -56,10 +70,10 @@ class Sharded:
         """The results of the parts, in their order."""
         if self.shards == 1:
             return [self._function(batch)]
-        parts = {name: tf.split(value, self.shards) for name, value in batch.items()}
+        parts = [tf.split(value, self.shards) for value in tf.nest.flatten(batch)]
         return [
-            self._function({name: part[i] for name, part in parts.items()})
-            for i in range(self.shards)
+            self._function(tf.nest.pack_sequence_as(batch, part))
+            for part in zip(*parts)  # noqa: B905
         ]
 
     @property

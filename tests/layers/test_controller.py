@@ -30,6 +30,7 @@ def question(random):
         embeddings=tf.constant(random.normal(size=[BATCH, WORDS, EMBED_DIM]), tf.float32),
         encoding=tf.constant(random.normal(size=[BATCH, TEXT_DIM]), tf.float32),
         mask=tf.constant(mask),
+        places=tf.constant(np.arange(WORDS) / (np.array(LENGTHS)[:, None] - 1) * mask, tf.float32),
     )
 
 

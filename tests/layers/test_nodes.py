@@ -32,11 +32,16 @@ def value_and_gradients(function, sources):
     return [value, *tape.gradient(target, sources, unconnected_gradients="zero")]
 
 
+@pytest.mark.parametrize("normalise", [False, True])
 @pytest.mark.parametrize("own_projection", [False, True])
 @pytest.mark.parametrize("over_channels", [False, True])
 @pytest.mark.parametrize("num_maps", [1, 2])
-def test_sums_without_the_fused_map_are_sums_of_it(num_maps, over_channels, own_projection):
-    chain, image, text, maps, kernel = make(num_maps, over_channels, own_projection)
+def test_sums_without_the_fused_map_are_sums_of_it(
+    num_maps, over_channels, own_projection, normalise
+):
+    chain, image, text, maps, kernel = make(
+        num_maps, over_channels, own_projection, normalise=normalise
+    )
     sources = [image, text, *maps, kernel, chain.structure]
     for short, long in (
         (

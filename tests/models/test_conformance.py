@@ -243,9 +243,10 @@ def lnmn_parameters(dialect, attention_3, attention_4, answer_3, answer_4, m=384
         projections *= modules - 1
     weigher = linear(d, 512) + linear(512, modules) if dialect == "paper" else d * modules
     extra = 0
-    if ours:  # one attention cell pools, all answer cells do; norms; a layout bias of each step
+    if ours:  # one attention cell pools, and sees directions, all answer cells pool; norms; of each
+        # step, a layout bias and a window of words
         pooled_maps = 1 + answer_3 + 2 * answer_4
-        extra = pooled_maps * (m * m + m) + 2 * (2 * m) + 2 * mem + steps * modules
+        extra = pooled_maps * (m * m + m) + 2 * m + 2 * (2 * m) + 2 * mem + steps * (modules + 2)
     shared = shared_parameters(steps, 3 if ours else 128, c=c, step_bias=ours)
     return shared + weigher + 6 * nodes + heads + projections + extra
 

@@ -114,7 +114,9 @@ class Reference:
             u = np.concatenate([query, text]) @ w["merge_kernel"] + w["merge_bias"]
             gain = config.controller_gain
             weights = softmax(gain * u @ w["module_kernel"] + w["layout_bias"][t])
-            text = softmax(gain * (u * words) @ w["word_kernel"][:, 0]) @ embedded
+            place = np.linspace(0.0, 1.0, len(words))
+            window = w["reading"][t, 0] * place + w["reading"][t, 1] * place**2
+            text = softmax(gain * (u * words) @ w["word_kernel"][:, 0] + window) @ embedded
             effects = list(self.effects(image, text, stack, pointer, memory))
             effects.append((stack, pointer, memory))  # NoOp
             history.append(weights)
@@ -146,6 +148,14 @@ class Reference:
                         + sigmoid(a).sum() * pooling.count_kernel.numpy()[i, cell]
                         for i, (a, r) in enumerate(zip(maps, attended))
                     ]
+                    if kind.startswith("relate"):  # and where each place lies from there
+                        places = 2.0 * coordinates(HEIGHT, WIDTH)[..., :2].reshape(-1, 2)
+                        operands = [
+                            o
+                            + (places - softmax(a) @ places)
+                            @ pooling.direction_kernel.numpy()[i, cell]
+                            for i, (a, o) in enumerate(zip(maps, operands))
+                        ]
                     seen = attended[0][None] if kind.startswith("answer") else image
                 operand = operands[0]
                 if len(maps) == 2:

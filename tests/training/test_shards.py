@@ -98,3 +98,17 @@ def test_gradients_of_shards_are_those_of_the_batch():
     np.testing.assert_allclose(of_parts["loss"], losses["loss"], rtol=1e-5)
     for found, expected in zip(mean_gradients, gradients):
         np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-6)
+
+
+def test_gradients_through_what_is_seen_outside_are_those_of_the_whole_network():
+    network, batch = make_network(), make_batch(3)
+    trainer = AlternatingTrainer(network, shards=2, xla=False)
+    for gradients, loss in (
+        (trainer._of_weights, trainer.weight_loss),
+        (trainer._of_structure, trainer.structure_loss),
+    ):
+        with tf.GradientTape() as tape:
+            value, _ = loss(batch)
+        expected = tape.gradient(value, gradients.variables, unconnected_gradients="zero")
+        for x, y in zip(gradients(batch)[1], expected):
+            np.testing.assert_allclose(x, tf.convert_to_tensor(y), rtol=1e-3, atol=1e-6)
