@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from export.servable import DOCUMENTATION, Servable
+from export.servable import Servable
 from lnmn_tf.config.export import ExportConfig
 from lnmn_tf.files import write_json
 from lnmn_tf.training.trained import TrainedRun
@@ -30,7 +30,7 @@ def write_model_card(
     card = {
         "model": "LNMN" if run.config.model.model == "lnmn" else "Stack-NMN",
         "inputs": ["question", servable.image_key],
-        "tensors": DOCUMENTATION,
+        "tensors": servable.documentation,
         "flags": {**config, "export": dataclasses.asdict(options)},
         "metrics": _metrics(run.run_dir),
         "parameters": int(sum(np.prod(v.shape) for v in servable.network.variables)),

@@ -16,8 +16,9 @@ import logging
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import tensorflow as tf
@@ -27,8 +28,10 @@ from export.model_card import write_model_card
 from export.servable import Servable
 from export.warm_up import MODEL_NAME, write_warm_up
 from lnmn_tf.config.export import ExportConfig
-from lnmn_tf.errors import InputError
+from lnmn_tf.errors import InputError, sentence
 from lnmn_tf.training.trained import TrainedRun
+
+ABANDONED = 3600.0  # seconds without a change; an export takes less than a minute
 
 
 def export_run(run: TrainedRun, options: ExportConfig) -> Path:
@@ -45,6 +48,11 @@ def export_run(run: TrainedRun, options: ExportConfig) -> Path:
         InputError: options that do not fit the model, or a folder that cannot be written.
     """
     export_dir = Path(options.export_dir or run.run_dir / "export")
+    if run.config.model.image_height and options.export_features_dtype != "float32":
+        raise InputError(
+            f"--export_features_dtype is {options.export_features_dtype!r}, but the model of "
+            f"{run.run_dir} reads pictures; expected a run with --features"
+        )
     backbone = _backbone(run, options) if options.with_backbone else None
     export_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as assets, _temporary_folder(export_dir) as temporary:
@@ -54,6 +62,7 @@ def export_run(run: TrainedRun, options: ExportConfig) -> Path:
             assets,
             backbone,
             options.export_dtype,
+            options.export_features_dtype,
             options.export_jit,
         )
         module, signatures = servable.to_module()
@@ -75,9 +84,12 @@ def _backbone(run: TrainedRun, options: ExportConfig) -> Backbone:
     return Backbone(options.backbone_weights, run.config.model.feature_shape)
 
 
-def how_to_query(folder: Path) -> str:
-    """What to type next."""
+def how_to_query(folder: Path, run: TrainedRun, options: ExportConfig) -> str:
+    """What to type next, after `export_run`."""
     base = folder.resolve().parent
+    asked = "--image=PICTURE.png"
+    if not (run.config.model.image_height or options.with_backbone):
+        asked = f"--image=FEATURES.npy --features_dtype={options.export_features_dtype}"
     return (
         f"exported {folder}\n"
         "query it, with a web page, on this machine:\n"
@@ -85,7 +97,7 @@ def how_to_query(folder: Path) -> str:
         "or with TF Serving:\n"
         f"  docker run -p 8500:8500 -p 8501:8501 -e MODEL_NAME={MODEL_NAME} "
         f"-v {base}:/models/{MODEL_NAME} tensorflow/serving:2.15.1\n"
-        f"  python -m export.client --server=localhost:8500 --image=PICTURE.png "
+        f"  python -m export.client --server=localhost:8500 {asked} "
         '--question="How many cubes are there?"'
     )
 
@@ -98,6 +110,8 @@ def versions(export_dir: str | os.PathLike) -> list[int]:
 
 def _publish(temporary: Path, export_dir: Path) -> Path:
     """Renames a finished folder to the next version, also if others export at the same time."""
+    for path in (temporary, *temporary.rglob("*")):  # whatever the umask: a server is another user
+        path.chmod(0o755 if path.is_dir() else 0o644)
     while True:
         folder = export_dir / str(max(versions(export_dir), default=0) + 1)
         try:
@@ -112,12 +126,15 @@ def _publish(temporary: Path, export_dir: Path) -> Path:
 @contextmanager
 def _temporary_folder(export_dir: Path) -> Iterator[Path]:
     """A hidden folder, which a server takes for no version; removed unless it is renamed."""
-    folder = Path(tempfile.mkdtemp(prefix=".", suffix=".tmp", dir=export_dir))
+    for left in export_dir.glob(".export-*.tmp"):  # by an export that was killed
+        with suppress(FileNotFoundError):  # by one that ends now
+            if left.stat().st_mtime < time.time() - ABANDONED:
+                shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=".export-", suffix=".tmp", dir=export_dir))
     try:
-        folder.chmod(0o755)  # mkdtemp's is 0700, and a server runs as another user
         yield folder
     except tf.errors.OpError as error:
-        raise InputError(f"{export_dir}: cannot be written: {error.message}") from None
+        raise InputError(f"{export_dir}: cannot be written: {sentence(error.message)}") from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -20,7 +20,7 @@ DOCUMENTATION = {
     "question": "string [batch], in English, UTF-8",
     "question_ids": "int32 [batch, words], word ids of the vocabulary, 0 after the end of a question",
     "image": "string [batch], the bytes of a PNG or JPEG file of any size",
-    "features": "float32 [batch, height, width, channels], as in training",
+    "features": "{dtype} [batch, height, width, channels], as in training",
     "answer": "string [batch], the most likely answer",
     "probability": "float32 [batch], its probability",
     "top_answers": f"string [batch, {TOP}], by falling probability; empty beyond the last answer",
@@ -46,6 +46,7 @@ class Servable:
         folder: where the tokeniser keeps its asset; must be there until the module is saved.
         backbone: makes features of pictures, for a network that reads features.
         dtype: that weights are stored in.
+        features_dtype: float32 or float16, of the features in a request; a signature has one.
         jit: compile the network by XLA.
     """
 
@@ -56,12 +57,13 @@ class Servable:
         folder: str | os.PathLike,
         backbone: Backbone | None = None,
         dtype: str = "float32",
+        features_dtype: str = "float32",
         jit: bool = False,
     ):
         self.network, self.vocabulary, self.backbone = network, vocabulary, backbone
         self._tokeniser = Tokeniser(vocabulary, folder)
         self._weights = StoredWeights([network, *([backbone.network] if backbone else [])], dtype)
-        self._jit = jit
+        self._features_dtype, self._jit = tf.as_dtype(features_dtype), jit
 
     @property
     def image_key(self) -> str:
@@ -73,7 +75,16 @@ class Servable:
         """Of the one of them."""
         if self.image_key == "image":
             return tf.TensorSpec([None], tf.string, "image")
-        return tf.TensorSpec([None, *self.network.config.feature_shape], tf.float32, "features")
+        return tf.TensorSpec(
+            [None, *self.network.config.feature_shape], self._features_dtype, "features"
+        )
+
+    @property
+    def documentation(self) -> dict[str, str]:
+        """What the tensors of its signatures are, by name."""
+        other = ({"image", "features"} - {self.image_key}).pop()
+        dtype = self._features_dtype.name
+        return {k: text.format(dtype=dtype) for k, text in DOCUMENTATION.items() if k != other}
 
     def serving_default(self, question: tf.Tensor, image: tf.Tensor) -> Tensors:
         """Text and picture to answers."""
@@ -144,6 +155,7 @@ class Servable:
             return {"question": ids, "image": image / 255.0}
         if self.backbone:
             image = self.backbone(read_pictures(image, *self.backbone.image_shape))
+        image = tf.cast(image, tf.float32)
         is_finite = tf.reduce_all(tf.math.is_finite(image), axis=[1, 2, 3])
         image = checked_each(image, is_finite, "features {} hold NaN or infinity")
         return {"question": ids, "features": image}

@@ -44,11 +44,11 @@ def _record(signature: str, batch_size: int, servable: Servable):
         picture = tf.io.encode_png(np.full([240, 320, 3], 128, np.uint8)).numpy()
         request.inputs["image"].CopyFrom(tf.make_tensor_proto([picture] * batch_size))
     else:
-        features = request.inputs["features"]
-        features.dtype = tf.float32.as_datatype_enum
+        # One value stands for all: 4 bytes in place of megabytes.
+        features = tf.make_tensor_proto(1.0, servable.image_spec.dtype)
         shape = tf.TensorShape([batch_size, *servable.network.config.feature_shape])
         features.tensor_shape.CopyFrom(shape.as_proto())
-        features.float_val.append(1.0)  # one value stands for all: 4 bytes in place of megabytes
+        request.inputs["features"].CopyFrom(features)
     return prediction_log_pb2.PredictionLog(
         predict_log=prediction_log_pb2.PredictLog(request=request)
     )

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
+
+# What stands around a reason: places in the graph, and the number and code of one reason of several.
+_AROUND = re.compile(r"^\[\[.*|^\{\{.*?\}\}\s*|^\(\d+\) [A-Z_]+:\s*|\s*\[Op:\w+\]$")
+_COUNT = re.compile(r"\d+ (successful operations|derived errors ignored|root error\(s\) found)\.")
 
 
 class InputError(Exception):
@@ -29,3 +34,10 @@ def exit_code(function: Callable, *arguments) -> int:
     else:
         return 0
     return 1
+
+
+def sentence(message: str) -> str:
+    """The reason in an error of TensorFlow, without where in the graph it arose."""
+    lines = [_AROUND.sub("", line.strip()) for line in message.splitlines()]
+    reasons = [line for line in lines if line and not _COUNT.fullmatch(line)]
+    return re.sub(r"^assertion failed: \[(.*)\]$", r"\1", (reasons or ["no reason is given"])[-1])

@@ -76,7 +76,7 @@ def export(command: flags.FlagValues, choices: dict) -> None:
 
     options = ExportConfig.create(choices)
     run = TrainedRun.open(command.run_dir, command.checkpoint, choices)
-    print(how_to_query(export_run(run, options)))
+    print(how_to_query(export_run(run, options), run, options))
 
 
 def serve(command: flags.FlagValues, choices: dict) -> None:

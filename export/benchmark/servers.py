@@ -1,13 +1,14 @@
-"""A server of an exported model in a process of its own: TF Serving's, or what stands in for it."""
+"""A server of an exported model in a process of its own, with the flags of `tensorflow_model_server`."""
 
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import shutil
 import socket
 import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,53 +17,59 @@ import grpc
 from export.warm_up import MODEL_NAME
 from lnmn_tf.errors import InputError
 
-ROOT = Path(__file__).resolve().parents[2]
-BATCHING = ROOT / "export" / "serving" / "batching.config"
-STAND_IN = """
-import sys
-from pathlib import Path
-from tests.export.stand_in_server import StandInServer
-with StandInServer(Path(sys.argv[1])) as server:
-    print(server.port, flush=True)
-    sys.stdin.read()
-"""
+BATCHING = Path(__file__).resolve().parents[1] / "serving" / "batching.config"
+SECONDS_TO_LOAD = 120
 
 
-def real_server() -> str | None:
-    """`tensorflow_model_server`, as TF_MODEL_SERVER names it or as it is on the PATH."""
-    return os.environ.get("TF_MODEL_SERVER") or shutil.which("tensorflow_model_server")
+def server_command() -> list[str]:
+    """How to start a server: what TF_MODEL_SERVER says, or the program on the PATH; empty = there is none."""
+    program = shutil.which("tensorflow_model_server")
+    return shlex.split(os.environ.get("TF_MODEL_SERVER", "")) or [program] * bool(program)
+
+
+def server_name(command: Sequence[str]) -> str:
+    """What to call it: the last part of the program, or of `python -m MODULE`."""
+    return re.split(r"[./]", command[-1])[-1]
 
 
 @contextmanager
-def serve(folder: Path) -> Iterator[grpc.Channel]:
-    """Serves a version on this machine as long as the context lasts."""
-    program = real_server()
-    if program:
-        port = _free_port()
-        command = [program, f"--port={port}", f"--model_name={MODEL_NAME}"]
-        command += [f"--model_base_path={folder.resolve().parent}", "--enable_batching=true"]
-        command += [f"--batching_parameters_file={BATCHING}"]
-        process = subprocess.Popen(command, stdin=subprocess.PIPE)
-    else:
-        command = [sys.executable, "-c", STAND_IN, str(folder.resolve())]
-        pipe = subprocess.PIPE
-        process = subprocess.Popen(command, stdin=pipe, stdout=pipe, cwd=ROOT, text=True)
-        port = process.stdout.readline().strip()
-    with process:
+def serve(folder: Path, command: Sequence[str]) -> Iterator[grpc.Channel]:
+    """Serves a version on this machine as long as the context lasts.
+
+    Raises:
+        InputError: the command ends, or does not serve in time.
+    """
+    port = free_port()
+    flags = [
+        f"--port={port}",
+        f"--model_name={MODEL_NAME}",
+        f"--model_base_path={folder.resolve().parent}",
+        "--enable_batching=true",
+        f"--batching_parameters_file={BATCHING}",
+    ]
+    with subprocess.Popen([*command, *flags], stdin=subprocess.PIPE) as process:
         try:
-            if not port:
-                raise InputError(
-                    "no tensorflow_model_server is on the PATH, and what stands in for it is in tests/; "
-                    "expected the one or the other"
-                )
             with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-                grpc.channel_ready_future(channel).result(timeout=120)
+                _wait_for(channel, process)
                 yield channel
         finally:
             process.terminate()
 
 
-def _free_port() -> int:
+def _wait_for(channel: grpc.Channel, process: subprocess.Popen) -> None:
+    ready = grpc.channel_ready_future(channel)
+    for _ in range(2 * SECONDS_TO_LOAD):
+        try:
+            return ready.result(timeout=0.5)
+        except grpc.FutureTimeoutError:
+            if process.poll() is not None:
+                break
+    ready.cancel()
+    raise InputError(f"{shlex.join(process.args)}: does not serve; expected a server of TensorFlow")
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

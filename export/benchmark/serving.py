@@ -18,7 +18,7 @@ from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 from tqdm import tqdm
 
 from export.benchmark.compiler import compile_program, has_compiler
-from export.benchmark.servers import real_server, serve
+from export.benchmark.servers import serve, server_command, server_name
 from export.saved_model import export_run
 from export.warm_up import MODEL_NAME
 from lnmn_tf.benchmark.presets import Preset
@@ -41,19 +41,19 @@ def measure_serving(preset: Preset, choices: Mapping[str, Any], seconds: float =
         seconds: for each concurrency.
 
     Returns:
-        For `soft` and `hard`: `bytes` on disk, `load_seconds` in the loader, and by where the model
-        ran (`loader`, and `server` or `stand-in`) and by concurrency {"per_second", "p50_ms", "p99_ms"}; in
-        the loader also "processor_ms", the time of all cores for an answer, which other work on the machine
-        disturbs least.
+        For `soft` and `hard`: `bytes` on disk, `load_seconds` in the loader, and `answers`: by where
+        the model ran (`loader`, and where there is a server its name) and by concurrency {"per_second",
+        "p50_ms", "p99_ms"}; in the loader also "processor_ms", the time of all cores for an answer, which
+        other work on the machine disturbs least.
 
     Raises:
-        InputError: there is no C++ compiler.
+        InputError: there is no C++ compiler, or the server does not serve.
     """
     if not has_compiler():
         raise InputError(
             "--what is 'serving', which compiles a C++ program; expected g++ on the PATH"
         )
-    result = {}
+    result, command = {}, server_command()
     with tempfile.TemporaryDirectory() as folder:
         program = compile_program(LOAD, folder)
         for name in tqdm(("soft", "hard"), "serving", disable=None):
@@ -65,8 +65,10 @@ def measure_serving(preset: Preset, choices: Mapping[str, Any], seconds: float =
             result[name] = {
                 "bytes": sum(path.stat().st_size for path in version.rglob("*") if path.is_file()),
                 **_in_loader(program, version, inputs, seconds),
-                "server" if real_server() else "stand-in": _in_server(version, inputs, seconds),
             }
+            if command:
+                answers = _in_server(command, version, inputs, seconds)
+                result[name]["answers"][server_name(command)] = answers
     return result
 
 
@@ -112,15 +114,15 @@ def _in_loader(program: Path, version: Path, inputs: dict, seconds: float) -> di
             "p50_ms": float(p50),
             "p99_ms": float(p99),
         }
-    return {"load_seconds": float(head[1]), "loader": figures}
+    return {"load_seconds": float(head[1]), "answers": {"loader": figures}}
 
 
-def _in_server(version: Path, inputs: dict, seconds: float) -> dict:
+def _in_server(command: list[str], version: Path, inputs: dict, seconds: float) -> dict:
     request = predict_pb2.PredictRequest()
     request.model_spec.name = MODEL_NAME
     for name, tensor in inputs.items():
         request.inputs[name].CopyFrom(tensor)
-    with serve(version) as channel:
+    with serve(version, command) as channel:
         predict = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict
         _ask(predict, request, 1, min(seconds, 1.0))  # the first requests build the graph
         return {str(n): _ask(predict, request, n, seconds) for n in CONCURRENCIES}
@@ -154,16 +156,20 @@ def _ask(predict: Callable, request: Any, concurrency: int, seconds: float) -> d
 
 def format_serving(result: dict) -> str:
     """A table of what `measure_serving` returned."""
-    lines = ["serving          at a time   answers/s   p50 ms   p99 ms   processor ms"]
+    lines = [
+        f"serving {'':22} at a time   answers/s   p50 ms   p99 ms   processor ms",
+    ]
     for operators, figures in result.items():
-        for where in ("loader", "server", "stand-in"):
-            for concurrency, row in figures.get(where, {}).items():
+        for where, rows in figures["answers"].items():
+            for concurrency, row in rows.items():
                 lines.append(
-                    f"{operators:4}  {where:9}  {concurrency:>9}   {row['per_second']:9.1f} "
+                    f"{operators:4}  {where:23}  {concurrency:>9}   {row['per_second']:9.1f} "
                     f"{row['p50_ms']:8.1f} {row['p99_ms']:8.1f}"
                     + (f" {row['processor_ms']:14.2f}" if "processor_ms" in row else "")
                 )
         lines.append(
             f"{operators:4}  {figures['bytes'] / 1e6:.1f} MB, loaded in {figures['load_seconds']:.1f} s"
         )
+    if list(figures["answers"]) == ["loader"]:
+        lines.append("no server: none is on the PATH, and TF_MODEL_SERVER names none")
     return "\n".join(lines)

@@ -13,6 +13,7 @@ from export.client.transports import (
     Arrays,
     GrpcTransport,
     Late,
+    Refused,
     RestTransport,
     ServingError,
     Target,
@@ -36,16 +37,26 @@ class Client:
     Args:
         target: the server, as "host:port" or with all that `Target` can say.
         rest: speak REST and not gRPC.
+        features_dtype: what a model of features reads: float32, or float16 where it was exported with
+            `--export_features_dtype=float16`.
         deadline: seconds for a request with all its attempts.
         attempts: how often a server is asked that is not available, with pauses that double.
 
     Raises:
-        ServingError: tensorflow-serving-api is missing, or a file of the target.
+        ServingError: tensorflow-serving-api is missing, or a file of the target; or float16 by REST.
     """
 
     def __init__(
-        self, target: str | Target, rest: bool = False, deadline: float = 30.0, attempts: int = 6
+        self,
+        target: str | Target,
+        rest: bool = False,
+        deadline: float = 30.0,
+        attempts: int = 6,
+        features_dtype: str = "float32",
     ):
+        if rest and features_dtype != "float32":
+            raise ServingError(f"JSON has no {features_dtype} for features; expected gRPC")
+        self._features_dtype = features_dtype
         self.target = Target(target) if isinstance(target, str) else target
         self.deadline, self.attempts = deadline, attempts
         try:
@@ -62,7 +73,7 @@ class Client:
 
         Args:
             images: for each question the bytes of a picture (PNG or JPEG) or, for a model of features,
-                a float32 array [height, width, channels].
+                an array [height, width, channels].
             questions: in English.
 
         Raises:
@@ -131,12 +142,17 @@ class Client:
     def _named(self, error: ServingError) -> ServingError:
         return type(error)(f"{self.target.server}, model {self.target.model!r}: {error}")
 
-    @staticmethod
-    def _inputs(images: Sequence[Any], questions: Sequence[str]) -> dict[str, Any]:
+    def _inputs(self, images: Sequence[Any], questions: Sequence[str]) -> dict[str, Any]:
         if len(images) != len(questions):
             raise ServingError(
                 f"{len(images)} images and {len(questions)} questions; expected one image for each"
             )
-        if images and isinstance(images[0], bytes):
+        if all(isinstance(image, bytes) for image in images):
             return {"question": list(questions), "image": list(images)}
-        return {"question": list(questions), "features": np.asarray(images, np.float32)}
+        try:
+            features = np.asarray(images, self._features_dtype)
+        except (TypeError, ValueError):
+            raise Refused(
+                "expected pictures alone in a request, or features alone, all of one shape"
+            ) from None
+        return {"question": list(questions), "features": features}

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 
-import export.client
 from export.client.client import Answer, Client
+from export.client.flags import parse
 from export.client.transports import Refused, ServingError, Target
 
 LARGEST_PICTURE = 32 << 20  # bytes
@@ -32,6 +32,7 @@ class Item(NamedTuple):
 def main(arguments: Sequence[str]) -> int:
     """Returns the exit code: 0, or 1 where something could not be answered."""
     options = parse(arguments)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # where it looked for a GPU is no answer
     try:
         target = Target(
             server=options.server,
@@ -42,7 +43,9 @@ def main(arguments: Sequence[str]) -> int:
             certificates=options.ca_file,
             authorization=read_authorization(options.user, options.password_file),
         )
-        with Client(target, options.rest, options.deadline, options.attempts) as client:
+        with Client(
+            target, options.rest, options.deadline, options.attempts, options.features_dtype
+        ) as client:
             if options.questions:
                 return answer_file(client, options)
             answer_one(client, options)
@@ -56,63 +59,6 @@ def main(arguments: Sequence[str]) -> int:
         print("stopped", file=sys.stderr)
         return 1
     return 0
-
-
-def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Reads the flags."""
-    parser = argparse.ArgumentParser(
-        prog="python -m export.client",
-        description=export.client.__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add = parser.add_argument
-    add(
-        "--server", required=True, metavar="HOST:PORT", help="8500 is usual for gRPC, 8501 for REST"
-    )
-    add("--rest", action="store_true", help="speak REST and not gRPC")
-    add("--image", metavar="FILE", help="a picture (PNG, JPEG), or features (.npy, [H, W, C])")
-    add("--question", metavar="TEXT", help="a question about it")
-    add(
-        "--questions",
-        metavar="FILE",
-        help="many questions, one a line: the question about --image, or FILE<TAB>question; - = "
-        "standard input",
-    )
-    add("--output", metavar="FILE", help="where their answers go (standard output)")
-    add("--batch_size", type=positive(int), default=16, help="questions in a request (16)")
-    add("--explain", action="store_true", help="with --question: also what each step did")
-    add("--model", default="lnmn", help="its name on the server (lnmn)")
-    add("--version", type=positive(int), help="of the model (the newest loaded)")
-    add("--label", help="of a version, such as stable or canary")
-    add("--deadline", type=positive(float), default=30.0, help="seconds for a request (30)")
-    add("--attempts", type=positive(int), default=6, help="while it is not available (6)")
-    add("--tls", action="store_true", help="encrypt")
-    add("--ca_file", metavar="FILE", help="the authority of its certificate, PEM")
-    add("--user", help="for a proxy that wants a password")
-    add("--password_file", metavar="FILE", help="a file with that user's password")
-    options = parser.parse_args(arguments)
-    if bool(options.questions) == bool(options.question):
-        parser.error("expected one of --question and --questions")
-    if options.question and not options.image:
-        parser.error("expected --image with --question")
-    if bool(options.user) != bool(options.password_file):
-        parser.error("expected --user and --password_file together")
-    if options.user and not options.tls:
-        parser.error("expected --tls with --user: a password is not sent in the clear")
-    return options
-
-
-def positive(kind: type) -> Any:
-    """A type of numbers above zero, for argparse."""
-
-    def number(text: str) -> Any:
-        value = kind(text)
-        if not 0 < value < 1e9:
-            raise ValueError
-        return value
-
-    number.__name__ = f"positive {kind.__name__}"
-    return number
 
 
 def answer_one(client: Client, options: argparse.Namespace) -> None:
@@ -206,7 +152,7 @@ def read_image(path: str) -> bytes | np.ndarray:
             return np.load(path, allow_pickle=False).astype(np.float32)
         with open(path, "rb") as stream:
             content = stream.read(LARGEST_PICTURE + 1)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise Refused(f"{path}: cannot be read: {reason(error)}") from None
     if len(content) > LARGEST_PICTURE:
         raise Refused(f"{path}: is larger than {LARGEST_PICTURE >> 20} MB")

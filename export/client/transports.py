@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import ssl
 import urllib.error
 import urllib.request
@@ -224,5 +225,5 @@ def _of_json(value: Any) -> np.ndarray:
 
 def _sentence(message: str) -> str:
     """The reason in a message of TensorFlow, without where in the graph it arose."""
-    lines = [line.strip() for line in message.splitlines() if line.strip() and "{{node" not in line]
-    return lines[-1] if lines else message
+    lines = [line for line in map(str.strip, message.splitlines()) if line and line[:2] != "[["]
+    return re.sub(r"^assertion failed: \[(.*)\]$", r"\1", lines[-1]) if lines else message

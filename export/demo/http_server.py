@@ -11,6 +11,7 @@ import json
 import socket
 import threading
 import time
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 from export.demo.refusal import Refusal, invalid
 
 LARGEST_BODY = 16 << 20  # bytes: a picture of 12 MB in base64
+MOST_PASSED_OVER = 64 << 20  # bytes
 MOST_CONNECTIONS = 32
 SECONDS_TO_SEND = 20.0  # for a request to arrive, and for its reply to be taken
 
@@ -84,6 +86,7 @@ class BoundedHandler(BaseHTTPRequestHandler):
         if not length.isdecimal() or not length.isascii() or "Transfer-Encoding" in self.headers:
             raise Refusal(HTTPStatus.LENGTH_REQUIRED, "expected a body with a Content-Length")
         if len(length) > 12 or int(length) > LARGEST_BODY:
+            self._pass_over(min(int(length[:12]), MOST_PASSED_OVER))
             raise Refusal(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                 f"the request is larger than {LARGEST_BODY >> 20} MB",
@@ -98,6 +101,12 @@ class BoundedHandler(BaseHTTPRequestHandler):
             raise invalid(f"the body has {len(body)} bytes of {length}")
         self.close_connection = self.headers.get("Connection", "").lower() == "close"
         return body
+
+    def _pass_over(self, most: int) -> None:
+        """Takes some of a body that is refused: who is still sending would not see the reply."""
+        with suppress(OSError):
+            while most > 0 and (block := self.rfile.read1(min(most, 1 << 16))):
+                most -= len(block)
 
     def reply(
         self, body: bytes, content_type: str, status: HTTPStatus = HTTPStatus.OK, **headers: str

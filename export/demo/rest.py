@@ -14,11 +14,12 @@ import base64
 import binascii
 import json
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from export.demo.refusal import invalid
+from export.demo.refusal import Refusal, invalid
 
 DEFAULT_SIGNATURE = "serving_default"
 LONGEST_INTEGER = 20  # digits; converting a longer one takes time that grows with their square
@@ -187,6 +188,10 @@ def _leaves(name: str, value: Any, shape: list[int], dtype: np.dtype) -> Iterato
 
 def _leaf(name: str, value: Any, dtype: np.dtype) -> Any:
     kind = type(value)
+    if dtype == np.float16:  # so it is in TF Serving
+        raise Refusal(
+            HTTPStatus.NOT_IMPLEMENTED, f"'{name}' is float16, which JSON has not: ask by gRPC"
+        )
     if dtype.kind == "O":
         if kind is str:
             try:

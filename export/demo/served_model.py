@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
@@ -19,7 +18,7 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 from export.demo.refusal import Refusal
 from export.demo.rest import TensorSpec
 from export.warm_up import FILE
-from lnmn_tf.errors import InputError
+from lnmn_tf.errors import InputError, sentence
 
 # What TF Serving answers to TensorFlow's errors; anything else is 500.
 STATUS = {
@@ -84,7 +83,7 @@ class ServedModel:
             return {name: tensor.numpy() for name, tensor in outputs.items()}
         except tf.errors.OpError as error:
             status = STATUS.get(error.error_code, HTTPStatus.INTERNAL_SERVER_ERROR)
-            raise Refusal(status, _sentence(error.message)) from None
+            raise Refusal(status, sentence(error.message)) from None
 
     def metadata(self) -> dict[str, Any]:
         """Signatures, as TF Serving describes them."""
@@ -128,10 +127,3 @@ def _spec(info: Any) -> TensorSpec:
 
 def _dtype(array: np.ndarray) -> tf.DType:
     return tf.string if array.dtype.kind == "O" else tf.dtypes.as_dtype(array.dtype)
-
-
-def _sentence(message: str) -> str:
-    """The reason in an error of TensorFlow, without where in the graph it arose."""
-    lines = message.strip().splitlines()
-    reason = next((line for line in reversed(lines) if line.strip() and "{{node" not in line), "")
-    return re.sub(r"\s*\[Op:\w+\]$", "", reason).strip() or "the model refused its inputs"

@@ -30,6 +30,12 @@ class ExportConfig:
         "The type that weights are stored in; all computation is in float32.",
         choices=("float32", "bfloat16", "float16"),
     )
+    export_features_dtype: str = option(
+        "float32",
+        "The type of the features in a request, for a model of features; float16 is half as many bytes, "
+        "and gRPC's alone: JSON has no such numbers.",
+        choices=("float32", "float16"),
+    )
     with_backbone: bool = option(
         False, "Put ResNet-101 in front of a model of features, so that it answers about pictures."
     )
@@ -45,6 +51,11 @@ class ExportConfig:
             raise InputError(
                 f"--with_backbone is {self.with_backbone} and --backbone_weights is "
                 f"{self.backbone_weights!r}; expected both, or neither"
+            )
+        if self.with_backbone and self.export_features_dtype != "float32":
+            raise InputError(
+                f"--export_features_dtype is {self.export_features_dtype!r} with --with_backbone, whose "
+                "requests have pictures and no features; expected one of the two"
             )
 
     @classmethod

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from lnmn_tf.errors import InputError
+from lnmn_tf.errors import InputError, sentence
 from lnmn_tf.files import write_json
 from lnmn_tf.training.alternating import AlternatingTrainer
 from lnmn_tf.training.optimizers import answering_weights
@@ -156,7 +156,7 @@ def _read(checkpoint: tf.train.Checkpoint, path: Path) -> None:
     try:
         checkpoint.read(str(path)).assert_existing_objects_matched()
     except (AssertionError, ValueError, LookupError, tf.errors.OpError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = sentence(str(error).strip().splitlines()[0])
         raise InputError(
             f"{path}: is damaged, or of another model: {reason}; expected a checkpoint of this config"
         ) from None

@@ -1,12 +1,18 @@
 """What stands in for `tensorflow_model_server` where there is none: its gRPC services over a SavedModel.
 
 Made of tensorflow-serving-api's own service definitions, so that a client cannot tell the difference
-in what is sent. It neither batches nor watches its folder.
+in what is sent. It neither batches nor watches its folder. As a program it takes the flags that
+`--mode=benchmark --what=serving` gives to a server:
+
+    TF_MODEL_SERVER=".venv/bin/python -m tests.export.stand_in_server" \\
+        .venv/bin/python -m lnmn_tf.main --mode=benchmark --what=serving
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
 from concurrent import futures
 from pathlib import Path
 
@@ -19,6 +25,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
+from export.saved_model import versions
 from export.warm_up import MODEL_NAME
 
 CODES = {code.value[0]: code for code in grpc.StatusCode}  # TensorFlow numbers errors alike
@@ -29,12 +36,13 @@ class StandInServer(
     prediction_service_pb2_grpc.PredictionServiceServicer,
     model_service_pb2_grpc.ModelServiceServicer,
 ):
-    """Serves one version on a free port of 127.0.0.1.
+    """Serves one version on 127.0.0.1.
 
     Args:
         folder: of the version.
         labels: of versions.
         credentials: for TLS, or None.
+        port: 0 = any free one.
     """
 
     def __init__(
@@ -42,6 +50,7 @@ class StandInServer(
         folder: Path,
         labels: Mapping[str, int] | None = None,
         credentials: grpc.ServerCredentials | None = None,
+        port: int = 0,
     ):
         self.version, self._labels = int(folder.name), dict(labels or {})
         self._model = tf.saved_model.load(str(folder))
@@ -55,9 +64,9 @@ class StandInServer(
         prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(self, self._server)
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(self, self._server)
         if credentials:
-            self.port = self._server.add_secure_port("127.0.0.1:0", credentials)
+            self.port = self._server.add_secure_port(f"127.0.0.1:{port}", credentials)
         else:
-            self.port = self._server.add_insecure_port("127.0.0.1:0")
+            self.port = self._server.add_insecure_port(f"127.0.0.1:{port}")
 
     def __enter__(self) -> StandInServer:
         self._server.start()
@@ -115,3 +124,21 @@ class StandInServer(
             version = self._labels.get(spec.version_label, -1)
         if spec.name != MODEL_NAME or version != self.version:
             context.abort(grpc.StatusCode.NOT_FOUND, f"Servable not found for request: {spec.name}")
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Serves the newest version of a folder until standard input ends."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--model_base_path", type=Path, required=True)
+    parser.add_argument("--model_name", choices=[MODEL_NAME])
+    for name in ("--enable_batching", "--batching_parameters_file"):
+        parser.add_argument(name, help="taken, and of no effect: it does not batch")
+    options = parser.parse_args(arguments)
+    folder = options.model_base_path / str(max(versions(options.model_base_path)))
+    with StandInServer(folder, port=options.port):
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

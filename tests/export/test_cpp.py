@@ -166,17 +166,34 @@ FEATURE_REQUESTS = {
 }
 
 
-def test_features_of_a_wrong_size_are_refused_in_words(program, tmp_path):
+@pytest.mark.parametrize("dtype, other", [("float32", "float16"), ("float16", "float32")])
+def test_features_are_refused_in_words_or_answered_as_by_the_keras_model(
+    program, dtype, other, tmp_path
+):
     run = random_run(tmp_path, (5, 7, 3))
-    version = export_run(run, ExportConfig())
+    version = export_run(run, ExportConfig(export_features_dtype=dtype))
+    cases = {name: (*case, dtype) for name, case in FEATURE_REQUESTS.items()}
+    cases["another type"] = ([1, 5, 7, 3], 0.5, "is provided", other)
     asked = [
-        ("serving_default", {"question": ["red"], "features": np.full(shape, value, np.float32)})
-        for shape, value, _ in FEATURE_REQUESTS.values()
+        ("serving_default", {"question": ["red"], "features": np.full(shape, value, kind)})
+        for shape, value, _, kind in cases.values()
     ]
+    right = np.random.default_rng(0).normal(size=[7, 5, 7, 3]).astype(dtype)
+    for signature in SIGNATURES:
+        for size in SIZES:
+            question = {"question": ["is it"] * size}
+            if signature == "answer_from_ids":
+                question = {"question_ids": np.tile(np.int32([2, 3]), [size, 1])}
+            asked.append((signature, {**question, "features": right[:size]}))
     replies = cpp_loader.ask(program, version, asked, tmp_path)
-    for (case, (*_, words)), reply in zip(FEATURE_REQUESTS.items(), replies):  # noqa: B905
+    for (case, (_, _, words, _)), reply in zip(cases.items(), replies):  # noqa: B905
         assert isinstance(reply, str) == bool(words), (case, reply)
         assert words is None or words in reply, (case, reply)
+    inputs = {"features": tf.cast(right, tf.float32), "question": tf.tile([[2, 3]], [7, 1])}
+    expected = tf.reduce_max(tf.nn.softmax(run.network(inputs)["logits"]), axis=1)
+    for (_, sent), reply in zip(asked[len(cases) :], replies[len(cases) :]):  # noqa: B905
+        size = len(sent["features"])
+        np.testing.assert_allclose(reply["probability"], expected[:size], atol=1e-5)
 
 
 def test_after_any_generated_request_it_still_answers(replies):

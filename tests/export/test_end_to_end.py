@@ -7,9 +7,6 @@ it). Else the stand-in of `stand_in_server.py` takes gRPC, and the demonstration
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import socket
 import subprocess
 import sys
 import threading
@@ -21,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from export.benchmark.servers import free_port, server_command
 from export.client import Client, Refused, ServingError, Target
 from export.client.command import main
 from export.demo.demonstration import Demonstration
@@ -30,19 +28,13 @@ from tests.export.stand_in_server import StandInServer
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVING = ROOT / "export" / "serving"
-REAL_SERVER = os.environ.get("TF_MODEL_SERVER") or shutil.which("tensorflow_model_server")
+REAL_SERVER = server_command()
 LABELS = {"stable": 1, "canary": 1}
 
 
 class Addresses(NamedTuple):
     grpc: str
     rest: str
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def wait_for(url: str, what: str, process: subprocess.Popen, seconds: float = 90) -> None:
@@ -69,7 +61,7 @@ def server(exported, tmp_path_factory):
         (folder / "models.config").write_text(models)
         ports = free_port(), free_port()
         arguments = [
-            REAL_SERVER,
+            *REAL_SERVER,
             f"--port={ports[0]}",
             f"--rest_api_port={ports[1]}",
             f"--model_config_file={folder / 'models.config'}",

@@ -1,31 +1,12 @@
-"use strict";
-// Asks the `explain` signature over TF Serving's REST interface, and draws its answer.
+// Asks the `explain` signature over TF Serving's REST interface, and shows its answer.
+
+import { bar, element, extent, moduleBars, paint, percent, pointerDots, range, wordStrip } from "./drawing.js";
 
 const MODEL = "/v1/models/lnmn";
 const LARGEST_PICTURE = 12e6; // bytes; a third more in base64, and the server takes 16 MB
-const MODULES_SHOWN = 4;
 const SECONDS_EACH_STEP = 1.1;
-// Positions, colours and opacity of the overlay, from the lowest value of a map to its highest.
-const COLOURS = [
-  [0.0, 38, 18, 84, 0.45],
-  [0.3, 138, 35, 135, 0.5],
-  [0.55, 233, 80, 63, 0.6],
-  [0.8, 251, 162, 56, 0.72],
-  [1.0, 252, 245, 164, 0.85],
-];
-
 const $ = (id) => document.getElementById(id);
 const state = { picture: null, base64: null, examples: [], example: null, result: null, step: 0, timer: 0 };
-
-/** Makes an element with attributes and children; texts are never read as HTML. */
-function element(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
-}
-
-const percent = (share, digits = 1) => `${(100 * share).toFixed(digits)} %`;
 
 function complain(message) {
   $("problem").textContent = message;
@@ -169,17 +150,6 @@ function forgetAnswer() {
   drawOverlay();
 }
 
-function bar(name, share, digits) {
-  const fill = element("span", { class: "fill" });
-  fill.style.width = `${100 * Math.min(Math.max(share, 0), 1)}%`;
-  return element(
-    "li", {},
-    element("span", { class: "name", title: name }, name),
-    element("span", { class: "track" }, fill),
-    element("span", { class: "number" }, percent(share, digits)),
-  );
-}
-
 function showAnswer(result, question, milliseconds) {
   state.result = result;
   const truth = trueAnswer(question);
@@ -202,7 +172,7 @@ function stepCard(result, number) {
   const map = result.attention[number];
   const [low, high] = extent(map);
   const canvas = element("canvas");
-  paint(canvas, map, 320, 1);
+  paint(canvas, map, 320, heightOf(320), 1);
   const card = element(
     "div", { class: "step", role: "option", "aria-selected": "false" },
     element("h3", {}, `Step ${number + 1}`, element("small", { title: "lowest to highest value of the map" }, range(low, high))),
@@ -213,33 +183,6 @@ function stepCard(result, number) {
   );
   card.addEventListener("click", () => { pause(); chooseStep(number); });
   return card;
-}
-
-function wordStrip(words, weights) {
-  const strip = element("div", { class: "words" });
-  words.forEach((word, i) => {
-    if (!word) return; // padding
-    const span = element("span", { title: percent(weights[i]) }, word);
-    const strength = Math.sqrt(Math.min(weights[i], 1)); // the eye wants small weights to show
-    span.style.background = `rgba(var(--word), ${strength.toFixed(3)})`;
-    if (strength > 0.55) span.style.color = "#fff";
-    strip.append(span);
-  });
-  return strip;
-}
-
-function moduleBars(names, weights) {
-  const order = names.map((name, i) => [name, weights[i]]).sort((a, b) => b[1] - a[1]);
-  return element("ol", { class: "bars" }, ...order.slice(0, MODULES_SHOWN).map(([name, share]) => bar(name, share, 0)));
-}
-
-function pointerDots(pointer) {
-  const dots = pointer.map((share, i) => {
-    const dot = element("i", { title: `slot ${i + 1}: ${percent(share)}` });
-    dot.style.background = `rgba(var(--word), ${Math.min(share, 1).toFixed(3)})`;
-    return dot;
-  });
-  return element("div", { class: "pointer" }, element("span", {}, "stack"), ...dots);
 }
 
 function chooseStep(number) {
@@ -274,49 +217,17 @@ function play() {
   $("play").setAttribute("aria-pressed", "true");
 }
 
-// ---------------------------------------------------------------- attention maps
+// ---------------------------------------------------------------- the overlay
 
-/** Lowest and highest value of a map [height][width]. */
-function extent(map) {
-  const values = map.flat();
-  return [Math.min(...values), Math.max(...values)];
-}
-
-function range(low, high) {
-  return high > low ? `${low.toPrecision(2)} to ${high.toPrecision(2)}` : `${low.toPrecision(2)} everywhere`;
-}
-
-/** Red, green, blue, opacity (0 to 255) of a share in [0, 1]. */
-function colour(share) {
-  const above = Math.max(1, COLOURS.findIndex(([position]) => position >= share));
-  const [low, high] = [COLOURS[above - 1], COLOURS[above]];
-  const between = (share - low[0]) / (high[0] - low[0]);
-  const mixed = low.map((value, i) => value + between * (high[i] - value));
-  return [mixed[1], mixed[2], mixed[3], 255 * mixed[4]];
-}
-
-/** Paints a map [height][width] over a canvas, smoothly. A map of one value everywhere stays dark. */
-function paint(canvas, map, width, opacity) {
-  const [rows, columns] = [map.length, map[0].length];
-  const [low, high] = extent(map);
-  const small = new OffscreenCanvas(columns, rows);
-  const pixels = new ImageData(columns, rows);
-  map.flat().forEach((value, i) => {
-    pixels.data.set(colour(high > low ? (value - low) / (high - low) : 0), 4 * i);
-  });
-  small.getContext("2d").putImageData(pixels, 0, 0);
-  canvas.width = width;
-  canvas.height = Math.round((width * $("picture").naturalHeight) / $("picture").naturalWidth) || width;
-  const context = canvas.getContext("2d");
-  context.imageSmoothingQuality = "high";
-  context.globalAlpha = opacity;
-  context.drawImage(small, 0, 0, canvas.width, canvas.height);
+/** Of the picture, when it is so wide. */
+function heightOf(width) {
+  return Math.round((width * $("picture").naturalHeight) / $("picture").naturalWidth) || width;
 }
 
 function drawOverlay() {
   const canvas = $("overlay");
   $("caption").hidden = !state.result;
-  if (state.result) paint(canvas, state.result.attention[state.step], 960, Number($("opacity").value));
+  if (state.result) paint(canvas, state.result.attention[state.step], 960, heightOf(960), Number($("opacity").value));
   else canvas.width = canvas.height = 1; // empties it
 }
 

@@ -6,10 +6,12 @@ import socket
 import time
 
 import grpc
+import numpy as np
 import pytest
 
 from export.client import Client, Late, Refused, ServingError, Target, Unavailable, client
-from export.client.command import main, parse, read_items
+from export.client.command import Progress, main, read_items
+from export.client.flags import parse
 from export.client.transports import GrpcTransport, RestTransport
 from tests.export.client.moody_servers import REPLY, grpc_server, rest_server
 
@@ -112,6 +114,25 @@ def test_a_version_and_a_label_exclude_each_other():
         Target("a:1", version=2, label="stable")
 
 
+@pytest.mark.parametrize("images", [[b"picture", np.ones([2])], [np.ones([2]), np.ones([3])]])
+def test_images_that_make_no_batch_are_refused_and_not_sent(images):
+    with (
+        grpc_server() as (address, service),
+        Client(address) as connection,
+        pytest.raises(Refused, match="all of one shape"),
+    ):
+        connection.ask(images, ["Why?"] * 2)
+    assert service.calls == 0
+
+
+@pytest.mark.parametrize("content", [b"", b"no array"])
+def test_a_file_that_holds_no_features_is_named(content, tmp_path, capsys):
+    path = tmp_path / "features.npy"
+    path.write_bytes(content)
+    assert main(["--server=127.0.0.1:1", f"--image={path}", "--question=Is it?"]) == 1
+    assert capsys.readouterr().err.startswith(f"error: {path}: cannot be read: ")
+
+
 def test_a_missing_certificate_file_is_named(tmp_path):
     target = Target("a:1", tls=True, certificates=str(tmp_path / "ca.crt"))
     for rest in (False, True):
@@ -164,3 +185,24 @@ def test_question_files(tmp_path):
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(ServingError, match=r"questions\.txt"):
         read_items(str(path), None)
+
+
+def test_a_terminal_sees_how_far_it_is(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with Progress(4) as progress:
+        progress.move(1)
+        progress.say("question 2: refused")
+        progress.move(3)
+    shown = capsys.readouterr().err
+    assert [part.split(",")[0].split("] ")[1] for part in shown.split("\r") if "[" in part[:1]] == [
+        "0/4",
+        "1/4",
+        "4/4",
+    ]
+    assert "question 2: refused\n" in shown and shown.endswith("\n")
+
+
+def test_a_file_sees_no_bar(capsys):
+    with Progress(2) as progress:
+        progress.move(2)
+    assert capsys.readouterr().err == ""

@@ -5,22 +5,17 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
 from export.demo import demonstration as demonstration_module
 from export.demo import http_server
 from export.demo.examples import find_examples
-from lnmn_tf.main import main
 from tests.export.demo.conftest import Echo, running
 
-ROOT = Path(__file__).resolve().parents[3]
 BODY = json.dumps({"signature_name": "echo", "instances": ["Why?"]})
 
 
@@ -133,6 +128,12 @@ def test_requests_are_bounded(echo, headers, status):
     assert b'{"error": ' in reply
 
 
+def test_who_sends_too_much_is_told_so(echo):
+    body = b" " * (http_server.LARGEST_BODY + 1)
+    status, _, reply = request(echo, "POST", "/v1/models/lnmn:predict", body)
+    assert status == 413 and b"larger than 16 MB" in reply
+
+
 @pytest.mark.parametrize(
     "data", [b"", b"\r\n", b"GET\r\n\r\n", b"\x16\x03\x01\x02\x00\x01", b"GET / HTTP/9.9\r\n\r\n"]
 )
@@ -233,51 +234,3 @@ def test_examples_are_of_the_data_of_the_run(tiny_run, tiny_world):
 
 def test_a_run_without_its_data_has_no_examples(tmp_path):
     assert find_examples(tmp_path) == []
-
-
-@pytest.mark.parametrize("content", [None, b"", b"not a protobuf"])
-def test_nothing_to_serve_is_one_clear_sentence(tmp_path, capsys, content):
-    folder = tmp_path / "export"
-    if content is not None:
-        (folder / "7").mkdir(parents=True)
-        (folder / "7" / "saved_model.pb").write_bytes(content)
-    assert main(["--mode=serve", f"--export_dir={folder}", "--port=0"]) == 1
-    error = capsys.readouterr().err
-    assert error.startswith("error: ") and str(folder) in error
-    assert "Traceback" not in error
-
-
-def test_a_port_that_is_taken_is_named(exported, capsys):
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        arguments = ["--mode=serve", f"--export_dir={exported.parent}", f"--port={port}"]
-        assert main(arguments) == 1
-    assert f"--port is {port}: " in capsys.readouterr().err
-
-
-def test_serve_says_where_the_page_is_and_ends_with_ctrl_c(exported):
-    import signal
-
-    arguments = ["--mode=serve", f"--export_dir={exported.parent}", "--port=0"]
-    with subprocess.Popen(
-        [sys.executable, "-m", "lnmn_tf.main", *arguments],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            lines = [process.stdout.readline() for _ in range(4)]
-            port = int(lines[1].rsplit(":", 1)[1].strip(" /\n"))
-            connection = http.client.HTTPConnection("127.0.0.1", port, 20)
-            connection.request("GET", "/v1/models/lnmn")
-            assert connection.getresponse().status == 200
-            connection.close()
-            process.send_signal(signal.SIGINT)
-            assert process.wait(20) == 0
-        finally:
-            process.kill()
-        assert "Traceback" not in process.stderr.read()
-    assert "demonstration" in lines[3]

@@ -155,7 +155,8 @@ def test_each_kind_of_bad_input_gets_a_sentence(connection, signature, inputs, s
     for word in words:
         assert word in text, text
     if status != 200:
-        assert len(text) < 400 and "\n" not in text and "node" not in text
+        assert len(text) < 400
+        assert not any(part in text for part in ("\n", "{{", "assertion failed"))
 
 
 @pytest.mark.parametrize("seed", [20])

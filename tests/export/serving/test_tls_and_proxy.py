@@ -12,6 +12,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from export.benchmark.servers import free_port
 from export.client import Client, ServingError, Target
 from export.client.command import main
 from tests.export.client.moody_servers import REPLY, grpc_server, rest_server
@@ -81,12 +82,6 @@ def proxy(tls_folder):
             wait_until_open(port)
             yield port
             process.terminate()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def wait_until_open(port: int, seconds: float = 30) -> None:
