@@ -133,7 +133,7 @@ class FeatureStore(ImageStore):
         if channels_first is None:
             raise InputError(
                 f"{self._where} has the shape {list(source.shape)}, which does not tell which axis "
-                "holds the channels; expected its attribute 'layout' to say \"NCHW\" or \"NHWC\""
+                'holds the channels; expected its attribute \'layout\' to say "NCHW" or "NHWC"'
             )
         return channels_first
 

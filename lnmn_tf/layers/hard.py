@@ -50,35 +50,42 @@ class HardCell:
     Args:
         image: x, [batch, positions, channels].
         terms: of the fused map; none = zero.
+        given: x is what the model was given, and lies in memory; else it is computed anew wherever it
+            is summed, which XLA does without writing it down (a matrix product would).
     """
 
-    def __init__(self, image: tf.Tensor, terms: Sequence[Term] = (Term(1.0, 1.0, True),)):
-        self.image, self.terms = image, list(terms)
+    def __init__(
+        self,
+        image: tf.Tensor,
+        terms: Sequence[Term] = (Term(1.0, 1.0, True),),
+        given: bool = True,
+    ):
+        self.image, self.terms, self.given = image, list(terms), given
 
     def operate(self, operator: str, operand: tf.Tensor) -> HardCell:
         """O(this, operand), for a map [batch, positions, 1], a vector [batch, 1, channels], or both."""
         if operator in ("min", "max") or 1 not in operand.shape[1:]:
-            return HardCell(operate(operator, self.fused(), operand))
+            return HardCell(operate(operator, self.fused(), operand), given=False)
         terms = {
             "sum": [*self.terms, Term.of(operand)],
             "product": [term.times(operand) for term in self.terms],
             "choose_1": self.terms,
             "choose_2": [Term.of(operand)],
         }
-        return HardCell(self.image, terms[operator])
+        return HardCell(self.image, terms[operator], self.given)
 
     def normalise(self) -> HardCell:
         """Divided by its L2 norm over channels."""
         if not self.terms:
             return self
         if len(self.terms) > 1:
-            return HardCell(l2_normalise(self.fused()))
+            return HardCell(l2_normalise(self.fused()), given=False)
         (term,) = self.terms
         # ||m_p v_c x_pc|| = |m_p| sqrt(sum_c v_c^2 x_pc^2)
         squared = tf.square(term.map) * self._weigh(term, tf.square, 1.0)[..., tf.newaxis]
         norm = tf.sqrt(tf.where(squared > 0.0, squared, tf.ones_like(squared)))
         scale = tf.where(squared > 0.0, term.map / tf.maximum(norm, 1e-12), 0.0)
-        return HardCell(self.image, [term._replace(map=scale)])
+        return HardCell(self.image, [term._replace(map=scale)], self.given)
 
     def fused(self) -> tf.Tensor:
         """The map itself, [batch, positions, channels]."""
@@ -112,8 +119,10 @@ class HardCell:
         """sum_c power(vector_c) kernel_c power(x_pc): [batch, positions], or [batch, 1] without x."""
         ones = tf.ones_like(self.image[:, :1])
         weights = (power(term.vector * ones) * kernel)[:, 0]  # [batch, channels]
-        if term.image:
+        if term.image and self.given:
             return tf.linalg.matvec(power(self.image), weights)
+        if term.image:
+            return tf.reduce_sum(power(self.image) * weights[:, tf.newaxis], axis=-1)
         return tf.reduce_sum(weights, axis=-1, keepdims=True)
 
 

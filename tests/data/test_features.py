@@ -72,7 +72,7 @@ def test_the_layout_is_inferred_only_where_it_is_clear(shape, channels_first):
 
 def test_an_ambiguous_layout_must_be_stated(write):
     cube = np.random.default_rng(0).normal(size=[2, 5, 5, 5]).astype(np.float32)
-    with pytest.raises(InputError, match=r"features.h5: dataset 'data'.*\[2, 5, 5, 5\].*channels_"):
+    with pytest.raises(InputError, match=r"features.h5: dataset 'data'.*\[2, 5, 5, 5\].*'layout'"):
         FeatureStore(write(data=cube))
     first = FeatureStore(write(data=cube), channels_first=True).read(np.array([1]))
     np.testing.assert_array_equal(first[0], cube[1].transpose(1, 2, 0))
