@@ -120,9 +120,12 @@ class LNMN(StackMachine):
             if isinstance(bank.fusion, NodeChain):
                 bank.fusion.balanced = wanted and bank.fusion.is_balanced()
 
+    @property
+    def map_projection(self) -> keras.layers.Dense | None:
+        return None if self.config.own_projection else self.image_projection
+
     def prepare(self, knowledge_base: tf.Tensor, places: tf.Tensor) -> tuple[tf.Tensor, ...]:
         if not self.config.own_projection:
-            knowledge_base = self.image_projection(knowledge_base)
             if self.config.normalise_inputs:
                 knowledge_base = self.image_norm(knowledge_base)
             return places, self.banks[0].project_image(knowledge_base)

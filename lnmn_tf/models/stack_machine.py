@@ -116,11 +116,16 @@ class StackMachine(keras.Model):
         """First value of the layout bias, [num_steps, modules]; None = no such bias."""
         return None
 
+    @property
+    def map_projection(self) -> keras.layers.Dense | None:
+        """A linear layer over the knowledge base that all modules share; None = none."""
+        return None
+
     def prepare(self, knowledge_base: tf.Tensor, places: tf.Tensor) -> tuple[tf.Tensor, ...]:
         """What modules need of the image and does not change from step to step.
 
         Args:
-            knowledge_base: [batch, positions, kb_dim].
+            knowledge_base: [batch, positions, kb_dim], or what `map_projection` makes of it.
             places: row and column of each position, from -2 to 2, [batch, positions, 2].
 
         Returns:
@@ -176,7 +181,8 @@ class StackMachine(keras.Model):
         times faster than XLA's on one; so it stays outside of what is compiled.
         """
         features = self.encode_image(inputs)
-        seen = self.prepare(self.knowledge_base(features), self._places(features))
+        knowledge_base = self.knowledge_base(features, self.map_projection)
+        seen = self.prepare(knowledge_base, self._places(features))
         others = {k: x for k, x in inputs.items() if k not in ("image", "features")}
         return {**others, "seen": seen}
 
