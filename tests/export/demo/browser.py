@@ -49,7 +49,7 @@ def opened(url: str) -> Iterator[Any]:
 
 def save_screenshot(page: Any, path: Path) -> None:
     """The whole page, as a JPEG."""
-    path.write_bytes(page.screenshot(full_page=True, type="jpeg", quality=82))
+    path.write_bytes(page.screenshot(full_page=True, type="jpeg", quality=75))
 
 
 def main() -> None:
