@@ -142,3 +142,18 @@ def test_features_of_an_encoder_with_groups_are_probabilities():
     np.testing.assert_allclose(present, 1 / (1 + np.exp(-layer.logits(image)[..., 0])), rtol=1e-5)
     np.testing.assert_allclose(found[..., 1:3].sum(-1), present, rtol=1e-5)
     np.testing.assert_allclose(found[..., 3:].sum(-1), present, rtol=1e-5)
+
+
+def test_a_projection_after_the_knowledge_base_is_the_same_as_one_product_with_it():
+    random = np.random.default_rng(3)
+    features = tf.constant(random.normal(size=[2, 3, 5, 7]), tf.float32)
+    base, projection = KnowledgeBase(11), tf.keras.layers.Dense(13)
+    base(features, projection)
+    for variable in (*base.trainable_variables, *projection.trainable_variables):
+        variable.assign(random.normal(size=variable.shape).astype(np.float32))  # biases, too
+    expected = projection(base(features)).numpy()
+    as_one = base(features, projection)  # 30 places, 13 channels
+    unknown = tf.TensorSpec([None, 3, 5, 7], tf.float32)
+    one_by_one = tf.function(lambda x: base(x, projection), [unknown])(features)
+    for found in (as_one, one_by_one):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
