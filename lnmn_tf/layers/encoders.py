@@ -149,6 +149,37 @@ class KnowledgeBase(keras.layers.Layer):
         return tf.matmul(hidden, kernel) + (bias + projection.bias)
 
 
+def once(present: tf.Tensor, where: tf.Tensor, radius: float = 0.2) -> tf.Tensor:
+    """Each object at one place of the map: non-maximum suppression that loses no probability.
+
+    An object between two places is seen half in each of them, or twice, or not at all. But both say that
+    it stands at the same spot, closer than two objects can; the likelier place gets the sum.
+
+    Args:
+        present: probability that an object is there, [batch, H, W, 1].
+        where: where it stands, [batch, H, W, 2].
+        radius: two neighbouring places within it mean the same object.
+
+    Returns:
+        Probabilities like `present`.
+    """
+    height, width = present.shape[1:3]
+    around = [[0, 0], [1, 1], [1, 1], [0, 0]]
+    padded, padded_where = tf.pad(present, around), tf.pad(where, around)
+    total, best = present, tf.ones_like(present, tf.bool)
+    for row, column in np.ndindex(3, 3):
+        if (row, column) == (1, 1):
+            continue
+        window = (slice(None), slice(row, row + height), slice(column, column + width))
+        other = padded[window]
+        distance = tf.norm(padded_where[window] - where, axis=-1, keepdims=True)
+        shared = tf.where(distance < radius, other, 0.0)
+        total += shared
+        earlier = (row, column) < (1, 1)
+        best &= (shared < present) | ((shared == present) & (not earlier))
+    return tf.where(best, tf.minimum(total, 1.0), 0.0)
+
+
 class ImageEncoder(keras.layers.Layer):
     """A small convolutional network on pixels: 3x3 convolutions, 5x5 where the stride is 3.
 
@@ -156,8 +187,9 @@ class ImageEncoder(keras.layers.Layer):
         filters: output channels of each convolution.
         strides: of each convolution; their product is how many pixels a place of the map stands for.
         groups: sizes of groups of exclusive attributes, such as 8 colours. Where given, the features
-            are what the encoder says of each place: the probability that an object is there, and
-            times that, of each attribute. Where empty, they are the last convolution.
+            are what the encoder says of each place: the probability that an object is there, times
+            that, of each attribute, and where the object stands (2 channels). Where empty, they are
+            the last convolution.
 
     Call arguments:
         image: [batch, height, width, 3] in [0, 1].
@@ -188,24 +220,38 @@ class ImageEncoder(keras.layers.Layer):
             for channels, stride in zip(filters, strides)  # noqa: B905 (Python 3.9)
         ]
         self.norms = [keras.layers.BatchNormalization(momentum=0.9) for _ in filters]
-        self.head = keras.layers.Dense(1 + sum(groups), name="head") if groups else None
+        self.head = keras.layers.Dense(1 + sum(groups) + 2, name="head") if groups else None
 
     def call(self, image: tf.Tensor, training: bool = False) -> tf.Tensor:
         """See the class."""
         if not self.groups:
             return self.convolve(image, training)
-        present, *attributes = tf.split(self.logits(image, training), [1, *self.groups], axis=-1)
-        present = tf.sigmoid(present)
+        present, *attributes, where = tf.split(
+            self.say(image, training), [1, *self.groups, 2], axis=-1
+        )
+        present = once(tf.sigmoid(present), where)
         shares = [present * tf.nn.softmax(attribute, axis=-1) for attribute in attributes]
-        return tf.concat([present, *shares], axis=-1)
+        return tf.concat([present, *shares, tf.clip_by_value(where, -2.0, 2.0)], axis=-1)
 
-    def logits(self, image: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Log-odds of an object, then the logits of each group: [batch, H, W, 1 + sum(groups)]."""
+    def say(self, image: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """What it says of each place of the map: [batch, H, W, 1 + sum(groups) + 2].
+
+        Log-odds of an object; the logits of each group; where the object stands on the ground, to the
+        right and to the front as the camera sees it, from -2 to 2.
+        """
         return self.head(self.convolve(image, training))
 
     def convolve(self, image: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """The last convolution, [batch, H, W, filters]."""
+        """The last convolution, which knows where on the map it is: [batch, H, W, filters]."""
         x = image - 0.5
         for convolution, norm in zip(self.convolutions, self.norms):  # noqa: B905 (Python 3.9)
+            if convolution is self.convolutions[-1]:
+                x = self._with_coordinates(x)
             x = tf.nn.relu(norm(convolution(x), training=training))
         return x
+
+    def _with_coordinates(self, x: tf.Tensor) -> tf.Tensor:
+        """Three more channels: row, column and a constant, which says where the map ends."""
+        _, height, width, _ = x.shape
+        places = tf.constant(coordinates(height, width), x.dtype)
+        return tf.concat([x, tf.broadcast_to(places, [tf.shape(x)[0], height, width, 3])], axis=-1)

@@ -76,7 +76,7 @@ class Pooling(keras.layers.Layer):
         Args:
             image: image features in map space, [batch, 1 or cells, positions, map_dim].
             maps: attention maps, before any sigmoid, each [batch, positions].
-            places: r, row and column of each position, [batch, positions, 2]; for `directions`.
+            places: r, where each position lies, [batch, positions, 2]; for `directions`.
         """
         attended, operands = [], []
         for index, attention in enumerate(maps):

@@ -16,7 +16,7 @@ from lnmn_tf.layers.fusion import Concatenation
 from lnmn_tf.layers.nodes import NodeChain, StructureInitializer
 from lnmn_tf.layers.pooling import Pooling
 from lnmn_tf.models.kinds import Kind, kinds_of
-from lnmn_tf.models.stack_machine import StackMachine, State
+from lnmn_tf.models.stack_machine import Places, StackMachine, State
 
 
 class LNMN(StackMachine):
@@ -124,15 +124,16 @@ class LNMN(StackMachine):
     def map_projection(self) -> keras.layers.Dense | None:
         return None if self.config.own_projection else self.image_projection
 
-    def prepare(self, knowledge_base: tf.Tensor, places: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def prepare(self, knowledge_base: tf.Tensor, places: Places) -> tuple[tf.Tensor, ...]:
         if not self.config.own_projection:
             if self.config.normalise_inputs:
                 knowledge_base = self.image_norm(knowledge_base)
-            return places, self.banks[0].project_image(knowledge_base)
-        return (places, *(bank.project_image(knowledge_base) for bank in self.banks))
+            return *places, self.banks[0].project_image(knowledge_base)
+        return (*places, *(bank.project_image(knowledge_base) for bank in self.banks))
 
     def execute(self, prepared, text, state: State, module_weights) -> State:
-        places, *images = prepared
+        where, presence, *images = prepared
+        places = Places(where, presence)
         if not self.config.own_projection:
             text = self.text_projection(text)
             if self.config.normalise_inputs:
@@ -164,18 +165,25 @@ class LNMN(StackMachine):
         effects.append(Effect(no_op, state.pointer))
         return combine(state, effects, self.config.keep_memory)
 
-    def _output(self, kind: Kind, bank, image, text, state: State, places) -> tf.Tensor:
-        """New maps [batch, cells, positions], or memories [batch, cells, mem_dim], of a bank."""
+    def _output(self, kind: Kind, bank, image, text, state: State, places: Places) -> tf.Tensor:
+        """New maps [batch, cells, positions], or memories [batch, cells, mem_dim], of a bank.
+
+        Where maps are log-odds, an encoder that says where objects are adds its own: nothing is attended
+        where nothing is.
+        """
         maps = [stacks.read(state.stack, pointer) for pointer in kind.reads(state.pointer)]
         if kind.pools:
-            pooled = self.poolings[kind.bank](image, maps, places)
+            pooled = self.poolings[kind.bank](image, maps, places.where)
             operands = pooled.operands
             image = pooled.attended if kind.answers else image
         else:
             gate = tf.sigmoid if self.config.gate_attention else tf.identity
             operands = [gate(attention)[:, tf.newaxis, :, tf.newaxis] for attention in maps]
         text = bank.project_text(text)
-        return bank(image, text, operands, *([state.memory] if kind.answers else []))
+        if kind.answers:
+            return bank(image, text, operands, state.memory)
+        attention = bank(image, text, operands)
+        return attention + places.presence[:, tf.newaxis] if self.config.gate_attention else attention
 
     def _no_output(self, kind: Kind, state: State) -> tf.Tensor:
         """What stands in the place of `_output` where no example needs any cell of a bank."""

@@ -19,6 +19,15 @@ from lnmn_tf.layers.dropout import StepDropout
 from lnmn_tf.layers.encoders import ImageEncoder, KnowledgeBase, QuestionEncoder, coordinates
 from lnmn_tf.layers.loop import recomputed_loop
 
+_LEAST_PRESENCE = 1e-3  # of an object, where the encoder sees none
+
+
+class Places(NamedTuple):
+    """What is known of each position before any question."""
+
+    where: tf.Tensor  # as wide as a normalised channel, -2 to 2, [batch, positions, 2]
+    presence: tf.Tensor  # log probability that an object is there, [batch, positions]
+
 
 class State(NamedTuple):
     """What one step hands to the next."""
@@ -121,12 +130,12 @@ class StackMachine(keras.Model):
         """A linear layer over the knowledge base that all modules share; None = none."""
         return None
 
-    def prepare(self, knowledge_base: tf.Tensor, places: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def prepare(self, knowledge_base: tf.Tensor, places: Places) -> tuple[tf.Tensor, ...]:
         """What modules need of the image and does not change from step to step.
 
         Args:
             knowledge_base: [batch, positions, kb_dim], or what `map_projection` makes of it.
-            places: row and column of each position, from -2 to 2, [batch, positions, 2].
+            places: of the positions.
 
         Returns:
             Tensors [batch, ..., positions, channels], at least one.
@@ -186,11 +195,18 @@ class StackMachine(keras.Model):
         others = {k: x for k, x in inputs.items() if k not in ("image", "features")}
         return {**others, "seen": seen}
 
-    def _places(self, features: tf.Tensor) -> tf.Tensor:
-        """Row and column of each position, as wide as a normalised channel: [batch, positions, 2]."""
+    def _places(self, features: tf.Tensor) -> Places:
+        """As the encoder says; else row and column, and an object may be anywhere."""
         batch, (height, width) = tf.shape(features)[0], features.shape[1:3]
-        places = 2.0 * coordinates(height, width)[..., :2].reshape(height * width, 2)
-        return tf.broadcast_to(tf.constant(places, self.compute_dtype), [batch, *places.shape])
+        if self.config.encoder_groups:
+            said = tf.reshape(features, [batch, height * width, features.shape[-1]])
+            return Places(said[..., -2:], tf.math.log(tf.maximum(said[..., 0], _LEAST_PRESENCE)))
+        rows_and_columns = 2.0 * coordinates(height, width)[..., :2].reshape(height * width, 2)
+        where = tf.constant(rows_and_columns, self.compute_dtype)
+        return Places(
+            tf.broadcast_to(where, [batch, *where.shape]),
+            tf.zeros([batch, height * width], self.compute_dtype),
+        )
 
     def call(self, inputs: dict[str, Any], training: bool | None = None):
         """See the class."""

@@ -11,7 +11,7 @@ import tensorflow as tf
 from lnmn_tf.config import ModelConfig
 from lnmn_tf.layers import stack as stacks
 from lnmn_tf.layers.handcrafted import Describe, Find, Score, attend
-from lnmn_tf.models.stack_machine import StackMachine, State
+from lnmn_tf.models.stack_machine import Places, StackMachine, State
 
 # How many attention maps each module (pops, pushes).
 ARITY = {
@@ -94,7 +94,7 @@ class StackNMN(StackMachine):
         total = tf.reduce_sum(module_weights, axis=-1, keepdims=True)
         return tf.math.divide_no_nan(module_weights, total)
 
-    def prepare(self, knowledge_base: tf.Tensor, places: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def prepare(self, knowledge_base: tf.Tensor, places: Places) -> tuple[tf.Tensor, ...]:
         """(x, x^2, the map of `scene`), which hold for all steps."""
         squared = tf.square(knowledge_base)
         scene = (self.scene(knowledge_base, squared),) if self.scene else ()

@@ -2,8 +2,10 @@
 
 In the paper the image features come frozen from a network that was trained on ImageNet. The embedded
 world does the same with what it has: a small encoder learns to say, for each place of its map, whether
-an object's centre is there and of which shape, size, material and colour it is. Questions and answers
-play no part in it. The features are what it says, as probabilities.
+an object's centre is there, of which shape, size, material and colour it is, and where it stands.
+Questions and answers play no part in it. The features are what it says, as probabilities.
+
+Where it stands is finer than the map: of two objects in one column, one may well be left of the other.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from lnmn_tf.training.examples import Examples
 from lnmn_tf.training.replicas import mean_over_replicas, run_on_replicas
 
 GROUPS = tuple(len(values) for values in ATTRIBUTES.values())
+_REACH = 4.2  # of CLEVR's scenes: how far from the middle objects stand, in its units
 
 
 def scenes_path(data_dir: str | Path, split: str) -> Path:
@@ -36,7 +39,10 @@ def scenes_path(data_dir: str | Path, split: str) -> Path:
 def read_targets(
     data_dir: str | Path, split: str, filenames: Sequence[str], shape: Sequence[int]
 ) -> np.ndarray:
-    """What is where: uint8 [images, H, W, 1 + sum(GROUPS)], presence, then one-hot attributes.
+    """What is where: float16 [images, H, W, 1 + sum(GROUPS) + 2].
+
+    Presence, one-hot attributes, and how far to the right and to the front of the scene's middle the
+    object stands, from -2 to 2.
 
     Args:
         data_dir: a CLEVR folder with `scenes/CLEVR_{split}_scenes.json`.
@@ -62,14 +68,16 @@ def read_targets(
         raise InputError(f"{path}: has no scene of {missing[0]}, and of {len(missing) - 1} others")
     with Image.open(Path(data_dir) / "images" / split / filenames[0]) as picture:
         width, height = picture.size  # which `pixel_coords` refer to
-    targets = np.zeros([len(filenames), *shape, 1 + sum(GROUPS)], np.uint8)
+    targets = np.zeros([len(filenames), *shape, 1 + sum(GROUPS) + 2], np.float16)
     for image, filename in enumerate(filenames):
+        axes = [scenes[filename]["directions"][name] for name in ("right", "front")]
         for thing in scenes[filename]["objects"]:
             column, row, _ = thing["pixel_coords"]
             row = min(int(row / height * shape[0]), shape[0] - 1)
             column = min(int(column / width * shape[1]), shape[1] - 1)
             targets[image, row, column] = 0  # of two centres in one place, the later one
             targets[image, row, column, [0, *_channels(thing)]] = 1
+            targets[image, row, column, -2:] = 2.0 / _REACH * np.dot(axes, thing["3d_coords"])
     return targets
 
 
@@ -106,8 +114,8 @@ def pretrain(encoder: ImageEncoder, examples: Examples, config: RunConfig) -> fl
 
     def update(pixels: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
-            logits = encoder.logits(tf.cast(pixels, tf.float32) / 255.0, training=True)
-            loss = _loss(logits, tf.cast(target, tf.float32))
+            said = encoder.say(tf.cast(pixels, tf.float32) / 255.0, training=True)
+            loss = _loss(said, tf.cast(target, tf.float32))
         variables = encoder.trainable_variables
         gradients = mean_over_replicas(tape.gradient(loss, variables))  # all see the same batch
         optimizer.apply_gradients(
@@ -147,15 +155,17 @@ def attribute_accuracy(
 
     Returns:
         `found`, the share of objects that it sees at their place; `right`, the share of what it sees
-        that is there; and by attribute, the share of objects for which it names the right value.
+        that is there; by attribute, the share of objects for which it names the right value; and
+        `distance`, how far from where they stand it places them in the mean, in units of the scene (the
+        size of a small object is 0.7).
 
     Raises:
         InputError: see `read_targets`.
     """
     store, names = examples.store, examples.questions.image_filenames
-    logits = tf.function(encoder.logits, reduce_retracing=True)
+    say = tf.function(encoder.say, reduce_retracing=True)
     rows = (np.arange(first, min(first + 64, len(store))) for first in range(0, len(store), 64))
-    said = np.concatenate([logits(tf.cast(store.read(r), tf.float32) / 255.0) for r in rows])
+    said = np.concatenate([say(tf.cast(store.read(r), tf.float32) / 255.0) for r in rows])
     targets = read_targets(data_dir, split, names, said.shape[1:3])
     there, seen = targets[..., 0] > 0, said[..., 0] > 0
     both = (there & seen).sum()
@@ -166,31 +176,43 @@ def attribute_accuracy(
         first += len(values)
         same = said[there][:, part].argmax(-1) == targets[there][:, part].argmax(-1)
         accuracy[attribute] = same.mean()
+    apart = (said - targets)[there][:, -2:].astype(np.float32)
+    accuracy["distance"] = _REACH / 2.0 * np.linalg.norm(apart, axis=-1).mean()
     return {name: float(share) for name, share in accuracy.items()}
 
 
 def describe_accuracy(accuracy: dict[str, float]) -> str:
-    """One line about `attribute_accuracy`, in percent."""
-    shares = ", ".join(f"{name} {100 * share:.1f}" for name, share in accuracy.items())
-    return f"image encoder, percent of the objects of the validation pictures: {shares}"
+    """One line about `attribute_accuracy`."""
+    *shares, distance = accuracy.items()
+    percents = ", ".join(f"{name} {100 * share:.1f}" for name, share in shares)
+    return (
+        f"image encoder, percent of the objects of the validation pictures: {percents}; placed "
+        f"{distance[1]:.2f} units off"
+    )
 
 
 def _flip(pixels, target, order: np.random.Generator):
     """Mirrors half of the batches: what is there stays, where it is changes sides."""
     if order.random() < 0.5:
-        return pixels[:, :, ::-1], target[:, :, ::-1]
+        mirrored = target[:, :, ::-1].copy()
+        mirrored[..., -2] *= -1.0
+        return pixels[:, :, ::-1], mirrored
     return pixels, target
 
 
-def _loss(logits: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
-    """Cross-entropy of presence everywhere and of each attribute where an object is, per object."""
+def _loss(said: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
+    """Cross-entropy of presence everywhere and of each attribute where an object is, per object.
+
+    And how far from where it stands it is placed, one nat for half a unit of the map space.
+    """
     present = target[..., 0]
-    losses = tf.nn.sigmoid_cross_entropy_with_logits(present, logits[..., 0])
+    losses = tf.nn.sigmoid_cross_entropy_with_logits(present, said[..., 0])
+    losses += present * tf.reduce_sum(2.0 * tf.abs(said - target)[..., -2:], axis=-1)
     first = 1
     for values in ATTRIBUTES.values():
         part = slice(first, first + len(values))
         first += len(values)
         losses += present * tf.nn.softmax_cross_entropy_with_logits(
-            target[..., part], logits[..., part]
+            target[..., part], said[..., part]
         )
     return tf.reduce_sum(losses) / tf.maximum(tf.reduce_sum(present), 1.0)

@@ -9,6 +9,7 @@ from lnmn_tf.layers.encoders import (
     KnowledgeBase,
     QuestionEncoder,
     coordinates,
+    once,
     positional_encoding,
 )
 
@@ -137,11 +138,12 @@ def test_features_of_an_encoder_with_groups_are_probabilities():
     layer = ImageEncoder((2, 5), (2, 2), groups=(2, 3))
     image = tf.random.uniform([2, 8, 12, 3], seed=1)
     found = layer(image).numpy()
-    assert found.shape == (2, 2, 3, 1 + 2 + 3)
-    present = found[..., 0]
-    np.testing.assert_allclose(present, 1 / (1 + np.exp(-layer.logits(image)[..., 0])), rtol=1e-5)
+    assert found.shape == (2, 2, 3, 1 + 2 + 3 + 2)
+    said = layer.say(image)
+    present = once(tf.sigmoid(said[..., :1]), said[..., -2:]).numpy()[..., 0]
+    np.testing.assert_allclose(found[..., 0], present, rtol=1e-5)
     np.testing.assert_allclose(found[..., 1:3].sum(-1), present, rtol=1e-5)
-    np.testing.assert_allclose(found[..., 3:].sum(-1), present, rtol=1e-5)
+    np.testing.assert_allclose(found[..., 3:6].sum(-1), present, rtol=1e-5)
 
 
 def test_a_projection_after_the_knowledge_base_is_the_same_as_one_product_with_it():
@@ -157,3 +159,28 @@ def test_a_projection_after_the_knowledge_base_is_the_same_as_one_product_with_i
     one_by_one = tf.function(lambda x: base(x, projection), [unknown])(features)
     for found in (as_one, one_by_one):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+def seen(*objects):
+    """Maps of what an encoder says of 3 x 4 places: (row, column, presence, where)."""
+    present, where = np.zeros([1, 3, 4, 1], np.float32), np.full([1, 3, 4, 2], 9.0, np.float32)
+    for row, column, probability, place in objects:
+        present[0, row, column], where[0, row, column] = probability, place
+    return present, where
+
+
+def test_an_object_between_two_places_is_seen_once():
+    present, where = seen((0, 1, 0.4, (1.0, 1.0)), (0, 2, 0.5, (1.05, 1.0)), (2, 0, 0.7, (-1.0, 0.0)))
+    expected, _ = seen((0, 2, 0.9, 0.0), (2, 0, 0.7, 0.0))
+    np.testing.assert_allclose(once(present, where), expected, atol=1e-6)
+
+
+def test_an_object_seen_twice_is_sure():
+    present, where = seen((1, 1, 0.8, (0.0, 0.0)), (2, 2, 0.8, (0.0, 0.1)))
+    expected, _ = seen((1, 1, 1.0, 0.0))  # of equals, the first
+    np.testing.assert_allclose(once(present, where), expected, atol=1e-6)
+
+
+def test_neighbours_are_two_objects_where_they_stand_apart():
+    present, _ = maps = seen((1, 1, 0.8, (0.0, 0.0)), (1, 2, 0.9, (0.3, 0.0)))
+    np.testing.assert_allclose(once(*maps), present, atol=1e-6)

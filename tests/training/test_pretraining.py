@@ -40,8 +40,11 @@ def test_targets_name_every_object_at_its_place(tiny_world):
             places[int(row / 32 * HEIGHT), int(column / 48 * WIDTH)] = thing
         assert target[..., 0].sum() == len(places)
         for place, thing in places.items():
-            present, *groups = np.split(target[place], np.cumsum([1, *GROUPS])[:-1])
+            present, *groups, where = np.split(target[place], np.cumsum([1, *GROUPS]))
             assert present == 1
+            for axis, of_camera in zip(("right", "front"), where):
+                expected = 2.0 / 4.2 * np.dot(scene["directions"][axis], thing["3d_coords"])
+                assert abs(of_camera - expected) < 2e-3
             found = {k: v[int(g.argmax())] for (k, v), g in zip(ATTRIBUTES.items(), groups)}
             assert found == {attribute: thing[attribute] for attribute in ATTRIBUTES}
 
@@ -54,21 +57,23 @@ def test_encoder_learns_and_its_features_are_kept(config):
     last = pretrain(encoder, examples, config)
     assert last < 0.8 * first
     store = EncodedStore(examples.store, encoder)
-    assert store.shape == (HEIGHT, WIDTH, 1 + sum(GROUPS))
+    assert store.shape == (HEIGHT, WIDTH, 1 + sum(GROUPS) + 2)
     rows = np.array([3, 0, 3])
     expected = encoder(examples.store.read(rows).astype(np.float32) / 255.0)
     np.testing.assert_allclose(store.read(rows), expected, atol=2e-3)
 
 
 class Oracle:
-    """Says what is there, but for one object that it misses and calls by a wrong colour."""
+    """Says what is there and where, but for one object of which it says the opposite."""
 
     def __init__(self, targets):
         self.said = 20.0 * targets.astype(np.float32) - 10.0
+        self.said[..., -2:] = targets[..., -2:]
         image, row, column = np.argwhere(targets[..., 0])[0]
         self.said[image, row, column] *= -1.0
+        self.distance = 4.2 * np.linalg.norm(self.said[image, row, column, -2:])
 
-    def logits(self, pixels):
+    def say(self, pixels):
         return tf.constant(self.said)[: tf.shape(pixels)[0]]
 
 
@@ -76,9 +81,11 @@ def test_accuracy_counts_what_an_encoder_makes_out(config, tiny_world):
     examples = open_split(config, "train")
     names = examples.questions.image_filenames
     targets = read_targets(tiny_world, "train", names, (HEIGHT, WIDTH))
-    accuracy = attribute_accuracy(Oracle(targets), examples, tiny_world, "train")
+    oracle = Oracle(targets)
+    accuracy = attribute_accuracy(oracle, examples, tiny_world, "train")
     objects = int(targets[..., 0].sum())
     assert accuracy.pop("right") == 1.0
+    np.testing.assert_allclose(accuracy.pop("distance"), oracle.distance / objects, rtol=1e-2)
     assert set(accuracy) == {"found", *ATTRIBUTES}
     np.testing.assert_allclose(list(accuracy.values()), 1.0 - 1.0 / objects)
 
@@ -97,7 +104,7 @@ def test_a_run_that_goes_on_sees_with_the_encoder_that_it_trained(tiny_world, tm
         }
     )
     first, again = train(config, tmp_path), train(config, tmp_path)
-    assert set(first["image_encoder"]) == {"found", "right", *ATTRIBUTES}
+    assert set(first["image_encoder"]) == {"found", "right", *ATTRIBUTES, "distance"}
     assert again["image_encoder"] == first["image_encoder"]
     assert again["val"] == first["val"]
 

@@ -1,0 +1,62 @@
+"""What an encoder that says where objects are changes in the maps."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from lnmn_tf.config import ModelConfig
+from lnmn_tf.models.lnmn import LNMN
+
+SIZES = {
+    "num_words": 7,
+    "num_answers": 3,
+    "embed_dim": 4,
+    "text_dim": 6,
+    "kb_dim": 5,
+    "map_dim": 6,
+    "mem_dim": 4,
+    "mlp_dim": 5,
+    "stack_len": 3,
+    "num_steps": 3,
+    "attention_3": 3,
+    "pushing_cells": 1,
+    "pooling_cells": 1,
+}
+GROUPS = (2, 3)  # 1 + 5 + 2 channels of features
+
+
+@pytest.fixture(scope="module")
+def model():
+    tf.keras.utils.set_random_seed(3)
+    return LNMN(ModelConfig.create("ours", **SIZES, encoder_groups=GROUPS))
+
+
+@pytest.fixture
+def inputs():
+    random = np.random.default_rng(2)
+    features = random.uniform(0.5, 1.0, size=[1, 2, 3, 8]).astype(np.float32)
+    return {"features": features, "question": np.array([[3, 5, 1]], np.int32)}
+
+
+def test_nothing_is_attended_where_nothing_is(model, inputs):
+    inputs["features"][0, 0, 1, 0] = 0.0
+    trace = model.trace(inputs)
+    odds = np.exp(trace.stack.numpy()[0, 0, ..., trace.pointer.numpy()[0, 0].argmax()])
+    assert odds[0, 1] < 0.1 * np.delete(odds.ravel(), 1).min()
+
+
+def test_directions_are_between_the_spots_where_objects_stand(model, inputs):
+    where, presence, *_ = model.see(inputs)["seen"]
+    np.testing.assert_allclose(where[0], inputs["features"][0, ..., -2:].reshape(6, 2))
+    np.testing.assert_allclose(presence[0], np.log(inputs["features"][0, ..., 0].ravel()), rtol=1e-5)
+
+
+@pytest.mark.parametrize("dialect", ["paper", "released"])
+def test_maps_that_are_no_log_odds_are_left_alone(dialect, inputs):
+    steps = []
+    for groups in (GROUPS, ()):
+        tf.keras.utils.set_random_seed(3)
+        sizes = {k: v for k, v in SIZES.items() if k not in ("pushing_cells", "pooling_cells")}
+        model = LNMN(ModelConfig.create(dialect, **sizes, encoder_groups=groups))
+        steps.append(model.trace(inputs).stack.numpy())
+    np.testing.assert_array_equal(*steps)
