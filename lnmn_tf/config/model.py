@@ -36,6 +36,7 @@ DIALECTS = {
         "gate_attention": False,
         "keep_memory": False,
         "position": "sinusoids",
+        "attended_places": 0,
         "product_bias": 0.0,
         "layout_bias": 0.0,
         "attention_gain": 1.0,
@@ -59,6 +60,7 @@ DIALECTS = {
         "gate_attention": False,
         "keep_memory": False,
         "position": "sinusoids",
+        "attended_places": 0,
         "product_bias": 0.0,
         "layout_bias": 0.0,
         "attention_gain": 1.0,
@@ -83,6 +85,7 @@ DIALECTS = {
         "gate_attention": True,
         "keep_memory": True,
         "position": "coordinates",
+        "attended_places": 16,
         "product_bias": 2.0,
         "layout_bias": 5.0,
         "attention_gain": 4.0,
@@ -100,6 +103,7 @@ DIALECTS = {
         "attend_padding": False,
         "module_mlp_dim": 512,
         "position": "sinusoids",
+        "attended_places": 0,
         "step_bias": True,
         "controller_gain": 1.0,
         "reading_width": 0.0,
@@ -172,6 +176,12 @@ class ModelConfig:
         "Answer cells see the image features that their maps point at, and how much they show.",
     )
     gate_attention: bool = option(True, "Cells see the sigmoid of an attention map.")
+    attended_places: int = option(
+        16,
+        "Where the encoder was pretrained, modules look at so many places of its map, those where an "
+        "object is likeliest; 0 = at all.",
+        minimum=0,
+    )
     keep_memory: bool = option(True, "Attention cells leave the memory as it is, not zero.")
     position: str = option(
         "coordinates",

@@ -97,7 +97,7 @@ class KnowledgeBase(keras.layers.Layer):
 
     Args:
         kb_dim: output channels.
-        position: "sinusoids" or "coordinates" (3 channels).
+        position: "sinusoids", "coordinates" (3 channels), or "none" where features say where they are.
         position_channels: of the sinusoids.
     """
 
@@ -126,8 +126,10 @@ class KnowledgeBase(keras.layers.Layer):
         _, height, width, channels = features.shape
         if self.position == "sinusoids":
             position = positional_encoding(height, width, self.position_channels)
-        else:
+        elif self.position == "coordinates":
             position = coordinates(height, width)
+        else:
+            position = np.zeros([height, width, 0], np.float32)
         position = tf.constant(position.reshape(height * width, -1), features.dtype)
         if not self.hidden.built:
             self.hidden.build([None, channels + position.shape[-1]])

@@ -35,8 +35,9 @@ class AlikeInitializer(keras.initializers.Initializer):
 class Pooling(keras.layers.Layer):
     """W_i sum_p softmax(a_i)_p x_p + u_i sum_p sigmoid(a_i)_p: features and count of what a_i shows.
 
-    With `directions`, V_i (r_p - sum_q softmax(a_i)_q r_q) is added for each place p: where it lies from
-    what a_i shows. Then one product of image, operand and text says "the red thing left of it".
+    With `directions`, V_i [r_p - sum_q softmax(a_i)_q r_q ; softmax(a_i)_p] is added for each place p: where
+    it lies from what a_i shows, and how much it is that itself. Then one product of image, operand and
+    text says "the red thing left of it" or "another thing of its colour".
 
     A node is symmetric in its operands, but for choose_1 and choose_2. "Left of" is not: without W and V,
     no node could tell where it looks at from where it looks. (Transform of Stack-NMN has the same W.)
@@ -64,7 +65,7 @@ class Pooling(keras.layers.Layer):
         self.count_kernel = self.add_weight("count_kernel", shape, None, uniform)
         if self.directions:
             self.direction_kernel = self.add_weight(
-                "direction_kernel", [self.num_maps, self.cells, 2, map_dim], None, "zeros"
+                "direction_kernel", [self.num_maps, self.cells, 3, map_dim], None, "zeros"
             )
         super().build(input_shape)
 
@@ -90,6 +91,7 @@ class Pooling(keras.layers.Layer):
             )
             if self.directions:
                 seen_from = places - tf.matmul(weights[:, tf.newaxis], places)
+                seen_from = tf.concat([seen_from, weights[..., tf.newaxis]], axis=-1)
                 operand += multiply(seen_from[:, tf.newaxis], self.direction_kernel[index])
             operands.append(operand)
         return Pooled(attended[0], operands)

@@ -93,7 +93,10 @@ class StackMachine(keras.Model):
             name="question_encoder",
         )
         self.knowledge_base = KnowledgeBase(
-            config.kb_dim, config.position, config.position_channels, name="knowledge_base"
+            config.kb_dim,
+            "none" if self.chooses_places else config.position,
+            config.position_channels,
+            name="knowledge_base",
         )
         self.controller = Controller(
             config.num_steps,
@@ -114,6 +117,11 @@ class StackMachine(keras.Model):
         )
         self.dropout = StepDropout(config.dropout, name="dropout")
         self.classifier_output = keras.layers.Dense(config.num_answers, name="classifier_output")
+
+    @property
+    def chooses_places(self) -> bool:
+        """Modules look only where an object is likely: the encoder says where that is."""
+        return bool(self.config.encoder_groups and self.config.attended_places)
 
     @property
     def module_names(self) -> tuple[str, ...]:
@@ -190,16 +198,24 @@ class StackMachine(keras.Model):
         times faster than XLA's on one; so it stays outside of what is compiled.
         """
         features = self.encode_image(inputs)
+        if self.chooses_places:
+            features = tf.gather(_flat(features), self._choose(features), axis=1, batch_dims=1)
+            features = features[:, tf.newaxis]  # as a map of one row
         knowledge_base = self.knowledge_base(features, self.map_projection)
         seen = self.prepare(knowledge_base, self._places(features))
         others = {k: x for k, x in inputs.items() if k not in ("image", "features")}
         return {**others, "seen": seen}
 
+    def _choose(self, features: tf.Tensor) -> tf.Tensor:
+        """The positions where an object is likeliest, int32 [batch, attended_places]."""
+        presence = _flat(features)[..., 0]
+        return tf.math.top_k(presence, min(self.config.attended_places, presence.shape[1])).indices
+
     def _places(self, features: tf.Tensor) -> Places:
         """As the encoder says; else row and column, and an object may be anywhere."""
         batch, (height, width) = tf.shape(features)[0], features.shape[1:3]
         if self.config.encoder_groups:
-            said = tf.reshape(features, [batch, height * width, features.shape[-1]])
+            said = _flat(features)
             return Places(said[..., -2:], tf.math.log(tf.maximum(said[..., 0], _LEAST_PRESENCE)))
         rows_and_columns = 2.0 * coordinates(height, width)[..., :2].reshape(height * width, 2)
         where = tf.constant(rows_and_columns, self.compute_dtype)
@@ -224,11 +240,16 @@ class StackMachine(keras.Model):
         seen = self.see({"features": features, "question": inputs["question"]})
         question, state, outputs, history = self._run({**inputs, **seen}, traced=True)
         logits = self._classify(question.encoding, state.memory, training=False)
+        attention, stack = history.attention, history.stack  # [batch, steps, places, ..]
+        if self.chooses_places:
+            chosen = tf.one_hot(self._choose(features), _flat(features).shape[1])
+            attention = _spread(attention[..., tf.newaxis], chosen)[..., 0]
+            stack = _spread(stack, chosen)
         batch, (height, width) = tf.shape(features)[0], features.shape[1:3]
         steps, stack_len = self.config.num_steps, self.config.stack_len
         trace = history._replace(
-            attention=tf.reshape(history.attention, [batch, steps, height, width]),
-            stack=tf.reshape(history.stack, [batch, steps, height, width, stack_len]),
+            attention=tf.reshape(attention, [batch, steps, height, width]),
+            stack=tf.reshape(stack, [batch, steps, height, width, stack_len]),
         )
         return {"logits": logits, **outputs._asdict()}, trace
 
@@ -300,3 +321,23 @@ class StackMachine(keras.Model):
         hidden = self.classifier_hidden(tf.concat(inputs, axis=-1))
         logits = self.classifier_output(self.dropout(hidden, training=training))
         return tf.cast(logits, tf.float32)
+
+
+def _flat(features: tf.Tensor) -> tf.Tensor:
+    """[batch, height * width, channels] of [batch, height, width, channels]."""
+    _, height, width, channels = features.shape
+    return tf.reshape(features, [-1, height * width, channels])
+
+
+def _spread(maps: tf.Tensor, chosen: tf.Tensor) -> tf.Tensor:
+    """Maps of chosen places as maps of all, the least of them where no module looked.
+
+    Args:
+        maps: [batch, steps, places, slots].
+        chosen: one-hot, [batch, places, positions].
+
+    Returns:
+        [batch, steps, positions, slots].
+    """
+    least = tf.reduce_min(maps, axis=2, keepdims=True)
+    return tf.einsum("btkl,bkp->btpl", maps - least, chosen) + least

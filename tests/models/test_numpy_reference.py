@@ -151,11 +151,11 @@ class Reference:
                         + sigmoid(a).sum() * pooling.count_kernel.numpy()[i, cell]
                         for i, (a, r) in enumerate(zip(maps, attended))
                     ]
-                    if not kind.startswith("answer"):  # and where each place lies from there
+                    if not kind.startswith("answer"):  # and where each place lies from there, or if it is that
                         places = 2.0 * coordinates(HEIGHT, WIDTH)[..., :2].reshape(-1, 2)
                         operands = [
                             o
-                            + (places - softmax(a) @ places)
+                            + np.column_stack([places - softmax(a) @ places, softmax(a)])
                             @ pooling.direction_kernel.numpy()[i, cell]
                             for i, (a, o) in enumerate(zip(maps, operands))
                         ]

@@ -28,7 +28,7 @@ GROUPS = (2, 3)  # 1 + 5 + 2 channels of features
 @pytest.fixture(scope="module")
 def model():
     tf.keras.utils.set_random_seed(3)
-    return LNMN(ModelConfig.create("ours", **SIZES, encoder_groups=GROUPS))
+    return LNMN(ModelConfig.create("ours", **SIZES, encoder_groups=GROUPS, attended_places=0))
 
 
 @pytest.fixture
@@ -60,3 +60,21 @@ def test_maps_that_are_no_log_odds_are_left_alone(dialect, inputs):
         model = LNMN(ModelConfig.create(dialect, **sizes, encoder_groups=groups))
         steps.append(model.trace(inputs).stack.numpy())
     np.testing.assert_array_equal(*steps)
+
+
+def test_places_without_objects_need_not_be_looked_at(inputs):
+    """Of 6 places, 2 have no object; to look at the other 4 alone gives the same answers and maps."""
+    inputs["features"][0, 1, :2, 0] = 0.0
+    logits, traces = [], []
+    for attended_places in (6, 4):
+        tf.keras.utils.set_random_seed(3)
+        config = ModelConfig.create(
+            "ours", **SIZES, encoder_groups=GROUPS, attended_places=attended_places
+        )
+        outputs, trace = LNMN(config).answer_and_trace(inputs)
+        logits.append(outputs["logits"].numpy())
+        traces.append(trace)
+    np.testing.assert_allclose(*logits, atol=0.05 * np.abs(logits[0]).max())
+    for every, some in zip(*(trace.stack.numpy()[0, -1, ..., 1] for trace in traces)):
+        np.testing.assert_allclose(every[some > some.min()], some[some > some.min()], atol=0.2)
+    assert traces[1].stack.shape == traces[0].stack.shape == (1, 3, 2, 3, 3)
