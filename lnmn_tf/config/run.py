@@ -55,10 +55,11 @@ class RunConfig:
                 f"--features is {data.features!r} and --image_height is {model.image_height}; "
                 "expected features or pixels, not both"
             )
-        if data.features and self.training.pretrain_epochs:
+        if data.features and self.training.pretrains_encoder:
             raise InputError(
-                f"--pretrain_epochs is {self.training.pretrain_epochs} and --features is "
-                f"{data.features!r}; expected pictures, for features have no encoder to train"
+                f"--pretrain_epochs is {self.training.pretrain_epochs}, --encoder_run is "
+                f"{self.training.encoder_run!r} and --features is {data.features!r}; expected pictures, "
+                "for features have no encoder"
             )
         if self.world.generate and self.machine.strategy == "multi_worker":
             raise InputError(

@@ -90,6 +90,10 @@ class TrainingConfig:
         "before it is frozen; 0 = the encoder learns with the rest, from answers alone.",
         minimum=0,
     )
+    encoder_run: str = option(
+        "",
+        "Run folder whose pretrained image encoder is taken, in the place of --pretrain_epochs.",
+    )
     curriculum_epochs: int = option(
         0, "Epochs in which the longest programs are still left out; 0 = none.", minimum=0
     )
@@ -120,6 +124,11 @@ class TrainingConfig:
     checkpoint_steps: int = option(
         1000, "Steps between checkpoints within an epoch.", minimum=1, may_change=True
     )
+
+    @property
+    def pretrains_encoder(self) -> bool:
+        """The image encoder learns from scenes, here or in another run, and is frozen."""
+        return bool(self.pretrain_epochs or self.encoder_run)
 
     def __post_init__(self):
         validate(self)

@@ -24,7 +24,7 @@ def sizes_of(examples: TrainingExamples) -> dict:
         "num_words": vocabulary.num_words,
         "num_answers": vocabulary.num_answers,
         "feature_shape": tuple(store.shape) if store.key == "features" else (0, 0, 0),
-        "encoder_groups": GROUPS if examples.config.training.pretrain_epochs else (),
+        "encoder_groups": GROUPS if examples.config.training.pretrains_encoder else (),
     }
 
 

@@ -76,7 +76,7 @@ def train(config: RunConfig, run_dir: Path, flags: str = "") -> dict:
     eyesight = {}
     with strategy.scope():
         network = build_network(config.model)
-    if config.training.pretrain_epochs:
+    if config.training.pretrains_encoder:
         eyesight = open_eyes(network, config, examples, reported, folder)
         examples = examples.encoded(network.image_encoder)
         reported = reported.encoded(network.image_encoder)
@@ -110,6 +110,9 @@ def open_eyes(
     data, encoder = config.data, network.image_encoder
     if folder.exists():
         folder.load_weights(network, "last")
+    elif config.training.encoder_run:
+        encoder.set_weights(take_encoder(config).get_weights())
+        replicas.share_first(network.distribute_strategy, encoder.variables)
     else:  # one of its own, for statistics of batches have no part in a step on replicas
         sizes = config.model
         apart = ImageEncoder(sizes.encoder_filters, sizes.encoder_strides, sizes.encoder_groups)
@@ -122,6 +125,21 @@ def open_eyes(
     eyesight = attribute_accuracy(encoder, reported, data.data_dir, data.val_split)
     print(describe_accuracy(eyesight), flush=True)
     return eyesight
+
+
+def take_encoder(config: RunConfig) -> ImageEncoder:
+    """The image encoder of `encoder_run`, which must be of the kind that the config describes."""
+    run_dir = Path(config.training.encoder_run)
+    theirs = RunConfig.load(run_dir).model
+    for name in ("encoder_filters", "encoder_strides", "encoder_groups"):
+        if getattr(theirs, name) != getattr(config.model, name):
+            raise InputError(
+                f"--encoder_run is {str(run_dir)!r}, whose {name} is {getattr(theirs, name)}; expected "
+                f"{getattr(config.model, name)}, as in this run"
+            )
+    network = build_network(theirs)
+    CheckpointFolder(run_dir).load_weights(network, "last")
+    return network.image_encoder
 
 
 def report(

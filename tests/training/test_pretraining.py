@@ -90,23 +90,29 @@ def test_accuracy_counts_what_an_encoder_makes_out(config, tiny_world):
     np.testing.assert_allclose(list(accuracy.values()), 1.0 - 1.0 / objects)
 
 
-def test_a_run_that_goes_on_sees_with_the_encoder_that_it_trained(tiny_world, tmp_path):
+def choices_of_a_run(world, **others):
     small = {"embed_dim": 4, "text_dim": 4, "kb_dim": 4, "map_dim": 4, "mem_dim": 4, "mlp_dim": 4}
-    choices = {**CHOICES, **small, "num_steps": 2, "pretrain_epochs": 2, "epochs": 1}
-    config = RunConfig.create(
-        {
-            **choices,
-            "data_dir": str(tiny_world),
-            "batch_size": 8,
-            "structure_fraction": 0.3,
-            "xla": "off",
-            "baselines": False,
-        }
-    )
+    short = {"num_steps": 2, "batch_size": 8, "epochs": 1, "structure_fraction": 0.3}
+    plain = {"xla": "off", "baselines": False, "data_dir": str(world)}
+    return {**CHOICES, **small, **short, **plain, **others}
+
+
+def test_a_run_that_goes_on_sees_with_the_encoder_that_it_trained(tiny_world, tmp_path):
+    config = RunConfig.create(choices_of_a_run(tiny_world, pretrain_epochs=2))
     first, again = train(config, tmp_path), train(config, tmp_path)
     assert set(first["image_encoder"]) == {"found", "right", *ATTRIBUTES, "distance"}
     assert again["image_encoder"] == first["image_encoder"]
     assert again["val"] == first["val"]
+
+
+def test_a_run_takes_the_encoder_of_another(tiny_world, tmp_path):
+    config = RunConfig.create(choices_of_a_run(tiny_world, pretrain_epochs=2))
+    first = train(config, tmp_path / "first")
+    taking = choices_of_a_run(tiny_world, encoder_run=str(tmp_path / "first"), seed=7)
+    again = train(RunConfig.create(taking), tmp_path / "again")
+    assert again["image_encoder"] == first["image_encoder"]
+    with pytest.raises(InputError, match="encoder_strides"):
+        train(RunConfig.create({**taking, "encoder_strides": (2, 4)}), tmp_path / "other")
 
 
 def test_pictures_without_scenes_cannot_pretrain(tiny_world, tmp_path):
