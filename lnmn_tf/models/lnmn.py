@@ -183,7 +183,9 @@ class LNMN(StackMachine):
         if kind.answers:
             return bank(image, text, operands, state.memory)
         attention = bank(image, text, operands)
-        return attention + places.presence[:, tf.newaxis] if self.config.gate_attention else attention
+        if self.config.gate_attention:
+            attention += places.presence[:, tf.newaxis]
+        return attention
 
     def _no_output(self, kind: Kind, state: State) -> tf.Tensor:
         """What stands in the place of `_output` where no example needs any cell of a bank."""

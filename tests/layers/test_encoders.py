@@ -170,7 +170,9 @@ def seen(*objects):
 
 
 def test_an_object_between_two_places_is_seen_once():
-    present, where = seen((0, 1, 0.4, (1.0, 1.0)), (0, 2, 0.5, (1.05, 1.0)), (2, 0, 0.7, (-1.0, 0.0)))
+    present, where = seen(
+        (0, 1, 0.4, (1.0, 1.0)), (0, 2, 0.5, (1.05, 1.0)), (2, 0, 0.7, (-1.0, 0.0))
+    )
     expected, _ = seen((0, 2, 0.9, 0.0), (2, 0, 0.7, 0.0))
     np.testing.assert_allclose(once(present, where), expected, atol=1e-6)
 

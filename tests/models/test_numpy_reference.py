@@ -151,7 +151,9 @@ class Reference:
                         + sigmoid(a).sum() * pooling.count_kernel.numpy()[i, cell]
                         for i, (a, r) in enumerate(zip(maps, attended))
                     ]
-                    if not kind.startswith("answer"):  # and where each place lies from there, or if it is that
+                    if not kind.startswith(
+                        "answer"
+                    ):  # and each place from there, and if it is that
                         places = 2.0 * coordinates(HEIGHT, WIDTH)[..., :2].reshape(-1, 2)
                         operands = [
                             o

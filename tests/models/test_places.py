@@ -48,7 +48,9 @@ def test_nothing_is_attended_where_nothing_is(model, inputs):
 def test_directions_are_between_the_spots_where_objects_stand(model, inputs):
     where, presence, *_ = model.see(inputs)["seen"]
     np.testing.assert_allclose(where[0], inputs["features"][0, ..., -2:].reshape(6, 2))
-    np.testing.assert_allclose(presence[0], np.log(inputs["features"][0, ..., 0].ravel()), rtol=1e-5)
+    np.testing.assert_allclose(
+        presence[0], np.log(inputs["features"][0, ..., 0].ravel()), rtol=1e-5
+    )
 
 
 @pytest.mark.parametrize("dialect", ["paper", "released"])
