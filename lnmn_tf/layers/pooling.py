@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
 from lnmn_tf.layers.products import multiply
+
+_STEEPNESS = 4.0  # CLEVR's nearest neighbours in a direction, 0.2 apart, are at tanh(0.8) = 0.66
 
 
 class Pooled(NamedTuple):
     """The inputs of a pooling cell."""
 
     attended: tf.Tensor  # sum_p softmax(a)_p x_p of the first map, [batch, 1 or cells, 1, map_dim]
-    operands: list[tf.Tensor]  # one for each map, [batch, cells, 1 or positions, map_dim]
+    operands: list[tf.Tensor]  # one for each map, [batch, cells, 1, map_dim]
 
 
 class AlikeInitializer(keras.initializers.Initializer):
@@ -35,70 +38,106 @@ class AlikeInitializer(keras.initializers.Initializer):
 class Pooling(keras.layers.Layer):
     """W_i sum_p softmax(a_i)_p x_p + u_i sum_p sigmoid(a_i)_p: features and count of what a_i shows.
 
-    With `directions`, V_i [r_p - sum_q softmax(a_i)_q r_q ; softmax(a_i)_p] is added for each place p: where
-    it lies from what a_i shows, and how much it is that itself. Then one product of image, operand and
-    text says "the red thing left of it" or "another thing of its colour".
-
-    A node is symmetric in its operands, but for choose_1 and choose_2. "Left of" is not: without W and V,
-    no node could tell where it looks at from where it looks. (Transform of Stack-NMN has the same W.)
-    All W_i begin alike, so that the product of two operands begins as a similarity of two objects.
+    A node is symmetric in its operands, but for choose_1 and choose_2. Without W, no node could tell what it
+    looks at from what it looks for. (Transform of Stack-NMN has the same W.) All W_i begin alike, so that
+    the product of two operands begins as a similarity of two objects.
 
     Args:
         cells: number of cells in the bank.
         num_maps: attention maps that a cell reads.
-        directions: add where each place lies.
+        scale: of the first W and u. Small where a map is to come of it, which else would begin as noise,
+            not as nothing attended.
     """
 
-    def __init__(self, cells: int, num_maps: int, directions: bool = False, **kwargs):
+    def __init__(self, cells: int, num_maps: int, scale: float = 1.0, **kwargs):
         super().__init__(**kwargs)
-        self.cells, self.num_maps, self.directions = cells, num_maps, directions
+        self.cells, self.num_maps, self.scale = cells, num_maps, scale
 
     def build(self, input_shape):
         map_dim = input_shape[-1]
-        # Small where a map is to come of it, which else would begin as noise, not as nothing attended.
-        limit = (3.0 / map_dim) ** 0.5 * (0.25 if self.directions else 1.0)
+        limit = (3.0 / map_dim) ** 0.5 * self.scale
         uniform = keras.initializers.RandomUniform(-limit, limit)
         shape = [self.num_maps, self.cells, map_dim]
         self.kernel = self.add_weight(
             "kernel", [*shape, map_dim], initializer=AlikeInitializer(limit)
         )
         self.count_kernel = self.add_weight("count_kernel", shape, None, uniform)
-        if self.directions:
-            self.direction_kernel = self.add_weight(
-                "direction_kernel", [self.num_maps, self.cells, 3, map_dim], None, "zeros"
-            )
         super().build(input_shape)
 
-    def call(
-        self, image: tf.Tensor, maps: Sequence[tf.Tensor], places: tf.Tensor | None = None
-    ) -> Pooled:
+    def call(self, image: tf.Tensor, maps: Sequence[tf.Tensor]) -> Pooled:
         """Pools.
 
         Args:
             image: image features in map space, [batch, 1 or cells, positions, map_dim].
             maps: attention maps, before any sigmoid, each [batch, positions].
-            places: r, where each position lies, [batch, positions, 2]; for `directions`.
         """
         attended, operands = [], []
         for index, attention in enumerate(maps):
             weights = tf.nn.softmax(attention, axis=-1)
             count = tf.reduce_sum(tf.sigmoid(attention), axis=-1)
             attended.append(tf.matmul(weights[:, tf.newaxis, tf.newaxis], image))
-            operand = (
+            operands.append(
                 multiply(attended[-1], self.kernel[index])
                 + count[:, tf.newaxis, tf.newaxis, tf.newaxis]
                 * self.count_kernel[index][:, tf.newaxis]
             )
-            if self.directions:
-                seen_from = places - tf.matmul(weights[:, tf.newaxis], places)
-                seen_from = tf.concat([seen_from, weights[..., tf.newaxis]], axis=-1)
-                operand += multiply(seen_from[:, tf.newaxis], self.direction_kernel[index])
-            operands.append(operand)
         return Pooled(attended[0], operands)
 
     def get_config(self):
         return super().get_config() | {
             "cells": self.cells,
             "num_maps": self.num_maps,
-            "directions": self.directions,
+            "scale": self.scale,
         }
+
+
+class Relation(keras.layers.Layer):
+    """Log probability that a place lies where the question wants it, as seen from what a map shows.
+
+    log sigmoid(v . [tanh(4 (r_p - sum_q softmax(a)_q r_q)) ; softmax(a)_p ; 1]) with v = V c_txt + b: on which
+    side of what a shows the place lies, and how much it is that itself. "The red thing left of it" has
+    the directions for its left; "another thing of its colour" leaves out the place itself.
+
+    It is added to log-odds, as a second condition: a red thing to the right becomes unlikely. Where a node
+    had directions among its operands, the things on the other side were less red at best: they were not
+    the answer, but were counted. And a thing a little to the left is as much left as one far away.
+
+    Args:
+        cells: number of cells in the bank.
+    """
+
+    def __init__(self, cells: int, **kwargs):
+        super().__init__(**kwargs)
+        self.cells = cells
+
+    def build(self, input_shape):
+        self.kernel = self.add_weight("kernel", [self.cells, input_shape[-1], 4], None, "zeros")
+        anywhere = np.tile([0.0, 0.0, 0.0, 3.0], [self.cells, 1])
+        self.bias = self.add_weight(
+            "bias", [self.cells, 4], None, keras.initializers.Constant(anywhere)
+        )
+        super().build(input_shape)
+
+    def call(self, text: tf.Tensor, attention: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
+        """Relates.
+
+        Args:
+            text: c_txt in map space, [batch, 1 or cells, 1, map_dim].
+            attention: a, [batch, positions].
+            places: r, where each position lies, [batch, positions, 2].
+
+        Returns:
+            [batch, cells, positions].
+        """
+        weights = tf.nn.softmax(attention, axis=-1)
+        seen_from = tf.tanh(_STEEPNESS * (places - tf.matmul(weights[:, tf.newaxis], places)))
+        wanted = multiply(text, self.kernel)[:, :, 0] + tf.cast(self.bias, text.dtype)
+        sides, itself, constant = tf.split(wanted, [2, 1, 1], axis=-1)  # [batch, cells, ..]
+        return tf.math.log_sigmoid(
+            tf.matmul(sides, seen_from, transpose_b=True)
+            + itself * weights[:, tf.newaxis]
+            + constant
+        )
+
+    def get_config(self):
+        return super().get_config() | {"cells": self.cells}

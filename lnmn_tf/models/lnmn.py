@@ -14,7 +14,7 @@ from lnmn_tf.layers import stack as stacks
 from lnmn_tf.layers.cells import AnswerBank, AttentionBank
 from lnmn_tf.layers.fusion import Concatenation
 from lnmn_tf.layers.nodes import NodeChain, StructureInitializer
-from lnmn_tf.layers.pooling import Pooling
+from lnmn_tf.layers.pooling import Pooling, Relation
 from lnmn_tf.models.kinds import Kind, kinds_of
 from lnmn_tf.models.stack_machine import Places, StackMachine, State
 
@@ -36,9 +36,16 @@ class LNMN(StackMachine):
         kinds = {kind.bank: kind for kind in self._kinds}  # of kinds with one bank, any will do
         self.banks = [self._build_bank(kind) for kind in kinds.values()]
         self.poolings = {
-            bank: Pooling(kind.cells, kind.num_maps, not kind.answers, name=f"{bank}_pooling")
+            bank: Pooling(
+                kind.cells, kind.num_maps, 1.0 if kind.answers else 0.25, name=f"{bank}_pooling"
+            )
             for bank, kind in kinds.items()
             if kind.pools
+        }
+        self.relations = {
+            bank: Relation(kind.cells, name=f"{bank}_relation")
+            for bank, kind in kinds.items()
+            if kind.pools and not kind.answers
         }
         if not config.own_projection:
             self.image_projection = keras.layers.Dense(config.map_dim, name="image_projection")
@@ -169,11 +176,11 @@ class LNMN(StackMachine):
         """New maps [batch, cells, positions], or memories [batch, cells, mem_dim], of a bank.
 
         Where maps are log-odds, an encoder that says where objects are adds its own: nothing is attended
-        where nothing is.
+        where nothing is. So do relations to what a map shows.
         """
         maps = [stacks.read(state.stack, pointer) for pointer in kind.reads(state.pointer)]
         if kind.pools:
-            pooled = self.poolings[kind.bank](image, maps, places.where)
+            pooled = self.poolings[kind.bank](image, maps)
             operands = pooled.operands
             image = pooled.attended if kind.answers else image
         else:
@@ -185,6 +192,8 @@ class LNMN(StackMachine):
         attention = bank(image, text, operands)
         if self.config.gate_attention:
             attention += places.presence[:, tf.newaxis]
+        if kind.pools:
+            attention += self.relations[kind.bank](text, maps[0], places.where)
         return attention
 
     def _no_output(self, kind: Kind, state: State) -> tf.Tensor:

@@ -210,7 +210,7 @@ TABLE_3 = {
 PARAMETERS = {
     "paper": (9_131_161, 11_231_929, 12_416_623),
     "released": (6_110_608, 7_423_406, 7_426_145),
-    "ours": (6_452_838, 8_209_166, 8_211_920),
+    "ours": (6_453_610, 8_209_938, 8_212_692),
 }
 
 
@@ -243,14 +243,16 @@ def lnmn_parameters(dialect, attention_3, attention_4, answer_3, answer_4, m=384
         projections *= modules - 1
     weigher = linear(d, 512) + linear(512, modules) if dialect == "paper" else d * modules
     extra = 0
-    if ours:  # a pushing cell is the pooling one over again; that pools, and sees directions, all answer cells pool; norms; of each
-        # step, a layout bias and a window of words
+    if (
+        ours
+    ):  # a pushing cell is the pooling one over again; that pools, and relates; all answer cells
+        # pool; norms; of each step, a layout bias and a window of words
         pooled_maps = 1 + answer_3 + 2 * answer_4
         extra = (
             -6 * 2
             - (m + 1)
             + pooled_maps * (m * m + m)
-            + 2 * m
+            + linear(m, 4)
             + 2 * (2 * m)
             + 2 * mem
             + steps * (modules + 2)

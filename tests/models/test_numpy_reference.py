@@ -151,16 +151,6 @@ class Reference:
                         + sigmoid(a).sum() * pooling.count_kernel.numpy()[i, cell]
                         for i, (a, r) in enumerate(zip(maps, attended))
                     ]
-                    if not kind.startswith(
-                        "answer"
-                    ):  # and each place from there, and if it is that
-                        places = 2.0 * coordinates(HEIGHT, WIDTH)[..., :2].reshape(-1, 2)
-                        operands = [
-                            o
-                            + np.column_stack([places - softmax(a) @ places, softmax(a)])
-                            @ pooling.direction_kernel.numpy()[i, cell]
-                            for i, (a, o) in enumerate(zip(maps, operands))
-                        ]
                     seen = attended[0][None] if kind.startswith("answer") else image
                 operand = operands[0]
                 if len(maps) == 2:
@@ -174,6 +164,13 @@ class Reference:
                     continue
                 place = {"push_3": up, "attention_4": down}.get(kind, lambda p: p)(pointer)
                 written = self.model.config.attention_gain * (fused @ kernel + bias)
+                if of_kind.bank in self.model.relations:  # where each place lies from there
+                    relation = self.model.relations[of_kind.bank]
+                    places = 2.0 * coordinates(HEIGHT, WIDTH)[..., :2].reshape(-1, 2)
+                    seen_from = np.tanh(4.0 * (places - softmax(top) @ places))
+                    known = np.column_stack([seen_from, softmax(top), np.ones_like(top)])
+                    wanted = text @ relation.kernel.numpy()[cell] + relation.bias.numpy()[cell]
+                    written = written + np.log(sigmoid(known @ wanted))
                 yield write(stack, place, written), place, memory
 
 
