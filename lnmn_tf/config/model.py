@@ -175,7 +175,9 @@ class ModelConfig:
         True,
         "Answer cells see the image features that their maps point at, and how much they show.",
     )
-    gate_attention: bool = option(True, "Cells see the sigmoid of an attention map.")
+    gate_attention: bool = option(
+        True, "Attention maps hold log probabilities, and cells see the probabilities."
+    )
     attended_places: int = option(
         16,
         "Where the encoder was pretrained, modules look at so many places of its map, those where an "

@@ -36,7 +36,7 @@ class AlikeInitializer(keras.initializers.Initializer):
 
 
 class Pooling(keras.layers.Layer):
-    """W_i sum_p softmax(a_i)_p x_p + u_i sum_p sigmoid(a_i)_p: features and count of what a_i shows.
+    """W_i sum_p softmax(a_i)_p x_p + u_i sum_p exp(a_i)_p: features and count of what a_i shows.
 
     A node is symmetric in its operands, but for choose_1 and choose_2. Without W, no node could tell what it
     looks at from what it looks for. (Transform of Stack-NMN has the same W.) All W_i begin alike, so that
@@ -69,12 +69,12 @@ class Pooling(keras.layers.Layer):
 
         Args:
             image: image features in map space, [batch, 1 or cells, positions, map_dim].
-            maps: attention maps, before any sigmoid, each [batch, positions].
+            maps: attention maps, log probabilities, each [batch, positions].
         """
         attended, operands = [], []
         for index, attention in enumerate(maps):
             weights = tf.nn.softmax(attention, axis=-1)
-            count = tf.reduce_sum(tf.sigmoid(attention), axis=-1)
+            count = tf.reduce_sum(tf.exp(attention), axis=-1)
             attended.append(tf.matmul(weights[:, tf.newaxis, tf.newaxis], image))
             operands.append(
                 multiply(attended[-1], self.kernel[index])
@@ -98,9 +98,9 @@ class Relation(keras.layers.Layer):
     side of what a shows the place lies, and how much it is that itself. "The red thing left of it" has
     the directions for its left; "another thing of its colour" leaves out the place itself.
 
-    It is added to log-odds, as a second condition: a red thing to the right becomes unlikely. Where a node
-    had directions among its operands, the things on the other side were less red at best: they were not
-    the answer, but were counted. And a thing a little to the left is as much left as one far away.
+    It is added to a map, as a second condition: a red thing to the right becomes unlikely. Where a node had
+    directions among its operands, the things on the other side were less red at best: they were not the
+    answer, but were counted. And a thing a little to the left is as much left as one far away.
 
     Args:
         cells: number of cells in the bank.

@@ -175,8 +175,8 @@ class LNMN(StackMachine):
     def _output(self, kind: Kind, bank, image, text, state: State, places: Places) -> tf.Tensor:
         """New maps [batch, cells, positions], or memories [batch, cells, mem_dim], of a bank.
 
-        Where maps are log-odds, an encoder that says where objects are adds its own: nothing is attended
-        where nothing is. So do relations to what a map shows.
+        In `ours`, a map holds log probabilities that a place is meant: that the cell says so, that an object
+        is there, and that it lies as the question wants it. Each can be mended where the others are sure.
         """
         maps = [stacks.read(state.stack, pointer) for pointer in kind.reads(state.pointer)]
         if kind.pools:
@@ -184,14 +184,14 @@ class LNMN(StackMachine):
             operands = pooled.operands
             image = pooled.attended if kind.answers else image
         else:
-            gate = tf.sigmoid if self.config.gate_attention else tf.identity
+            gate = tf.exp if self.config.gate_attention else tf.identity
             operands = [gate(attention)[:, tf.newaxis, :, tf.newaxis] for attention in maps]
         text = bank.project_text(text)
         if kind.answers:
             return bank(image, text, operands, state.memory)
         attention = bank(image, text, operands)
         if self.config.gate_attention:
-            attention += places.presence[:, tf.newaxis]
+            attention = tf.math.log_sigmoid(attention) + places.presence[:, tf.newaxis]
         if kind.pools:
             attention += self.relations[kind.bank](text, maps[0], places.where)
         return attention

@@ -140,7 +140,7 @@ class Reference:
             for cell in range(bank.cells):
                 alphas = list(structure[cell])
                 maps = [top, below] if kind.endswith("4") else [top]
-                seen, operands = image, [sigmoid(a)[:, None] for a in maps]
+                seen, operands = image, [np.exp(a)[:, None] for a in maps]
                 if (
                     kind.startswith(("relate", "answer")) or of_kind.bank == "look_3"
                 ):  # what the maps point at, and how much
@@ -148,7 +148,7 @@ class Reference:
                     attended = [softmax(a) @ image for a in maps]
                     operands = [
                         r @ pooling.kernel.numpy()[i, cell]
-                        + sigmoid(a).sum() * pooling.count_kernel.numpy()[i, cell]
+                        + np.exp(a).sum() * pooling.count_kernel.numpy()[i, cell]
                         for i, (a, r) in enumerate(zip(maps, attended))
                     ]
                     seen = attended[0][None] if kind.startswith("answer") else image
@@ -163,7 +163,9 @@ class Reference:
                     yield stack, place, inputs @ kernel + bias
                     continue
                 place = {"push_3": up, "attention_4": down}.get(kind, lambda p: p)(pointer)
-                written = self.model.config.attention_gain * (fused @ kernel + bias)
+                written = np.log(
+                    sigmoid(self.model.config.attention_gain * (fused @ kernel + bias))
+                )
                 if of_kind.bank in self.model.relations:  # where each place lies from there
                     relation = self.model.relations[of_kind.bank]
                     places = 2.0 * coordinates(HEIGHT, WIDTH)[..., :2].reshape(-1, 2)
