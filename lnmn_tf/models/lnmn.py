@@ -106,7 +106,7 @@ class LNMN(StackMachine):
         if steps > 1:
             plan[0] = look
         if steps > 2:
-            plan[(steps - 1) // 2] = look
+            plan[max(steps // 2 - 1, 1)] = look
         prior = np.zeros([len(plan), len(self.module_names)], np.float32)
         for row, wanted in zip(prior, plan):  # noqa: B905 (Python 3.9)
             chosen = [i for i, kind in enumerate(kinds) if kind.startswith(wanted)]
