@@ -29,7 +29,8 @@ DOCUMENTATION = {
     "word_attention": "float32 [batch, steps, words], where each step looks in the question",
     "module_names": "string [batch, modules]",
     "module_weights": "float32 [batch, steps, modules], how much each step uses each module",
-    "attention": "float32 [batch, steps, H, W], the map at the pointer as each step begins; any number",
+    "attention": "float32 [batch, steps, H, W], the map at the pointer as each step begins: probabilities in "
+    "dialect ours, any number in others",
     "pointer": "float32 [batch, steps, slots], the place in the stack after each step",
 }
 Tensors = dict[str, tf.Tensor]
@@ -102,7 +103,7 @@ class Servable:
             "word_attention": trace.word_attention,
             "module_names": tf.tile(names, [tf.shape(words)[0], 1]),
             "module_weights": trace.module_weights,
-            "attention": trace.attention,
+            "attention": self.network.show(trace.attention),
             "pointer": trace.pointer,
         }
 

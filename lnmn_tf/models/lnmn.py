@@ -127,6 +127,9 @@ class LNMN(StackMachine):
             if isinstance(bank.fusion, NodeChain):
                 bank.fusion.balanced = wanted and bank.fusion.is_balanced()
 
+    def show(self, attention: tf.Tensor) -> tf.Tensor:
+        return tf.exp(attention) if self.config.gate_attention else attention
+
     @property
     def map_projection(self) -> keras.layers.Dense | None:
         return None if self.config.own_projection else self.image_projection

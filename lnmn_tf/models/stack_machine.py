@@ -174,6 +174,10 @@ class StackMachine(keras.Model):
         """The module weights that are executed; a subclass may rule some out."""
         return module_weights
 
+    def show(self, attention: tf.Tensor) -> tf.Tensor:
+        """Attention maps for people: probabilities, where maps hold their logarithms."""
+        return attention
+
     def sharpen(self, pointer: tf.Tensor) -> tf.Tensor:
         """The pointer after the average over modules."""
         if self.config.hard_pointer:

@@ -138,8 +138,8 @@ def test_without_python_it_answers_as_the_keras_model(replies, trained, expected
     if signature == "explain":
         for name in ("module_weights", "attention", "pointer"):
             value = getattr(expected[1], name)[:size]
-            bound = 1e-5 * max(1.0, np.abs(value).max())  # attention maps are logits of any size
-            np.testing.assert_allclose(reply[name], value, rtol=0, atol=bound, err_msg=name)
+            value = trained.network.show(value) if name == "attention" else value
+            np.testing.assert_allclose(reply[name], value, rtol=0, atol=1e-5, err_msg=name)
 
 
 @pytest.mark.parametrize("case", ODD_REQUESTS)

@@ -37,9 +37,9 @@ def test_explain_tells_what_the_trace_tells(signatures, trained, batch, expected
     reply = signatures["explain"](**batch[0])
     trace = expected[1]
     for name in ("word_attention", "module_weights", "attention", "pointer"):
-        value = getattr(trace, name).numpy()
-        bound = 1e-5 * max(1.0, np.abs(value).max())  # attention maps are logits of any size
-        np.testing.assert_allclose(reply[name], value, rtol=0, atol=bound, err_msg=name)
+        value = getattr(trace, name)
+        value = trained.network.show(value) if name == "attention" else value
+        np.testing.assert_allclose(reply[name], value, rtol=0, atol=1e-5, err_msg=name)
     words = [[word.decode() for word in row if word] for row in reply["words"].numpy()]
     assert words == [tokenize(question) for question in QUESTIONS]
     names = [name.encode() for name in trained.network.module_names]
