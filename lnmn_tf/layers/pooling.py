@@ -112,7 +112,7 @@ class Relation(keras.layers.Layer):
 
     def build(self, input_shape):
         self.kernel = self.add_weight("kernel", [self.cells, input_shape[-1], 4], None, "zeros")
-        anywhere = np.tile([0.0, 0.0, 0.0, 3.0], [self.cells, 1])
+        anywhere = np.tile([0.0, 0.0, 0.0, 1.0], [self.cells, 1])
         self.bias = self.add_weight(
             "bias", [self.cells, 4], None, keras.initializers.Constant(anywhere)
         )
