@@ -14,9 +14,10 @@ from lnmn_tf.layers import stack as stacks
 from lnmn_tf.layers.cells import AnswerBank, AttentionBank
 from lnmn_tf.layers.fusion import Concatenation
 from lnmn_tf.layers.nodes import NodeChain, StructureInitializer
+from lnmn_tf.layers.places import Places
 from lnmn_tf.layers.pooling import Pooling, Relation
 from lnmn_tf.models.kinds import Kind, kinds_of
-from lnmn_tf.models.stack_machine import Places, StackMachine, State
+from lnmn_tf.models.stack_machine import StackMachine, State
 
 
 class LNMN(StackMachine):

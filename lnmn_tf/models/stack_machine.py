@@ -16,17 +16,9 @@ from lnmn_tf.config import ModelConfig
 from lnmn_tf.layers import stack as stacks
 from lnmn_tf.layers.controller import Controller, Question
 from lnmn_tf.layers.dropout import StepDropout
-from lnmn_tf.layers.encoders import ImageEncoder, KnowledgeBase, QuestionEncoder, coordinates
+from lnmn_tf.layers.encoders import ImageEncoder, KnowledgeBase, QuestionEncoder
 from lnmn_tf.layers.loop import recomputed_loop
-
-_LEAST_PRESENCE = 1e-3  # of an object, where the encoder sees none
-
-
-class Places(NamedTuple):
-    """What is known of each position before any question."""
-
-    where: tf.Tensor  # as wide as a normalised channel, -2 to 2, [batch, positions, 2]
-    presence: tf.Tensor  # log probability that an object is there, [batch, positions]
+from lnmn_tf.layers.places import Places, likeliest, pick, places_as_seen, places_on_map, spread
 
 
 class State(NamedTuple):
@@ -203,30 +195,13 @@ class StackMachine(keras.Model):
         """
         features = self.encode_image(inputs)
         if self.chooses_places:
-            features = tf.gather(_flat(features), self._choose(features), axis=1, batch_dims=1)
-            features = features[:, tf.newaxis]  # as a map of one row
+            features = pick(features, likeliest(features, self.config.attended_places))
         knowledge_base = self.knowledge_base(features, self.map_projection)
-        seen = self.prepare(knowledge_base, self._places(features))
+        places = (places_as_seen if self.config.encoder_groups else places_on_map)(features)
+        places = Places(*(tf.cast(x, self.compute_dtype) for x in places))
+        seen = self.prepare(knowledge_base, places)
         others = {k: x for k, x in inputs.items() if k not in ("image", "features")}
         return {**others, "seen": seen}
-
-    def _choose(self, features: tf.Tensor) -> tf.Tensor:
-        """The positions where an object is likeliest, int32 [batch, attended_places]."""
-        presence = _flat(features)[..., 0]
-        return tf.math.top_k(presence, min(self.config.attended_places, presence.shape[1])).indices
-
-    def _places(self, features: tf.Tensor) -> Places:
-        """As the encoder says; else row and column, and an object may be anywhere."""
-        batch, (height, width) = tf.shape(features)[0], features.shape[1:3]
-        if self.config.encoder_groups:
-            said = _flat(features)
-            return Places(said[..., -2:], tf.math.log(tf.maximum(said[..., 0], _LEAST_PRESENCE)))
-        rows_and_columns = 2.0 * coordinates(height, width)[..., :2].reshape(height * width, 2)
-        where = tf.constant(rows_and_columns, self.compute_dtype)
-        return Places(
-            tf.broadcast_to(where, [batch, *where.shape]),
-            tf.zeros([batch, height * width], self.compute_dtype),
-        )
 
     def call(self, inputs: dict[str, Any], training: bool | None = None):
         """See the class."""
@@ -244,12 +219,11 @@ class StackMachine(keras.Model):
         seen = self.see({"features": features, "question": inputs["question"]})
         question, state, outputs, history = self._run({**inputs, **seen}, traced=True)
         logits = self._classify(question.encoding, state.memory, training=False)
-        attention, stack = history.attention, history.stack  # [batch, steps, places, ..]
-        if self.chooses_places:
-            chosen = tf.one_hot(self._choose(features), _flat(features).shape[1])
-            attention = _spread(attention[..., tf.newaxis], chosen)[..., 0]
-            stack = _spread(stack, chosen)
+        attention, stack = history.attention[..., tf.newaxis], history.stack
         batch, (height, width) = tf.shape(features)[0], features.shape[1:3]
+        if self.chooses_places:
+            chosen = likeliest(features, self.config.attended_places)
+            attention, stack = (spread(x, chosen, height * width) for x in (attention, stack))
         steps, stack_len = self.config.num_steps, self.config.stack_len
         trace = history._replace(
             attention=tf.reshape(attention, [batch, steps, height, width]),
@@ -325,23 +299,3 @@ class StackMachine(keras.Model):
         hidden = self.classifier_hidden(tf.concat(inputs, axis=-1))
         logits = self.classifier_output(self.dropout(hidden, training=training))
         return tf.cast(logits, tf.float32)
-
-
-def _flat(features: tf.Tensor) -> tf.Tensor:
-    """[batch, height * width, channels] of [batch, height, width, channels]."""
-    _, height, width, channels = features.shape
-    return tf.reshape(features, [-1, height * width, channels])
-
-
-def _spread(maps: tf.Tensor, chosen: tf.Tensor) -> tf.Tensor:
-    """Maps of chosen places as maps of all, the least of them where no module looked.
-
-    Args:
-        maps: [batch, steps, places, slots].
-        chosen: one-hot, [batch, places, positions].
-
-    Returns:
-        [batch, steps, positions, slots].
-    """
-    least = tf.reduce_min(maps, axis=2, keepdims=True)
-    return tf.einsum("btkl,bkp->btpl", maps - least, chosen) + least

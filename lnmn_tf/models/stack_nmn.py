@@ -11,7 +11,8 @@ import tensorflow as tf
 from lnmn_tf.config import ModelConfig
 from lnmn_tf.layers import stack as stacks
 from lnmn_tf.layers.handcrafted import Describe, Find, Score, attend
-from lnmn_tf.models.stack_machine import Places, StackMachine, State
+from lnmn_tf.layers.places import Places
+from lnmn_tf.models.stack_machine import StackMachine, State
 
 # How many attention maps each module (pops, pushes).
 ARITY = {
