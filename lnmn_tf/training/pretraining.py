@@ -69,16 +69,29 @@ def read_targets(
     with Image.open(Path(data_dir) / "images" / split / filenames[0]) as picture:
         width, height = picture.size  # which `pixel_coords` refer to
     targets = np.zeros([len(filenames), *shape, 1 + sum(GROUPS) + 2], np.float16)
-    for image, filename in enumerate(filenames):
-        axes = [scenes[filename]["directions"][name] for name in ("right", "front")]
-        for thing in scenes[filename]["objects"]:
-            column, row, _ = thing["pixel_coords"]
-            row = min(int(row / height * shape[0]), shape[0] - 1)
-            column = min(int(column / width * shape[1]), shape[1] - 1)
-            targets[image, row, column] = 0  # of two centres in one place, the later one
-            targets[image, row, column, [0, *_channels(thing)]] = 1
-            targets[image, row, column, -2:] = 2.0 / _REACH * np.dot(axes, thing["3d_coords"])
+    for target, filename in zip(targets, filenames):  # noqa: B905 (Python 3.9)
+        try:
+            _draw(target, scenes[filename], width, height)
+        except (KeyError, ValueError, TypeError) as error:
+            raise InputError(
+                f"{path}: the scene of {filename} is not one of CLEVR's ({type(error).__name__}: "
+                f"{error}); expected directions, and of each object pixel_coords, 3d_coords, "
+                f"{', '.join(ATTRIBUTES)}"
+            ) from None
     return targets
+
+
+def _draw(target: np.ndarray, scene: dict, width: int, height: int) -> None:
+    """Writes the objects of a scene, whose picture has this size, into its map."""
+    rows, columns = target.shape[:2]
+    axes = [scene["directions"][name] for name in ("right", "front")]
+    for thing in scene["objects"]:
+        column, row, _ = thing["pixel_coords"]
+        row = min(int(row / height * rows), rows - 1)
+        column = min(int(column / width * columns), columns - 1)
+        target[row, column] = 0  # of two centres in one place, the later one
+        target[row, column, [0, *_channels(thing)]] = 1
+        target[row, column, -2:] = 2.0 / _REACH * np.dot(axes, thing["3d_coords"])
 
 
 def _channels(thing: dict) -> list[int]:

@@ -122,6 +122,17 @@ def test_pictures_without_scenes_cannot_pretrain(tiny_world, tmp_path):
         read_targets(tiny_world, "train", ["x.png"], (HEIGHT, WIDTH))
 
 
+def test_scenes_without_positions_cannot_pretrain(tiny_world, tmp_path):
+    scenes = json.loads((tiny_world / "scenes/CLEVR_train_scenes.json").read_text())
+    del scenes["scenes"][1]["objects"][0]["3d_coords"]
+    (tmp_path / "scenes").mkdir()
+    (tmp_path / "scenes/CLEVR_train_scenes.json").write_text(json.dumps(scenes))
+    (tmp_path / "images").symlink_to(tiny_world / "images")
+    names = [scene["image_filename"] for scene in scenes["scenes"]]
+    with pytest.raises(InputError, match=f"{names[1]}.*3d_coords"):
+        read_targets(tmp_path, "train", names, (HEIGHT, WIDTH))
+
+
 def test_features_cannot_pretrain():
     with pytest.raises(InputError, match="--pretrain_epochs"):
         RunConfig.create({"features": "x_{split}.h5", "pretrain_epochs": 1})
