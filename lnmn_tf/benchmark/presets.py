@@ -42,7 +42,7 @@ PRESETS = {
         93,
         28,
     ),
-    # configs/quickstart.flags: what its encoder says of 8 x 12 places.
+    # About the sizes of configs/quickstart.flags, on features: all of the 8 x 12 places are looked at.
     "quickstart": Preset(
         {
             "batch_size": 64,

@@ -33,7 +33,7 @@ DIALECTS = {
         "pointer_temperature": 1.0,
         "module_mlp_dim": 512,
         "pooling_answers": False,
-        "gate_attention": False,
+        "log_attention": False,
         "keep_memory": False,
         "position": "sinusoids",
         "attended_places": 0,
@@ -57,7 +57,7 @@ DIALECTS = {
         "pointer_temperature": 0.2,
         "module_mlp_dim": 0,
         "pooling_answers": False,
-        "gate_attention": False,
+        "log_attention": False,
         "keep_memory": False,
         "position": "sinusoids",
         "attended_places": 0,
@@ -82,7 +82,7 @@ DIALECTS = {
         "module_mlp_dim": 0,
         "attend_embeddings": True,
         "pooling_answers": True,
-        "gate_attention": True,
+        "log_attention": True,
         "keep_memory": True,
         "position": "coordinates",
         "attended_places": 16,
@@ -175,7 +175,7 @@ class ModelConfig:
         True,
         "Answer cells see the image features that their maps point at, and how much they show.",
     )
-    gate_attention: bool = option(
+    log_attention: bool = option(
         True, "Attention maps hold log probabilities, and cells see the probabilities."
     )
     attended_places: int = option(

@@ -93,10 +93,11 @@ class LNMN(StackMachine):
     def layout_prior(self) -> np.ndarray | None:
         """A plan for every question: look, look on from there, look for something else, answer.
 
-        "Is the cube left of the ball as large as the cylinder?" looks for the ball (push), looks on from
-        there for the cube (relate), keeps that map and looks for the cylinder (push), and compares. What
-        a cell does not need of its inputs, it can ignore. Both looks are one kind of cells, so that the
-        first, which few questions need, learns from what all others need of the second.
+        "Is the cube left of the ball as large as the cylinder?" looks for the cylinder and keeps that map
+        (push), looks for the ball, looks on from there for the cube (relate), and compares. A push and a
+        relation differ in what they leave on the stack alone, and what a cell does not need of its inputs,
+        it can ignore. All looks are one kind of cells, so that one that few questions need learns from
+        what all others need of the next.
         """
         if not self.config.layout_bias:
             return None
@@ -129,7 +130,7 @@ class LNMN(StackMachine):
                 bank.fusion.balanced = wanted and bank.fusion.is_balanced()
 
     def show(self, attention: tf.Tensor) -> tf.Tensor:
-        return tf.exp(attention) if self.config.gate_attention else attention
+        return tf.exp(attention) if self.config.log_attention else attention
 
     @property
     def map_projection(self) -> keras.layers.Dense | None:
@@ -188,13 +189,13 @@ class LNMN(StackMachine):
             operands = pooled.operands
             image = pooled.attended if kind.answers else image
         else:
-            gate = tf.exp if self.config.gate_attention else tf.identity
+            gate = tf.exp if self.config.log_attention else tf.identity
             operands = [gate(attention)[:, tf.newaxis, :, tf.newaxis] for attention in maps]
         text = bank.project_text(text)
         if kind.answers:
             return bank(image, text, operands, state.memory)
         attention = bank(image, text, operands)
-        if self.config.gate_attention:
+        if self.config.log_attention:
             attention = tf.math.log_sigmoid(attention) + places.presence[:, tf.newaxis]
         if kind.pools:
             attention += self.relations[kind.bank](text, maps[0], places.where)

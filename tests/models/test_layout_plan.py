@@ -6,22 +6,9 @@ import tensorflow as tf
 
 from lnmn_tf.config import ModelConfig
 from lnmn_tf.models.lnmn import LNMN
+from tests.models.tiny import TINY
 
-SIZES = {
-    "num_words": 7,
-    "num_answers": 3,
-    "embed_dim": 4,
-    "text_dim": 6,
-    "kb_dim": 5,
-    "map_dim": 6,
-    "mem_dim": 4,
-    "mlp_dim": 5,
-    "stack_len": 3,
-    "attention_3": 3,
-    "attention_4": 1,
-    "pushing_cells": 1,
-    "layout_bias": 9.0,
-}
+SIZES = {**TINY, "attention_4": 1, "layout_bias": 9.0}
 LOOK, LOOK_ON, ANSWER = {"push_3"}, {"relate_3"}, {"answer_3", "answer_4"}
 PLANS = {
     1: [ANSWER],
@@ -35,7 +22,7 @@ PLANS = {
 
 def begin(num_steps: int, **choices):
     tf.keras.utils.set_random_seed(0)
-    model = LNMN(ModelConfig.create("ours", **SIZES, num_steps=num_steps, **choices))
+    model = LNMN(ModelConfig.create("ours", **{**SIZES, "num_steps": num_steps, **choices}))
     features = tf.random.normal([2, 2, 3, 4], seed=1)
     question = tf.constant([[1, 2, 3, 4], [5, 6, 0, 0]])
     return model, model.trace({"features": features, "question": question})

@@ -6,22 +6,9 @@ import tensorflow as tf
 
 from lnmn_tf.config import ModelConfig
 from lnmn_tf.models.lnmn import LNMN
+from tests.models.tiny import TINY
 
-SIZES = {
-    "num_words": 7,
-    "num_answers": 3,
-    "embed_dim": 4,
-    "text_dim": 6,
-    "kb_dim": 5,
-    "map_dim": 6,
-    "mem_dim": 4,
-    "mlp_dim": 5,
-    "stack_len": 3,
-    "num_steps": 3,
-    "attention_3": 3,
-    "pushing_cells": 1,
-    "pooling_cells": 1,
-}
+SIZES = {**TINY, "num_steps": 3}
 GROUPS = (2, 3)  # 1 + 5 + 2 channels of features
 
 
@@ -41,8 +28,8 @@ def inputs():
 def test_nothing_is_attended_where_nothing_is(model, inputs):
     inputs["features"][0, 0, 1, 0] = 0.0
     trace = model.trace(inputs)
-    odds = np.exp(trace.stack.numpy()[0, 0, ..., trace.pointer.numpy()[0, 0].argmax()])
-    assert odds[0, 1] < 0.1 * np.delete(odds.ravel(), 1).min()
+    written = model.show(trace.stack)[0, 0, ..., trace.pointer.numpy()[0, 0].argmax()].numpy()
+    assert written[0, 1] < 0.1 * np.delete(written.ravel(), 1).min()
 
 
 def test_directions_are_between_the_spots_where_objects_stand(model, inputs):
@@ -54,7 +41,7 @@ def test_directions_are_between_the_spots_where_objects_stand(model, inputs):
 
 
 @pytest.mark.parametrize("dialect", ["paper", "released"])
-def test_maps_that_are_no_log_odds_are_left_alone(dialect, inputs):
+def test_maps_that_are_no_probabilities_are_left_alone(dialect, inputs):
     steps = []
     for groups in (GROUPS, ()):
         tf.keras.utils.set_random_seed(3)
