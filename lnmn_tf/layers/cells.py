@@ -127,12 +127,12 @@ class AnswerBank(CellBank):
             [batch, cells, mem_dim].
         """
         pooled = self.fusion.sum_positions(image, text, maps)  # [batch, cells, map_dim]
-        of_text, of_memory, of_pooled = tf.split(
-            self.kernel, [self.map_dim, self.mem_dim, self.map_dim], axis=1
-        )
+        features = [
+            tf.broadcast_to(text[:, :, 0], tf.shape(pooled)),
+            tf.tile(memory[:, tf.newaxis], [1, self.cells, 1]),
+            pooled,
+        ]
         return (
-            multiply(text, of_text)[:, :, 0]
-            + tf.einsum("bm,kmn->bkn", memory, of_memory)
-            + tf.einsum("bkc,kcn->bkn", pooled, of_pooled)
+            multiply(tf.concat(features, axis=-1)[:, :, tf.newaxis], self.kernel)[:, :, 0]
             + self.bias
         )

@@ -126,19 +126,19 @@ class Controller(keras.layers.Layer):
         return [self.module_kernel, *([self.module_bias] if self.mlp_dim else []), *biases]
 
     def plan(self, question: Question) -> tf.Tensor:
-        """What each step knows before it begins, once per question: [num_steps, batch, columns].
+        """What each step knows before it begins, once per question: [batch, num_steps, columns].
 
-        That is W1^(t) q + b1, and the layout bias of the step where there is one.
+        That is what the question adds to u, W2 [W1^(t) q + b1 ; 0] + b2, and the layout bias of the step
+        where there is one.
         """
         dtype = question.encoding.dtype
         kernel, bias = tf.cast(self.question_kernel, dtype), tf.cast(self.question_bias, dtype)
-        bias = bias[:, tf.newaxis] if self.step_bias else bias
-        queries = tf.einsum("bi,tio->tbo", question.encoding, kernel) + bias
+        queries = tf.einsum("tbo->bto", tf.matmul(question.encoding, kernel)) + bias
+        merge = tf.cast(self.merge_kernel[: self.text_dim], dtype)
+        columns = [tf.einsum("bti,io->bto", queries, merge) + tf.cast(self.merge_bias, dtype)]
         batch = tf.shape(question.encoding)[0]
-        columns = [queries]
         for variable in self._step_biases:
-            shape = [self.num_steps, batch, variable.shape[-1]]
-            columns.append(tf.broadcast_to(tf.cast(variable, dtype)[:, tf.newaxis], shape))
+            columns.append(tf.broadcast_to(tf.cast(variable, dtype), [batch, *variable.shape]))
         return tf.concat(columns, axis=-1)
 
     @property
@@ -151,7 +151,7 @@ class Controller(keras.layers.Layer):
         """One step.
 
         Args:
-            plan: row t of `plan`, [batch, columns].
+            plan: that of step t, [batch, columns].
             text: c_(t-1), [batch, context_dim].
             question: the encoded question.
 
@@ -160,7 +160,7 @@ class Controller(keras.layers.Layer):
         """
         widths = [self.text_dim, *(variable.shape[-1] for variable in self._step_biases)]
         query, *step_biases = tf.split(plan, widths, axis=-1)
-        u = tf.matmul(tf.concat([query, text], axis=-1), self.merge_kernel) + self.merge_bias
+        u = query + tf.matmul(text, self.merge_kernel[self.text_dim :])
         hidden = u
         if self.mlp_dim:
             hidden = tf.nn.elu(tf.matmul(u, self.hidden_kernel) + self.hidden_bias)

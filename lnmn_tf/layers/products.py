@@ -18,6 +18,8 @@ def multiply(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         [batch, cells, rows, m].
     """
     kernel = tf.cast(kernel, x.dtype)
+    if kernel.shape[0] == 1:
+        return tf.tensordot(x, kernel[0], 1)
     if x.shape[1] == 1:
         return tf.einsum("brn,knm->bkrm", x[:, 0], kernel)
     return tf.einsum("bkrn,knm->bkrm", x, kernel)

@@ -58,13 +58,13 @@ def _gradient(function, inputs: Tensors, weights: Tensors, of_output: tf.Tensor)
 
     def of_tile(example: Tensors, of_row: tf.Tensor, cell) -> tuple[list, list]:
         """Gradients of what all cells see, to be added up, and of what is the cell's own."""
-        tile = [x if s else x[cell][tf.newaxis] for x, s in zip(example, shared)]  # noqa: B905
+        tile = [x if s else tf.gather(x, cell)[tf.newaxis] for x, s in zip(example, shared)]  # noqa: B905
         tile = [x[tf.newaxis] for x in tile]  # [1, 1, ...]
-        of_cell = [w[cell][tf.newaxis] for w in weights]
+        of_cell = [tf.gather(w, cell)[tf.newaxis] for w in weights]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([*tile, *of_cell])
             output = function(tile, of_cell)
-        seed = of_row[cell][tf.newaxis, tf.newaxis]
+        seed = tf.gather(of_row, cell)[tf.newaxis, tf.newaxis]
         gradients = tape.gradient(output, [*tile, *of_cell], seed, unconnected_gradients="zero")
         gradients = [g[0, 0] for g in gradients[: len(tile)]] + [
             g[0] for g in gradients[len(tile) :]
@@ -73,8 +73,8 @@ def _gradient(function, inputs: Tensors, weights: Tensors, of_output: tf.Tensor)
 
     def of_example(index) -> tuple[list, list]:
         """Gradients of the weights, to be added up, and of the example's inputs."""
-        example = [x[index] for x in inputs]  # each [1 or cells, ...]
-        row = of_output[index]
+        example = [tf.gather(x, index) for x in inputs]  # each [1 or cells, ...]
+        row = tf.gather(of_output, index)
         of_shared, of_own = _accumulate(
             weights[0].shape[0],
             lambda cell: of_tile(example, row, cell),

@@ -20,6 +20,15 @@ from lnmn_tf.layers.encoders import ImageEncoder, KnowledgeBase, QuestionEncoder
 from lnmn_tf.layers.loop import recomputed_loop
 from lnmn_tf.layers.places import Places, likeliest, pick, places_as_seen, places_on_map, spread
 
+CACHE = 2**20  # bytes, of one core
+
+
+class Read(NamedTuple):
+    """What steps need of the question and does not change from step to step."""
+
+    question: Question
+    plan: tf.Tensor  # of the controller, [batch, steps, columns]
+
 
 class State(NamedTuple):
     """What one step hands to the next."""
@@ -59,7 +68,7 @@ class StackMachine(keras.Model):
             `image`, float32 [batch, height, width, 3] in [0, 1] (only with an image encoder), or
             `features`, float32 [batch, H, W, C]. Optional: `module_weights`, float32
             [batch, steps, modules], a layout that replaces the controller's (an expert's, for
-            instance). What `see` returns will do in place of inputs.
+            instance). What `encode` returns will do in place of inputs.
 
     Returns:
         dict with `logits` [batch, answers], and `module_weights` (as executed) and `module_logits`
@@ -187,21 +196,45 @@ class StackMachine(keras.Model):
         # Statistics of batches are learned in pretraining alone: shards would each have their own.
         return self.image_encoder(inputs["image"], training=False)
 
-    def see(self, inputs: dict[str, tf.Tensor]) -> dict[str, Any]:
-        """Inputs with `seen` in place of `image` or `features`: what modules need of the image.
-
-        That is large matrix products, which TensorFlow's own kernels compute on all cores, and 2.4
-        times faster than XLA's on one; so it stays outside of what is compiled.
-        """
+    def see(self, inputs: dict[str, tf.Tensor]) -> tuple[tf.Tensor, ...]:
+        """What `prepare` makes of `image` or `features`."""
         features = self.encode_image(inputs)
         if self.chooses_places:
             features = pick(features, likeliest(features, self.config.attended_places))
         knowledge_base = self.knowledge_base(features, self.map_projection)
         places = (places_as_seen if self.config.encoder_groups else places_on_map)(features)
         places = Places(*(tf.cast(x, self.compute_dtype) for x in places))
-        seen = self.prepare(knowledge_base, places)
-        others = {k: x for k, x in inputs.items() if k not in ("image", "features")}
-        return {**others, "seen": seen}
+        return tuple(self.prepare(knowledge_base, places))
+
+    def read(self, inputs: dict[str, tf.Tensor]) -> Read:
+        """The encoded `question`, and the controller's plan for it."""
+        question = self.question_encoder(inputs["question"])
+        return Read(question, self.controller.plan(question))
+
+    @property
+    def reads_first(self) -> bool:
+        """Whether a question is better read outside of what is compiled.
+
+        XLA copies the weights of an LSTM at every word. Where they fit into a core's cache, that costs
+        less than TensorFlow's own loop; at the paper's size, four times more.
+        """
+        state = self.config.text_dim // 2
+        weights = 8 * state * (self.config.embed_dim + state)
+        return 4 * weights > CACHE
+
+    def encode(self, inputs: dict[str, tf.Tensor]) -> dict[str, Any]:
+        """Inputs with `seen` in place of `image` or `features`, and `read` in place of `question`.
+
+        That is large matrix products, which TensorFlow's own kernels compute on all cores, and several
+        times faster than XLA's on one; so it stays outside of what is compiled. A small LSTM does not:
+        see `reads_first`.
+        """
+        encoded = {"seen": self.see(inputs)}
+        replaced = {"image", "features"}
+        if self.reads_first:
+            encoded["read"] = self.read(inputs)
+            replaced.add("question")
+        return {**{k: x for k, x in inputs.items() if k not in replaced}, **encoded}
 
     def call(self, inputs: dict[str, Any], training: bool | None = None):
         """See the class."""
@@ -216,8 +249,8 @@ class StackMachine(keras.Model):
     def answer_and_trace(self, inputs: dict[str, tf.Tensor]) -> tuple[dict, Trace]:
         """What `call` returns without training, and `trace`, for the price of one run."""
         features = self.encode_image(inputs)
-        seen = self.see({"features": features, "question": inputs["question"]})
-        question, state, outputs, history = self._run({**inputs, **seen}, traced=True)
+        others = {k: x for k, x in inputs.items() if k != "image"}
+        question, state, outputs, history = self._run({**others, "features": features}, traced=True)
         logits = self._classify(question.encoding, state.memory, training=False)
         attention, stack = history.attention[..., tf.newaxis], history.stack
         batch, (height, width) = tf.shape(features)[0], features.shape[1:3]
@@ -234,10 +267,9 @@ class StackMachine(keras.Model):
     @tf.autograph.experimental.do_not_convert  # nothing here needs it, and it takes most of tracing
     def _run(self, inputs, traced: bool):
         """Encodes the inputs and runs the loop over steps."""
-        question = self.question_encoder(inputs["question"])
-        prepared = tuple((inputs if "seen" in inputs else self.see(inputs))["seen"])
-
-        rows = self.controller.plan(question)  # [steps, batch, columns]
+        prepared = tuple(inputs["seen"] if "seen" in inputs else self.see(inputs))
+        question, plan = inputs["read"] if "read" in inputs else self.read(inputs)
+        rows = tf.einsum("btc->tbc", plan)
         columns = rows.shape[-1]
         if "module_weights" in inputs:
             layout = tf.einsum("btm->tbm", tf.cast(inputs["module_weights"], rows.dtype))

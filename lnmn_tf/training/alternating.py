@@ -6,7 +6,7 @@ import tensorflow as tf
 from tensorflow import keras
 
 from lnmn_tf.models.stack_machine import StackMachine
-from lnmn_tf.training.gradients import Batch, ShardedGradients
+from lnmn_tf.training.gradients import ENCODED, Batch, ShardedGradients
 from lnmn_tf.training.objectives import cross_entropy, module_entropy, structure_sparsity
 from lnmn_tf.training.replicas import run_on_replicas
 
@@ -61,10 +61,14 @@ class AlternatingTrainer(keras.Model):
         self._make_gradients()
 
     def _make_gradients(self) -> None:
-        def gradients(loss, variables):
-            return ShardedGradients(loss, variables, self._shards, self._xla, self.network.see)
-
         weights, structure = self.weights_of_network, self.structure
+
+        def gradients(loss, variables):
+            through = variables is not structure  # what is encoded depends on weights alone
+            return ShardedGradients(
+                loss, variables, self._shards, self._xla, self.network.encode, through
+            )
+
         self._of_weights = gradients(self.weight_loss, weights)
         self._of_structure = gradients(self.structure_loss, structure)
         self._of_both = gradients(self.structure_loss, structure + weights)
@@ -189,7 +193,7 @@ class AlternatingTrainer(keras.Model):
 
 
 def _inputs(batch: Batch) -> Batch:
-    names = ("question", "features", "image", "seen")
+    names = ("question", "features", "image", *ENCODED)
     return {name: batch[name] for name in names if name in batch}
 
 

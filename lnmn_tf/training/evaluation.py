@@ -43,7 +43,7 @@ class Predictor:
         sharded = Sharded(answer, shards_for(batch_size))
         self._plain = tf.function(answer, autograph=False)
         self._compiled = tf.function(
-            lambda inputs: tf.concat(sharded(network.see(inputs)), axis=0), autograph=False
+            lambda inputs: tf.concat(sharded(network.encode(inputs)), axis=0), autograph=False
         )
 
     def graph(self, questions: int) -> tf.types.experimental.GenericFunction:

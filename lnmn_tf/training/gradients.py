@@ -16,6 +16,7 @@ from lnmn_tf.training.shards import Batch, Sharded
 
 # In float16 small gradients vanish; so the loss is multiplied by this first, and gradients divided.
 FLOAT16_LOSS_SCALE = 2.0**10
+ENCODED = ("seen", "read")  # of a batch, by the network's `encode`
 
 Loss = Callable[[Batch], tuple[tf.Tensor, dict[str, tf.Tensor]]]
 
@@ -29,8 +30,9 @@ class ShardedGradients(Sharded):
         variables: to differentiate with respect to.
         shards: into how many equal parts a batch is cut; it must divide the batch size.
         xla: compile with XLA.
-        see: what is done with the whole batch first, on all cores and outside of what is compiled. It
-            returns the batch with an entry `seen`, through which gradients reach it; None = nothing.
+        encode: what is done with the whole batch first, on all cores and outside of what is compiled. It
+            returns the batch with entries of `ENCODED`; None = nothing.
+        through: variables have an effect through these entries, too.
     """
 
     def __init__(
@@ -39,9 +41,11 @@ class ShardedGradients(Sharded):
         variables: Sequence[tf.Variable],
         shards: int = 1,
         xla: bool = True,
-        see: Callable[[Batch], Batch] | None = None,
+        encode: Callable[[Batch], Batch] | None = None,
+        through: bool = True,
     ):
-        self.variables, self._see = list(variables), see
+        self.variables, self._encode = list(variables), encode
+        self._through = through and encode is not None
         self._is_float16 = keras.mixed_precision.global_policy().compute_dtype == "float16"
         self._scale = FLOAT16_LOSS_SCALE if self._is_float16 else 1.0
 
@@ -65,22 +69,20 @@ class ShardedGradients(Sharded):
 
         Gradients of which one overflowed in float16 are all zero.
         """
-        with tf.GradientTape(watch_accessed_variables=False, persistent=True) as tape:
-            tape.watch(self.variables)
-            batch = self._see(batch) if self._see else batch
-        seen = tf.nest.flatten(batch.get("seen", ()))
-        # None for all variables, if they are those of the structure: then nothing flows back.
-        is_seen_through = any(g is not None for g in tape.gradient(seen, self.variables))
-        fixed = {k: x for k, x in batch.items() if k != "seen" or not is_seen_through}
-        watched = {"seen": batch["seen"]} if is_seen_through else {}
-        losses, gradients, of_seen = zip(  # noqa: B905
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(self.variables if self._through else [])
+            batch = self._encode(batch) if self._encode else batch
+        watched = {k: batch[k] for k in ENCODED if k in batch and self._through}
+        fixed = {k: x for k, x in batch.items() if k not in watched}
+        losses, gradients, of_encoded = zip(  # noqa: B905
             *super().__call__({"fixed": fixed, "watched": watched})
         )
         losses = tf.nest.map_structure(_mean, *losses)
         gradients = tf.nest.map_structure(_mean, *gradients)
-        if is_seen_through:
-            seeds = [tf.concat(parts, axis=0) / self.shards for parts in zip(*of_seen)]  # noqa: B905
-            through = tape.gradient(seen, self.variables, seeds, unconnected_gradients="zero")
+        if self._through:
+            seeds = [tf.concat(parts, axis=0) / self.shards for parts in zip(*of_encoded)]  # noqa: B905
+            encoded = tf.nest.flatten(watched)
+            through = tape.gradient(encoded, self.variables, seeds, unconnected_gradients="zero")
             gradients = [g + tf.convert_to_tensor(t) for g, t in zip(gradients, through)]  # noqa: B905
         gradients = [g / self._scale for g in gradients]
         losses, gradients = mean_over_replicas((losses, gradients))

@@ -27,7 +27,7 @@ Batch = dict[str, Any]  # tensors, or nests of them, with a leading batch dimens
 
 # Read by XLA when it compiles for the first time; what the user has set there prevails.
 os.environ["XLA_FLAGS"] = (
-    "--xla_cpu_multi_thread_eigen=false --xla_disable_hlo_passes=tree_reduction_rewriter "
+    "--xla_cpu_multi_thread_eigen=false --xla_disable_hlo_passes=tree_reduction_rewriter,cpu-parallel-task-assigner "
     f"{os.environ.get('XLA_FLAGS', '')}".strip()
 )
 

@@ -52,7 +52,7 @@ def test_step_follows_the_equations(random, question, mlp_dim, attend_embeddings
     context_dim = EMBED_DIM if attend_embeddings else TEXT_DIM
     text = random.normal(size=[BATCH, context_dim]).astype(np.float32)
     t = 1
-    query = controller.plan(question)[t]
+    query = controller.plan(question)[:, t]
     found = controller(query, tf.constant(text), question)
 
     w = {variable.name.split(":")[0]: variable.numpy() for variable in controller.variables}
@@ -78,7 +78,7 @@ def test_step_follows_the_equations(random, question, mlp_dim, attend_embeddings
 def test_padding_gets_no_attention_and_all_attention_is_given(random, question):
     controller = make(random)
     text = tf.zeros([BATCH, TEXT_DIM])
-    attention = controller(controller.plan(question)[0], text, question).word_attention.numpy()
+    attention = controller(controller.plan(question)[:, 0], text, question).word_attention.numpy()
     np.testing.assert_allclose(attention.sum(axis=-1), 1.0, atol=1e-6)
     for row, length in zip(attention, LENGTHS):
         assert (row[:length] > 0.0).all()
@@ -88,11 +88,11 @@ def test_padding_gets_no_attention_and_all_attention_is_given(random, question):
 def test_steps_differ_in_their_query_alone(random, question):
     controller = make(random)
     plan = controller.plan(question).numpy()
-    assert plan.shape == (STEPS, BATCH, TEXT_DIM)
-    assert not np.allclose(plan[0], plan[1])
+    assert plan.shape == (BATCH, STEPS, TEXT_DIM)
+    assert not np.allclose(plan[:, 0], plan[:, 1])
     controller.question_kernel.assign(tf.tile(controller.question_kernel[:1], [STEPS, 1, 1]))
     plan = controller.plan(question).numpy()
-    np.testing.assert_allclose(plan[0], plan[2], atol=1e-6)
+    np.testing.assert_allclose(plan[:, 0], plan[:, 2], atol=1e-6)
 
 
 def test_every_weight_has_a_gradient_and_padding_none(random, question):
@@ -102,7 +102,7 @@ def test_every_weight_has_a_gradient_and_padding_none(random, question):
         tape.watch(question.words)
         text = tf.tile(controller.initial_text[None], [BATCH, 1])
         loss = 0.0
-        for query in tf.unstack(controller.plan(question)):
+        for query in tf.unstack(controller.plan(question), axis=1):
             step = controller(query, text, question)
             text = step.text
             loss += tf.reduce_sum(tf.sin(step.text)) + tf.reduce_sum(step.module_weights**2)

@@ -33,7 +33,7 @@ def test_nothing_is_attended_where_nothing_is(model, inputs):
 
 
 def test_directions_are_between_the_spots_where_objects_stand(model, inputs):
-    where, presence, *_ = model.see(inputs)["seen"]
+    where, presence, *_ = model.see(inputs)
     np.testing.assert_allclose(where[0], inputs["features"][0, ..., -2:].reshape(6, 2))
     np.testing.assert_allclose(
         presence[0], np.log(inputs["features"][0, ..., 0].ravel()), rtol=1e-5
@@ -74,7 +74,7 @@ def test_places_are_of_the_type_that_modules_compute_in(inputs):
     tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
     try:
         network = LNMN(ModelConfig.create("ours", **SIZES, encoder_groups=GROUPS))
-        assert {x.dtype for x in network.see(inputs)["seen"]} == {tf.bfloat16}
+        assert {x.dtype for x in network.see(inputs)} == {tf.bfloat16}
         assert network(inputs)["logits"].dtype == tf.float32
     finally:
         tf.keras.mixed_precision.set_global_policy("float32")

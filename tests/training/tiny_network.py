@@ -54,13 +54,13 @@ class TinyNetwork(keras.Model):
     def structure_variables(self) -> list[tf.Variable]:
         return [self.structure]
 
-    def see(self, inputs):
+    def encode(self, inputs):
         others = {name: x for name, x in inputs.items() if name != "image"}
         return {**others, "seen": (self.encoder(tf.reduce_mean(inputs["image"], axis=[1, 2])),)}
 
     def call(self, inputs, training=None):
         words = tf.reduce_mean(self.embedding(inputs["question"]), axis=1)
-        (pixels,) = (inputs if "seen" in inputs else self.see(inputs))["seen"]
+        (pixels,) = (inputs if "seen" in inputs else self.encode(inputs))["seen"]
         mixture = tf.nn.softmax(self.structure)[0, 0]
         hidden = mixture[2] * (words + pixels) + mixture[3] * words * pixels
         weights = tf.nn.softmax(tf.stack([hidden] * self.config.num_steps, axis=1))
