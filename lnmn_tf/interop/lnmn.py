@@ -131,7 +131,9 @@ def assignments(model: LNMN, arrays: Weights) -> Iterator[Assignment]:
     yield controller.question_kernel, np.stack([arrays[name].T for name in steps]), steps
     yield controller.question_bias, arrays["b_1"], ["b_1"]
     yield controller.initial_text, arrays["c_0"], ["c_0"]
-    yield controller.merge_kernel, arrays["W_2.weight"].T, ["W_2.weight"]
+    of_question, of_text = np.split(arrays["W_2.weight"].T, [controller.text_dim])
+    yield controller.merge_question, of_question, ["W_2.weight"]
+    yield controller.merge_text, of_text, ["W_2.weight"]
     yield controller.merge_bias, arrays["W_2.bias"], ["W_2.bias"]
     yield controller.word_kernel, arrays["W_3.weight"].T, ["W_3.weight"]
     yield controller.module_kernel, arrays["weight_mlp.weight"].T, ["weight_mlp.weight"]

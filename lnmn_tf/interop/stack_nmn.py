@@ -96,7 +96,9 @@ def assignments(model: StackNMN, arrays: Weights) -> Iterator[Assignment]:
         names = [f"{scope}/fc_q_{t}/{part}" for t in range(config.num_steps)]
         yield variable, np.stack([arrays[name] for name in names]), names
     merge = f"{scope}/fc_cq"
-    yield controller.merge_kernel, arrays[f"{merge}/weights"], [f"{merge}/weights"]
+    of_question, of_text = np.split(arrays[f"{merge}/weights"], [controller.text_dim])
+    yield controller.merge_question, of_question, [f"{merge}/weights"]
+    yield controller.merge_text, of_text, [f"{merge}/weights"]
     yield controller.merge_bias, arrays[f"{merge}/biases"], [f"{merge}/biases"]
     words = f"{scope}/fc_cv_i/weights"
     yield controller.word_kernel, arrays[words], [words, WITHOUT_EFFECT]

@@ -84,8 +84,15 @@ class Controller(keras.layers.Layer):
         )
         bias_shape = [self.num_steps, text_dim] if self.step_bias else [text_dim]
         self.question_bias = self.add_weight("question_bias", bias_shape, None, "zeros")  # b1
-        self.merge_kernel = self.add_weight(  # W2
-            "merge_kernel", [text_dim + context_dim, text_dim], None, glorot
+        # W2 = [of the question ; of the text], for what it makes of the question is the same at all steps.
+        glorot_of_both = (6.0 / (2 * text_dim + context_dim)) ** 0.5
+        self.merge_question, self.merge_text = (
+            self.add_weight(
+                name,
+                [fan_in, text_dim],
+                initializer=keras.initializers.RandomUniform(-glorot_of_both, glorot_of_both),
+            )
+            for name, fan_in in (("merge_question", text_dim), ("merge_text", context_dim))
         )
         self.merge_bias = self.add_weight("merge_bias", [text_dim], None, "zeros")
         self.word_kernel = self.add_weight("word_kernel", [text_dim, 1], None, of_choices)  # W3
@@ -134,7 +141,7 @@ class Controller(keras.layers.Layer):
         dtype = question.encoding.dtype
         kernel, bias = tf.cast(self.question_kernel, dtype), tf.cast(self.question_bias, dtype)
         queries = tf.einsum("tbo->bto", tf.matmul(question.encoding, kernel)) + bias
-        merge = tf.cast(self.merge_kernel[: self.text_dim], dtype)
+        merge = tf.cast(self.merge_question, dtype)
         columns = [tf.einsum("bti,io->bto", queries, merge) + tf.cast(self.merge_bias, dtype)]
         batch = tf.shape(question.encoding)[0]
         for variable in self._step_biases:
@@ -160,7 +167,7 @@ class Controller(keras.layers.Layer):
         """
         widths = [self.text_dim, *(variable.shape[-1] for variable in self._step_biases)]
         query, *step_biases = tf.split(plan, widths, axis=-1)
-        u = query + tf.matmul(text, self.merge_kernel[self.text_dim :])
+        u = query + tf.matmul(text, self.merge_text)
         hidden = u
         if self.mlp_dim:
             hidden = tf.nn.elu(tf.matmul(u, self.hidden_kernel) + self.hidden_bias)

@@ -138,7 +138,8 @@ class KnowledgeBase(keras.layers.Layer):
         )
         features = tf.reshape(features, [-1, height * width, channels])
         hidden = self.hidden.activation(
-            tf.matmul(features, of_features) + (tf.matmul(position, of_position) + self.hidden.bias)
+            tf.tensordot(features, of_features, 1)
+            + (tf.matmul(position, of_position) + self.hidden.bias)
         )
         if projection is None or (features.shape[0] or 0) * height * width <= projection.units:
             base = self.output_layer(hidden)
@@ -148,7 +149,7 @@ class KnowledgeBase(keras.layers.Layer):
                 layer.build([None, width_in])
         kernel = tf.matmul(self.output_layer.kernel, projection.kernel)
         bias = tf.linalg.matvec(projection.kernel, self.output_layer.bias, transpose_a=True)
-        return tf.matmul(hidden, kernel) + (bias + projection.bias)
+        return tf.tensordot(hidden, kernel, 1) + (bias + projection.bias)
 
 
 def once(present: tf.Tensor, where: tf.Tensor, radius: float = 0.2) -> tf.Tensor:

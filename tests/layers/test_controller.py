@@ -59,7 +59,7 @@ def test_step_follows_the_equations(random, question, mlp_dim, attend_embeddings
     words, embeddings, q, mask, _ = (x.numpy() for x in question)
     bias = w["question_bias"][t] if step_bias else w["question_bias"]
     step_query = q @ w["question_kernel"][t] + bias
-    u = np.concatenate([step_query, text], axis=-1) @ w["merge_kernel"] + w["merge_bias"]
+    u = step_query @ w["merge_question"] + text @ w["merge_text"] + w["merge_bias"]
     hidden = u
     if mlp_dim:
         hidden = u @ w["hidden_kernel"] + w["hidden_bias"]

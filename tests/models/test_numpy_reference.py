@@ -111,7 +111,7 @@ class Reference:
         history = []
         for t in range(config.num_steps):
             query = encoding @ w["question_kernel"][t] + w["question_bias"][t]
-            u = np.concatenate([query, text]) @ w["merge_kernel"] + w["merge_bias"]
+            u = query @ w["merge_question"] + text @ w["merge_text"] + w["merge_bias"]
             gain = config.controller_gain
             weights = softmax(gain * u @ w["module_kernel"] + w["layout_bias"][t])
             place = np.linspace(0.0, 1.0, len(words))
