@@ -108,6 +108,11 @@ class CheckpointFolder:
         """Gives a built network the weights of the `best` or `last` checkpoint."""
         _read(tf.train.Checkpoint(network=network), self._folder(which) / "weights")
 
+    def load_encoder(self, encoder: tf.keras.layers.Layer) -> None:
+        """Gives a built image encoder the weights of that of the last checkpoint."""
+        network = tf.train.Checkpoint(image_encoder=encoder)
+        _read(tf.train.Checkpoint(network=network), self._folder("last") / "weights")
+
     def progress(self, which: str) -> Progress:
         """Where the run was at the `best` or `last` checkpoint."""
         path = self._folder(which) / "state.json"

@@ -111,7 +111,7 @@ def open_eyes(
     if folder.exists():
         folder.load_weights(network, "last")
     elif config.training.encoder_run:
-        encoder.set_weights(take_encoder(config).get_weights())
+        load_encoder(encoder, config)
         replicas.share_first(network.distribute_strategy, encoder.variables)
     else:  # one of its own, for statistics of batches have no part in a step on replicas
         sizes = config.model
@@ -127,8 +127,8 @@ def open_eyes(
     return eyesight
 
 
-def take_encoder(config: RunConfig) -> ImageEncoder:
-    """The image encoder of `encoder_run`, which must be of the kind that the config describes."""
+def load_encoder(encoder: ImageEncoder, config: RunConfig) -> None:
+    """Gives an image encoder the weights of that of `encoder_run`, which must be of its kind."""
     run_dir = Path(config.training.encoder_run)
     theirs = RunConfig.load(run_dir).model
     for name in ("encoder_filters", "encoder_strides", "encoder_groups"):
@@ -137,9 +137,7 @@ def take_encoder(config: RunConfig) -> ImageEncoder:
                 f"--encoder_run is {str(run_dir)!r}, whose {name} is {getattr(theirs, name)}; expected "
                 f"{getattr(config.model, name)}, as in this run"
             )
-    network = build_network(theirs)
-    CheckpointFolder(run_dir).load_weights(network, "last")
-    return network.image_encoder
+    CheckpointFolder(run_dir).load_encoder(encoder)
 
 
 def report(

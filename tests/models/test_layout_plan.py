@@ -68,4 +68,4 @@ def test_new_maps_begin_with_nothing_attended():
     for bias in (-1.0, 0.0):
         _, trace = begin(4, attention_bias=bias)
         shares[bias] = float(tf.reduce_mean(tf.sigmoid(trace.attention[:, -1])))
-    assert shares[-1.0] < 0.15 < 0.3 < shares[0.0]
+    assert 3.0 * shares[-1.0] < shares[0.0] < 0.5

@@ -23,10 +23,13 @@ def float32_afterwards():
     keras.mixed_precision.set_global_policy("float32")
 
 
-def measure(precision: str):
+SEEDS = (0, 1, 2)
+
+
+def measure(precision: str, seed: int):
     """The losses and gradients of a fresh network, and the network."""
     configure(MachineConfig(mixed_precision=precision))
-    keras.utils.set_random_seed(7)
+    keras.utils.set_random_seed(seed)
     config = ModelConfig.create(num_words=7, num_answers=4, num_steps=2, stack_len=2, **SIZES)
     network, batch = LNMN(config), make_batch(1)
     network({name: batch[name] for name in ("features", "question")})
@@ -37,20 +40,23 @@ def measure(precision: str):
 
 @pytest.fixture(scope="module")
 def in_float32():
-    return measure("")
+    return [measure("", seed) for seed in SEEDS]
 
 
 @pytest.mark.parametrize("precision, tolerance", [("bfloat16", 0.05), ("float16", 0.01)])
 def test_a_step_in_low_precision_is_near_that_in_float32(precision, tolerance, in_float32):
-    expected, expected_gradients, _ = in_float32
-    losses, gradients, network = measure(precision)
-    assert network.compute_dtype == precision
-    assert {v.dtype for v in network.trainable_variables} == {tf.float32}
-    assert {x.dtype for x in [*losses.values(), *gradients]} == {tf.float32}
-    np.testing.assert_allclose(losses["loss"], expected["loss"], rtol=tolerance)
-    difference = [a - b for a, b in zip(gradients, expected_gradients)]
-    norm = tf.linalg.global_norm(expected_gradients)
-    assert 0.0 < float(tf.linalg.global_norm(difference)) < tolerance * norm
+    """Of three networks, for one whose minima are near their kinks may be far off by itself."""
+    distances = []
+    for seed, (expected, expected_gradients, _) in zip(SEEDS, in_float32):
+        losses, gradients, network = measure(precision, seed)
+        assert network.compute_dtype == precision
+        assert {v.dtype for v in network.trainable_variables} == {tf.float32}
+        assert {x.dtype for x in [*losses.values(), *gradients]} == {tf.float32}
+        np.testing.assert_allclose(losses["loss"], expected["loss"], rtol=tolerance)
+        difference = [a - b for a, b in zip(gradients, expected_gradients)]
+        norm = tf.linalg.global_norm(expected_gradients)
+        distances.append(float(tf.linalg.global_norm(difference) / norm))
+    assert 0.0 < np.median(distances) < tolerance
 
 
 def gradient_in_float16(factor: float):
