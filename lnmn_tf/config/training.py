@@ -106,7 +106,7 @@ class TrainingConfig:
     xla: str = option(
         "auto",
         "Compile gradients and answers with XLA; auto = gradients, and answers to 10,000 questions or "
-        "more, but on a CPU nothing of Stack-NMN.",
+        "more.",
         choices=("auto", "on", "off"),
         may_change=True,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 
 import numpy as np
@@ -13,7 +14,7 @@ from lnmn_tf.data.vocabulary import Vocabulary
 from lnmn_tf.files import write_text
 from lnmn_tf.models.stack_machine import StackMachine
 from lnmn_tf.training.examples import Examples
-from lnmn_tf.training.shards import Batch, Sharded, compiles, shards_for
+from lnmn_tf.training.shards import Batch, Sharded, shards_for
 
 INPUTS = ("question", "image", "features")
 
@@ -28,14 +29,12 @@ class Predictor:
     Args:
         network: a built model.
         batch_size: questions at a time.
-        xla: auto, on or off; auto = compile for `COMPILED_FROM` questions or more, where that pays
-            (see `compiles`).
+        xla: auto, on or off; auto = compile for `COMPILED_FROM` questions or more.
     """
 
     def __init__(self, network: StackMachine, batch_size: int, xla: str = "auto"):
         self.batch_size = batch_size
-        self._compiles = compiles(xla, network.config)
-        self._compiled_from = COMPILED_FROM if xla == "auto" else 0
+        self._compiled_from = {"auto": COMPILED_FROM, "on": 0, "off": math.inf}[xla]
 
         def answer(inputs: Batch) -> tf.Tensor:
             return network(inputs, training=False)["logits"]
@@ -48,8 +47,7 @@ class Predictor:
 
     def graph(self, questions: int) -> tf.types.experimental.GenericFunction:
         """Logits of a batch, [batch_size, answers], in the way that pays for so many questions."""
-        pays = self._compiles and questions >= self._compiled_from
-        return self._compiled if pays else self._plain
+        return self._compiled if questions >= self._compiled_from else self._plain
 
     def __call__(self, examples: Examples) -> np.ndarray:
         """Answer ids, int32 [N], in the order of the questions."""

@@ -28,7 +28,7 @@ from lnmn_tf.training.pretraining import (
     pretrain,
     scenes_path,
 )
-from lnmn_tf.training.shards import compiles, shards_for
+from lnmn_tf.training.shards import shards_for
 
 METRICS = "metrics.json"
 FLAGS = "flags.txt"
@@ -183,7 +183,7 @@ def make_trainer(network: StackMachine, config: RunConfig, total_steps: int) -> 
         unrolled=training.unrolled,
         clip_norm=training.clip_norm,
         shards=shards_for(of_replica, training.shards),
-        xla=compiles(training.xla, config.model),
+        xla=training.xla != "off",
     )
     of_weights = weight_optimizer(training, total_steps)
     of_structure = structure_optimizer(training, total_steps)

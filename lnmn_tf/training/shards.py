@@ -3,7 +3,7 @@
 XLA:CPU runs a compiled function on one core. So a batch is cut into as many parts as there are cores,
 each in a compiled call of its own.
 
-Only its matrix products use a pool of threads, and the small ones of this model spend more time in
+Its matrix products use a pool of threads, and the small ones of this model spend more time in
 waking these threads than in multiplying, twenty times more on a machine that has other work. As the
 shards keep all cores busy already, the pool is switched off.
 
@@ -22,8 +22,6 @@ from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
-
-from lnmn_tf.config import ModelConfig
 
 Batch = dict[str, Any]  # tensors, or nests of them, with a leading batch dimension
 
@@ -56,21 +54,6 @@ def shards_for(batch_size: int, wanted: int = 0) -> int:
     if tf.config.list_physical_devices("GPU"):
         return 1
     return max(n for n in range(1, len(os.sched_getaffinity(0)) + 1) if batch_size % n == 0)
-
-
-def compiles(xla: str, model: ModelConfig) -> bool:
-    """Whether XLA compiles a model.
-
-    XLA fuses what LNMN's cells do element by element. Stack-NMN is matrix products, and those of
-    TensorFlow (oneDNN) take half the time of XLA's on a CPU.
-
-    Args:
-        xla: on, off, or auto: LNMN everywhere, Stack-NMN on a GPU.
-        model: its config.
-    """
-    if xla != "auto":
-        return xla == "on"
-    return model.model == "lnmn" or bool(tf.config.list_physical_devices("GPU"))
 
 
 class Sharded:

@@ -8,11 +8,12 @@ import tensorflow as tf
 from tensorflow import keras
 
 from lnmn_tf.config import ModelConfig
+from lnmn_tf.models import encoding
 from lnmn_tf.models.lnmn import LNMN
 from lnmn_tf.training.alternating import AlternatingTrainer
 from lnmn_tf.training.evaluation import COMPILED_FROM, Predictor
 from lnmn_tf.training.optimizers import create_slots
-from lnmn_tf.training.shards import Sharded, compiles, shards_for
+from lnmn_tf.training.shards import Sharded, shards_for
 
 BATCH, ANSWERS = 4, 3
 
@@ -88,17 +89,6 @@ def test_only_a_large_set_pays_for_compilation():
     assert off.graph(1) is off.graph(COMPILED_FROM) is not on.graph(1)
 
 
-def test_stack_nmn_is_not_compiled_for_a_cpu_unless_it_is_wished(monkeypatch):
-    lnmn, stack_nmn = ModelConfig.create("ours"), ModelConfig.create("stack_nmn")
-    for gpus, expected in (([], False), (["a GPU"], True)):
-        monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind, gpus=gpus: gpus)
-        assert compiles("auto", stack_nmn) is expected
-        assert compiles("auto", lnmn)
-        for config in (lnmn, stack_nmn):
-            assert compiles("on", config)
-            assert not compiles("off", config)
-
-
 def test_gradients_of_shards_are_those_of_the_batch():
     network, batch = make_network(), make_batch(3)
     results = []
@@ -111,8 +101,14 @@ def test_gradients_of_shards_are_those_of_the_batch():
         np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-6)
 
 
-def test_gradients_through_what_is_seen_outside_are_those_of_the_whole_network():
+@pytest.mark.parametrize("cache, outside", [(0, {"seen", "read"}), (2**20, {"seen"})])
+def test_gradients_through_what_is_encoded_first_are_those_of_the_whole_network(
+    monkeypatch, cache, outside
+):
+    """A question is read within what is compiled if the weights for that fit into the cache."""
+    monkeypatch.setattr(encoding, "CACHE", cache)
     network, batch = make_network(), make_batch(3)
+    assert network.encode(batch).keys() - batch.keys() == outside
     trainer = AlternatingTrainer(network, shards=2, xla=False)
     for gradients, loss in (
         (trainer._of_weights, trainer.weight_loss),
