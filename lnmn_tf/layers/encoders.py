@@ -137,6 +137,7 @@ class KnowledgeBase(keras.layers.Layer):
             self.hidden.kernel, [channels, position.shape[-1]], axis=0
         )
         features = tf.reshape(features, [-1, height * width, channels])
+        # `tf.matmul` of rank 3 by rank 2 would hold a gradient of the kernel for every example.
         hidden = self.hidden.activation(
             tf.tensordot(features, of_features, 1)
             + (tf.matmul(position, of_position) + self.hidden.bias)

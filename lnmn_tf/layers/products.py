@@ -8,7 +8,8 @@ import tensorflow as tf
 def multiply(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """x_k W_k for each cell k: one matrix product where all cells share x.
 
-    `tf.matmul` would copy x for every cell and W for every example, and so its gradient.
+    `tf.matmul` would copy x for every cell and W for every example, and so its gradient. For one cell it is
+    a product of rank 2, for whose gradient XLA does not write down W transposed.
 
     Args:
         x: [batch, 1 or cells, rows, n].

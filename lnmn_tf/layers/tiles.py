@@ -56,6 +56,7 @@ def _gradient(function, inputs: Tensors, weights: Tensors, of_output: tf.Tensor)
     shared = [x.shape[1] == 1 for x in inputs]
     kinds = [*shared, *(False for _ in weights)]
 
+    # `tf.gather`, for `x[index]` lets XLA copy all of x, with a margin.
     def of_tile(example: Tensors, of_row: tf.Tensor, cell) -> tuple[list, list]:
         """Gradients of what all cells see, to be added up, and of what is the cell's own."""
         tile = [x if s else tf.gather(x, cell)[tf.newaxis] for x, s in zip(example, shared)]  # noqa: B905
