@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-CACHE = 2**21  # bytes; what is smaller as a whole is not cut
+CACHE = 2**21  # bytes, of one core; what is smaller as a whole is not cut
 TILE = 2**15  # bytes; loops over smaller tiles take longer than what is in them
 
 Tensors = Sequence[tf.Tensor]

@@ -15,8 +15,7 @@ from lnmn_tf.config import ModelConfig
 from lnmn_tf.layers.controller import Controller, Question
 from lnmn_tf.layers.encoders import ImageEncoder, KnowledgeBase, QuestionEncoder
 from lnmn_tf.layers.places import Places, likeliest, pick, places_as_seen, places_on_map
-
-CACHE = 2**20  # bytes, of one core
+from lnmn_tf.layers.tiles import CACHE
 
 
 class Read(NamedTuple):

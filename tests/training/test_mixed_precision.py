@@ -45,7 +45,10 @@ def in_float32():
 
 @pytest.mark.parametrize("precision, tolerance", [("bfloat16", 0.05), ("float16", 0.01)])
 def test_a_step_in_low_precision_is_near_that_in_float32(precision, tolerance, in_float32):
-    """Of three networks, for one whose minima are near their kinks may be far off by itself."""
+    """Of three networks, for one near a kink of its minima may be far off by itself.
+
+    In float32, 0.2 % on each weight change the gradients of seed 1 by 5 to 25 %, of seeds 0 and 2 by 1 %.
+    """
     distances = []
     for seed, (expected, expected_gradients, _) in zip(SEEDS, in_float32):
         losses, gradients, network = measure(precision, seed)

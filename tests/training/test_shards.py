@@ -101,7 +101,7 @@ def test_gradients_of_shards_are_those_of_the_batch():
         np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-6)
 
 
-@pytest.mark.parametrize("cache, outside", [(0, {"seen", "read"}), (2**20, {"seen"})])
+@pytest.mark.parametrize("cache, outside", [(0, {"seen", "read"}), (2**21, {"seen"})])
 def test_gradients_through_what_is_encoded_first_are_those_of_the_whole_network(
     monkeypatch, cache, outside
 ):
