@@ -12,17 +12,9 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from lnmn_tf.layers.operators import l2_normalise
+from lnmn_tf.layers.operators import l2_normalise, operate
 
 Factor = "tf.Tensor | float"
-PAIRWISE = {"min": tf.minimum, "max": tf.maximum, "sum": tf.add, "product": tf.multiply}
-
-
-def operate(operator: str, x1: tf.Tensor, x2: tf.Tensor) -> tf.Tensor:
-    """One operator of section 3.1 on two tensors of one shape."""
-    if operator in PAIRWISE:
-        return PAIRWISE[operator](x1, x2)
-    return x1 if operator == "choose_1" else x2
 
 
 class Term(NamedTuple):
@@ -65,7 +57,7 @@ class HardCell:
     def operate(self, operator: str, operand: tf.Tensor) -> HardCell:
         """O(this, operand), for a map [batch, positions, 1], a vector [batch, 1, channels], or both."""
         if operator in ("min", "max") or 1 not in operand.shape[1:]:
-            return HardCell(operate(operator, self.fused(), operand), given=False)
+            return HardCell(operate(self.fused(), operand)[operator], given=False)
         terms = {
             "sum": [*self.terms, Term.of(operand)],
             "product": [term.times(operand) for term in self.terms],
@@ -147,7 +139,7 @@ def hard_cell(
     first, *rest = operators if len(maps) == 2 else ("choose_1", *operators)
     operand = maps[0]
     if len(maps) == 2:
-        operand = operate(first, *maps)
+        operand = operate(*maps)[first]
         operand = tf.zeros_like(operand) if first in zeroed else operand
         operand = l2_normalise(operand) if normalise else operand
     cell = HardCell(image)

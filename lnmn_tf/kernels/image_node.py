@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from lnmn_tf.layers.operators import Terms
+from lnmn_tf.kernels.four_terms import Terms
 
 
 class ImageNode:
@@ -16,17 +16,14 @@ class ImageNode:
         operand: an attention map, [batch, 1 or cells, positions, 1], attended image features,
             [batch, 1 or cells, 1, map_dim], or these with where they lie from each place,
             [batch, 1 or cells, positions, map_dim].
-        balanced: the minimum cancels.
     """
 
-    def __init__(self, terms: Terms, image: tf.Tensor, operand: tf.Tensor, balanced: bool):
+    def __init__(self, terms: Terms, image: tf.Tensor, operand: tf.Tensor):
         first, second, minimum, product = (x[:, tf.newaxis, tf.newaxis] for x in terms)
         self.image, self.over_channels = image, operand.shape[-1] != 1
         self.scale = first + product * operand  # [batch, cells, positions, 1] or [.., 1, map_dim]
         self.offset = second * operand
-        self.parts = [(self.scale, image)]
-        if not balanced:
-            self.parts.append((minimum, tf.minimum(image, operand)))
+        self.parts = [(self.scale, image), (minimum, tf.minimum(image, operand))]
 
     def fused(self) -> tf.Tensor:
         """The node itself, [batch, cells, positions, map_dim]."""
