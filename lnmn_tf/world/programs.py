@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from lnmn_tf.data.synthetic.objects import COLORS, MATERIALS, SHAPES, SIZES
+from lnmn_tf.world.objects import COLORS, MATERIALS, SHAPES, SIZES
 
 # In the order in which CLEVR's programs filter and its questions name them.
 ATTRIBUTES = {

@@ -8,7 +8,7 @@ from functools import cache
 from itertools import chain, product
 from typing import NamedTuple
 
-from lnmn_tf.data.synthetic.programs import ATTRIBUTES, SceneGraph
+from lnmn_tf.world.programs import ATTRIBUTES, SceneGraph
 
 # Attributes with the values they must have, in the order of ATTRIBUTES.
 Filters = tuple[tuple[str, str], ...]

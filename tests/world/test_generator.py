@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lnmn_tf.data.synthetic import generator
-from lnmn_tf.data.synthetic.generator import WorldConfig, generate_world
-from lnmn_tf.data.synthetic.world_folder import WorldFolder
 from lnmn_tf.errors import InputError
+from lnmn_tf.world import generator
+from lnmn_tf.world.generator import WorldConfig, generate_world
+from lnmn_tf.world.world_folder import WorldFolder
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 SMALL = WorldConfig(
     num_train=7, num_val=2, num_test=1, questions_per_image=3, width=31, height=19, workers=1
 )
@@ -119,7 +119,7 @@ def test_killed_in_parallel_it_goes_on_to_the_same_bytes(tmp_path):
     size = {"num_train": 60, "num_val": 0, "num_test": 0, "questions_per_image": 2, "width": 9}
     size |= {"height": 6, "max_objects": 4}
     code = (
-        "from lnmn_tf.data.synthetic.generator import WorldConfig, generate_world\n"
+        "from lnmn_tf.world.generator import WorldConfig, generate_world\n"
         f"generate_world(WorldConfig(**{size}, workers=2), 'WORLD', False)"
     )
     command = [sys.executable, "-c", code.replace("WORLD", str(tmp_path / "killed"))]

@@ -24,12 +24,12 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from lnmn_tf.data.synthetic.questions import AnswerBalance, families_of, generate_questions
-from lnmn_tf.data.synthetic.renderer import render
-from lnmn_tf.data.synthetic.scenes import MAX_OBJECTS, sample_scene
-from lnmn_tf.data.synthetic.templates import QUESTION_TYPES
-from lnmn_tf.data.synthetic.world_folder import WorldFolder
 from lnmn_tf.errors import InputError
+from lnmn_tf.world.questions import AnswerBalance, families_of, generate_questions
+from lnmn_tf.world.renderer import render
+from lnmn_tf.world.scenes import MAX_OBJECTS, sample_scene
+from lnmn_tf.world.templates import QUESTION_TYPES
+from lnmn_tf.world.world_folder import WorldFolder
 
 SPLITS = ("train", "val", "test")
 SHARD_SIZE = 50
