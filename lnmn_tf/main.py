@@ -95,10 +95,9 @@ def generate(command: flags.FlagValues, choices: dict) -> None:
 
 def make_world(config: RunConfig) -> None:
     """Makes what is missing of the embedded world in --data_dir."""
-    from lnmn_tf.world.generator import WorldConfig, generate_world
+    from lnmn_tf.world.generator import generate_world
 
-    world = WorldConfig(**config.world.for_generator())
-    generate_world(world, config.data.data_dir, progress=sys.stderr.isatty())
+    generate_world(config.world, config.data.data_dir, progress=sys.stderr.isatty())
 
 
 def benchmark(command: flags.FlagValues, choices: dict) -> None:

@@ -21,11 +21,11 @@ from tensorflow import keras
 from tqdm import tqdm
 
 from lnmn_tf.config import RunConfig
+from lnmn_tf.data.attributes import ATTRIBUTES
 from lnmn_tf.errors import InputError
 from lnmn_tf.layers.encoders import ImageEncoder
 from lnmn_tf.training.examples import Examples
 from lnmn_tf.training.replicas import mean_over_replicas, run_on_replicas
-from lnmn_tf.world.programs import ATTRIBUTES
 
 GROUPS = tuple(len(values) for values in ATTRIBUTES.values())
 _REACH = 4.2  # of CLEVR's scenes: how far from the middle objects stand, in its units

@@ -7,13 +7,13 @@ import pytest
 import tensorflow as tf
 
 from lnmn_tf.config import RunConfig
+from lnmn_tf.data.attributes import ATTRIBUTES
 from lnmn_tf.errors import InputError
 from lnmn_tf.layers.encoders import ImageEncoder
 from lnmn_tf.training.encoded_store import EncodedStore
 from lnmn_tf.training.examples import open_split
 from lnmn_tf.training.pretraining import GROUPS, attribute_accuracy, pretrain, read_targets
 from lnmn_tf.training.run import train
-from lnmn_tf.world.programs import ATTRIBUTES
 
 HEIGHT, WIDTH = 8, 12  # of the map
 CHOICES = {

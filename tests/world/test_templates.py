@@ -5,7 +5,8 @@ from collections import Counter
 
 import pytest
 
-from lnmn_tf.world.programs import ATTRIBUTES, FUNCTIONS
+from lnmn_tf.data.attributes import ATTRIBUTES
+from lnmn_tf.world.programs import FUNCTIONS
 from lnmn_tf.world.templates import FAMILIES, QUESTION_TYPES
 from lnmn_tf.world.wordings import NounPhrase
 
