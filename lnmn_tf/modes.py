@@ -73,10 +73,9 @@ def generate(command: SimpleNamespace, choices: dict) -> None:
 
 def make_world(config: RunConfig) -> None:
     """Makes what is missing of the embedded world in --data_dir."""
-    from lnmn_tf.data.synthetic.generator import WorldConfig, generate_world
+    from lnmn_tf.world.generator import generate_world
 
-    world = WorldConfig(**config.world.for_generator())
-    generate_world(world, config.data.data_dir, progress=sys.stderr.isatty())
+    generate_world(config.world, config.data.data_dir, progress=sys.stderr.isatty())
 
 
 def benchmark(command: SimpleNamespace, choices: dict) -> None:

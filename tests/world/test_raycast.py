@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from lnmn_tf.data.synthetic import raycast
-from lnmn_tf.data.synthetic.camera import Camera
-from lnmn_tf.data.synthetic.objects import SHAPES, SceneObject
-from lnmn_tf.data.synthetic.scenes import sample_scene
+from lnmn_tf.world import raycast
+from lnmn_tf.world.camera import Camera
+from lnmn_tf.world.objects import SHAPES, SceneObject
+from lnmn_tf.world.scenes import sample_scene
 
 CAMERA = Camera((7.3, -6.4, 5.5))
 WIDTH, HEIGHT = 37, 29

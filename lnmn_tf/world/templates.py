@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator
 from itertools import product
 from typing import NamedTuple
 
-from lnmn_tf.data.synthetic import wordings
+from lnmn_tf.world import wordings
 
 QUESTION_TYPES = (
     "zero_hop",

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lnmn_tf.data.synthetic import lighting, shadows
-from lnmn_tf.data.synthetic.objects import COLORS, SceneObject
-from lnmn_tf.data.synthetic.raycast import dot
-from lnmn_tf.data.synthetic.scenes import Scene
+from lnmn_tf.world import lighting, shadows
+from lnmn_tf.world.objects import COLORS, SceneObject
+from lnmn_tf.world.raycast import dot
+from lnmn_tf.world.scenes import Scene
 
 # What a mirror sees above the ground; the haze ends about ten degrees up.
 _SKY, _WALL, _HAZE_HEIGHT = np.float32(0.03), np.float32(0.13), 0.12

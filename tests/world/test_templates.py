@@ -5,9 +5,10 @@ from collections import Counter
 
 import pytest
 
-from lnmn_tf.data.synthetic.programs import ATTRIBUTES, FUNCTIONS
-from lnmn_tf.data.synthetic.templates import FAMILIES, QUESTION_TYPES
-from lnmn_tf.data.synthetic.wordings import NounPhrase
+from lnmn_tf.data.attributes import ATTRIBUTES
+from lnmn_tf.world.programs import FUNCTIONS
+from lnmn_tf.world.templates import FAMILIES, QUESTION_TYPES
+from lnmn_tf.world.wordings import NounPhrase
 
 
 def functions_of(word: str) -> list:

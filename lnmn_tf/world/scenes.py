@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lnmn_tf.data.synthetic import raycast
-from lnmn_tf.data.synthetic.camera import Camera
-from lnmn_tf.data.synthetic.objects import COLORS, MATERIALS, SHAPES, SIZES, SceneObject
 from lnmn_tf.errors import InputError
+from lnmn_tf.world import raycast
+from lnmn_tf.world.camera import Camera
+from lnmn_tf.world.objects import COLORS, MATERIALS, SHAPES, SIZES, SceneObject
 
 # CLEVR's generator settings, in world units.
 CAMERA_POSITION = (7.48, -6.51, 5.34)

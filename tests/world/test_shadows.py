@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from lnmn_tf.data.synthetic import shadows
-from lnmn_tf.data.synthetic.camera import Camera
-from lnmn_tf.data.synthetic.lighting import lamps
-from lnmn_tf.data.synthetic.objects import SHAPES, SceneObject
-from lnmn_tf.data.synthetic.scenes import Lights
+from lnmn_tf.world import shadows
+from lnmn_tf.world.camera import Camera
+from lnmn_tf.world.lighting import lamps
+from lnmn_tf.world.objects import SHAPES, SceneObject
+from lnmn_tf.world.scenes import Lights
 
 KEY = lamps(Lights())[0]
 

@@ -18,8 +18,8 @@ from functools import cache
 from itertools import accumulate
 from typing import Any, NamedTuple
 
-from lnmn_tf.data.synthetic.filters import FilterIndex, Filters, Slot
-from lnmn_tf.data.synthetic.programs import DIRECTIONS, FUNCTIONS, answer_text, indices_of
+from lnmn_tf.world.filters import FilterIndex, Filters, Slot
+from lnmn_tf.world.programs import DIRECTIONS, FUNCTIONS, answer_text, indices_of
 
 # How often a noun phrase names 0, 1, 2, 3 or 4 attributes, where all are possible.
 _LENGTH_WEIGHTS = (1.0, 4.0, 4.0, 2.0, 1.0)

@@ -9,15 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from lnmn_tf.data.synthetic.objects import COLORS, MATERIALS, SHAPES, SIZES
+from lnmn_tf.data.attributes import ATTRIBUTES
 
-# In the order in which CLEVR's programs filter and its questions name them.
-ATTRIBUTES = {
-    "size": tuple(SIZES),
-    "color": tuple(COLORS),
-    "material": MATERIALS,
-    "shape": SHAPES,
-}
 DIRECTIONS = ("left", "right", "front", "behind")
 MAX_COUNT = 10
 

@@ -7,7 +7,6 @@ number of workers nor on interruptions.
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import multiprocessing
 import os
@@ -24,12 +23,13 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from lnmn_tf.data.synthetic.questions import AnswerBalance, families_of, generate_questions
-from lnmn_tf.data.synthetic.renderer import render
-from lnmn_tf.data.synthetic.scenes import MAX_OBJECTS, sample_scene
-from lnmn_tf.data.synthetic.templates import QUESTION_TYPES
-from lnmn_tf.data.synthetic.world_folder import WorldFolder
+from lnmn_tf.config.world import WorldConfig
 from lnmn_tf.errors import InputError
+from lnmn_tf.world.questions import AnswerBalance, families_of, generate_questions
+from lnmn_tf.world.renderer import render
+from lnmn_tf.world.scenes import sample_scene
+from lnmn_tf.world.templates import QUESTION_TYPES
+from lnmn_tf.world.world_folder import WorldFolder
 
 SPLITS = ("train", "val", "test")
 SHARD_SIZE = 50
@@ -39,60 +39,25 @@ _PNG_STRATEGY = zlib.Z_RLE
 _GENERATOR_VERSION = 2
 
 
-@dataclasses.dataclass(frozen=True)
-class WorldConfig:
-    """What a synthetic world consists of.
+def world_record(config: WorldConfig) -> dict[str, Any]:
+    """Returns all that determines a world, as the JSON values that `world.json` keeps."""
+    return {
+        "num_train": config.train_images,
+        "num_val": config.val_images,
+        "num_test": config.test_images,
+        "questions_per_image": config.questions_per_image,
+        "width": config.picture_width,
+        "height": config.picture_height,
+        "min_objects": config.min_objects,
+        "max_objects": config.max_objects,
+        "question_types": list(config.question_types or QUESTION_TYPES),
+        "seed": config.world_seed,
+        "generator": _GENERATOR_VERSION,
+    }
 
-    Attributes:
-      num_train, num_val, num_test: images per split; a split of 0 images is left out.
-      questions_per_image: questions per image; an image of very few objects may give fewer.
-      width, height: size of the images in pixels.
-      min_objects, max_objects: objects per scene, both bounds included, within 1..10.
-      question_types: some of `templates.QUESTION_TYPES`.
-      seed: what all chance comes from; not negative.
-      workers: processes; 0 means one per core. The world does not depend on it.
 
-    Raises:
-      InputError: a field is out of its range.
-    """
-
-    num_train: int = 2000
-    num_val: int = 200
-    num_test: int = 200
-    questions_per_image: int = 10
-    width: int = 480
-    height: int = 320
-    min_objects: int = 3
-    max_objects: int = MAX_OBJECTS
-    question_types: tuple[str, ...] = QUESTION_TYPES
-    seed: int = 0
-    workers: int = 0
-
-    def __post_init__(self):
-        least = dict.fromkeys(("questions_per_image", "width", "height", "min_objects"), 1)
-        for field in dataclasses.fields(self):
-            if field.name == "question_types":
-                continue
-            value, minimum = getattr(self, field.name), least.get(field.name, 0)
-            if not isinstance(value, int) or value < minimum:
-                raise InputError(f"{field.name}={value!r}: expected a whole number >= {minimum}")
-        if not self.min_objects <= self.max_objects <= MAX_OBJECTS:
-            raise InputError(
-                f"min_objects={self.min_objects} and max_objects={self.max_objects}: "
-                f"expected min_objects <= max_objects <= {MAX_OBJECTS}"
-            )
-        families_of(self.question_types)
-
-    def num_images(self, split: str) -> int:
-        """Returns the number of images of a split."""
-        return getattr(self, f"num_{split}")
-
-    def record(self) -> dict[str, Any]:
-        """Returns all that determines the world, as JSON values."""
-        fields = dataclasses.asdict(self)
-        del fields["workers"]
-        question_types = list(self.question_types)
-        return {**fields, "question_types": question_types, "generator": _GENERATOR_VERSION}
+def _num_images(config: WorldConfig, split: str) -> int:
+    return getattr(config, f"{split}_images")
 
 
 class _Shard(NamedTuple):
@@ -108,7 +73,7 @@ class _Shard(NamedTuple):
 
 
 def _shards(config: WorldConfig, split: str) -> list[_Shard]:
-    total = config.num_images(split)
+    total = _num_images(config, split)
     return [
         _Shard(split, first, min(first + SHARD_SIZE, total))
         for first in range(0, total, SHARD_SIZE)
@@ -131,23 +96,27 @@ def generate_world(config: WorldConfig, out_dir: str | os.PathLike, progress: bo
       progress: whether to show a progress bar.
 
     Raises:
-      InputError: `out_dir` holds something else or cannot be written, or a worker was killed.
+      InputError: a question type is none, `out_dir` holds something else or cannot be written, or a
+        worker was killed.
     """
+    record = world_record(config)
+    families_of(record["question_types"])
     folder = WorldFolder(out_dir)
     with folder.claimed():
-        if folder.start(config.record()):
+        if folder.start(record):
             folder.clean()  # a kill may have come just after the world was finished
             return
         shards = {split: _shards(config, split) for split in SPLITS}
         missing = [s for split in SPLITS for s in shards[split] if not folder.has_part(s.name)]
-        total = sum(config.num_images(split) for split in SPLITS)
+        total = sum(_num_images(config, split) for split in SPLITS)
         done = total - sum(shard.end - shard.first for shard in missing)
         with tqdm(total=total, initial=done, unit="image", disable=not progress) as bar:
             for shard in _made(config, folder, missing):
                 bar.update(shard.end - shard.first)
-        for split in filter(config.num_images, SPLITS):
-            folder.merge(split, [shard.name for shard in shards[split]])
-        folder.finish(config.record())
+        for split in SPLITS:
+            if shards[split]:
+                folder.merge(split, [shard.name for shard in shards[split]])
+        folder.finish(record)
 
 
 def _made(config: WorldConfig, folder: WorldFolder, shards: list[_Shard]) -> Iterator[_Shard]:
@@ -184,21 +153,27 @@ def _end_with_parent() -> None:
 
 
 def _make_shard(config: WorldConfig, folder: WorldFolder, shard: _Shard) -> _Shard:
+    width, height = config.picture_width, config.picture_height
+    question_types = config.question_types or QUESTION_TYPES
     balance = AnswerBalance()
-    question_rng = random.Random(f"{config.seed} {shard.name}")
+    question_rng = random.Random(f"{config.world_seed} {shard.name}")
     scenes, questions = [], []
     for image_index in range(shard.first, shard.end):
-        scene_rng = np.random.default_rng([config.seed, SPLITS.index(shard.split), image_index])
+        seed = [config.world_seed, SPLITS.index(shard.split), image_index]
         scene = sample_scene(
-            scene_rng, image_index, shard.split, config.min_objects, config.max_objects
+            np.random.default_rng(seed),
+            image_index,
+            shard.split,
+            config.min_objects,
+            config.max_objects,
         )
-        scenes.append(scene.to_json(config.width, config.height))
+        scenes.append(scene.to_json(width, height))
         picture = io.BytesIO()
-        image = Image.fromarray(render(scene, config.width, config.height))
+        image = Image.fromarray(render(scene, width, height))
         image.save(picture, "PNG", compress_type=_PNG_STRATEGY)
         folder.write(f"images/{shard.split}/{scene.image_filename}", picture.getvalue())
         questions += generate_questions(
-            scenes[-1], question_rng, config.questions_per_image, config.question_types, balance
+            scenes[-1], question_rng, config.questions_per_image, question_types, balance
         )
     folder.write_part(shard.name, scenes, questions)
     return shard

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lnmn_tf.data.synthetic.camera import Camera
-from lnmn_tf.data.synthetic.scenes import CAMERA_JITTER, CAMERA_POSITION
+from lnmn_tf.world.camera import Camera
+from lnmn_tf.world.scenes import CAMERA_JITTER, CAMERA_POSITION
 
 REAL_SCENES = Path(__file__).parents[4] / "shared/clevr_mini/scenes/CLEVR_val_scenes.json"
 WIDTH, HEIGHT = 131, 97

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from lnmn_tf.data.synthetic.programs import (
+from lnmn_tf.world.programs import (
     ATTRIBUTES,
     FUNCTIONS,
     IllPosed,

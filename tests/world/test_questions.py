@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lnmn_tf.data.synthetic.programs import FUNCTIONS, SceneGraph, execute, possible_answers
-from lnmn_tf.data.synthetic.questions import AnswerBalance, families_of, generate_questions
-from lnmn_tf.data.synthetic.scenes import sample_scene
-from lnmn_tf.data.synthetic.templates import FAMILIES, QUESTION_TYPES
 from lnmn_tf.errors import InputError
+from lnmn_tf.world.programs import FUNCTIONS, SceneGraph, execute, possible_answers
+from lnmn_tf.world.questions import AnswerBalance, families_of, generate_questions
+from lnmn_tf.world.scenes import sample_scene
+from lnmn_tf.world.templates import FAMILIES, QUESTION_TYPES
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -202,9 +202,7 @@ def test_wrong_question_types_are_named(types):
 
 
 def test_importing_the_generator_does_not_import_tensorflow():
-    code = (
-        "import sys, lnmn_tf.data.synthetic.generator as g; sys.exit('tensorflow' in sys.modules)"
-    )
+    code = "import sys, lnmn_tf.world.generator as g; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 

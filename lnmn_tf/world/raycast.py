@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lnmn_tf.data.synthetic.camera import Camera, Rays
-from lnmn_tf.data.synthetic.objects import SceneObject
+from lnmn_tf.world.camera import Camera, Rays
+from lnmn_tf.world.objects import SceneObject
 
 GROUND = -1
 # The radius of rounded edges, as a fraction of the object's radius.

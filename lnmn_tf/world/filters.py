@@ -8,7 +8,8 @@ from functools import cache
 from itertools import chain, product
 from typing import NamedTuple
 
-from lnmn_tf.data.synthetic.programs import ATTRIBUTES, SceneGraph
+from lnmn_tf.data.attributes import ATTRIBUTES
+from lnmn_tf.world.programs import SceneGraph
 
 # Attributes with the values they must have, in the order of ATTRIBUTES.
 Filters = tuple[tuple[str, str], ...]

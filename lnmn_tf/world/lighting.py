@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lnmn_tf.data.synthetic.raycast import dot
-from lnmn_tf.data.synthetic.scenes import Lights
+from lnmn_tf.world.raycast import dot
+from lnmn_tf.world.scenes import Lights
 
 # What reaches every surface from everywhere.
 SURROUND = 0.1

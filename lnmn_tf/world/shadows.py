@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lnmn_tf.data.synthetic.camera import Camera
-from lnmn_tf.data.synthetic.lighting import Lamp
-from lnmn_tf.data.synthetic.objects import SceneObject
-from lnmn_tf.data.synthetic.raycast import Box, boxes_around, dot
+from lnmn_tf.world.camera import Camera
+from lnmn_tf.world.lighting import Lamp
+from lnmn_tf.world.objects import SceneObject
+from lnmn_tf.world.raycast import Box, boxes_around, dot
 
 # The share of the surround that an object takes from the ground right beside it, and how far that
 # reaches, in radii.

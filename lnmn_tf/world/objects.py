@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-SHAPES = ("cube", "sphere", "cylinder")
-MATERIALS = ("rubber", "metal")
+from lnmn_tf.data.attributes import ATTRIBUTES
+
+SHAPES = ATTRIBUTES["shape"]
+MATERIALS = ATTRIBUTES["material"]
 # Radius in world units; an object stands on the ground, its centre one radius above it.
 SIZES = {"large": 0.7, "small": 0.35}
 # CLEVR's palette, sRGB in [0, 255].

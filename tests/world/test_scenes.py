@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lnmn_tf.data.synthetic import raycast, scenes
-from lnmn_tf.data.synthetic.objects import COLORS, MATERIALS, SHAPES, SIZES
-from lnmn_tf.data.synthetic.scenes import directions, relationships, sample_scene
 from lnmn_tf.errors import InputError
+from lnmn_tf.world import raycast, scenes
+from lnmn_tf.world.objects import COLORS, MATERIALS, SHAPES, SIZES
+from lnmn_tf.world.scenes import directions, relationships, sample_scene
 
 REAL_SCENES = Path(__file__).parents[4] / "shared/clevr_mini/scenes/CLEVR_train_scenes.json"
 SCENES = [sample_scene(np.random.default_rng(seed), seed, "train") for seed in range(23)]

@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lnmn_tf.data.synthetic.filters import FilterIndex
-from lnmn_tf.data.synthetic.instances import DeadEnd, Instance, instantiate
-from lnmn_tf.data.synthetic.programs import SceneGraph, possible_answers
-from lnmn_tf.data.synthetic.templates import FAMILIES, QUESTION_TYPES
-from lnmn_tf.data.synthetic.wordings import RELATION_PHRASES, SYNONYMS, NounPhrase
 from lnmn_tf.errors import InputError
+from lnmn_tf.world.filters import FilterIndex
+from lnmn_tf.world.instances import DeadEnd, Instance, instantiate
+from lnmn_tf.world.programs import SceneGraph, possible_answers
+from lnmn_tf.world.templates import FAMILIES, QUESTION_TYPES
+from lnmn_tf.world.wordings import RELATION_PHRASES, SYNONYMS, NounPhrase
 
 _WALKS_PER_FAMILY = 12
 # CLEVR's own bounds on how frequent an answer may become within its family.

@@ -14,14 +14,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lnmn_tf.data.synthetic import generator
-from lnmn_tf.data.synthetic.generator import WorldConfig, generate_world
-from lnmn_tf.data.synthetic.world_folder import WorldFolder
+from lnmn_tf.config import WorldConfig
 from lnmn_tf.errors import InputError
+from lnmn_tf.world import generator
+from lnmn_tf.world.generator import generate_world, world_record
+from lnmn_tf.world.templates import QUESTION_TYPES
+from lnmn_tf.world.world_folder import WorldFolder
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 SMALL = WorldConfig(
-    num_train=7, num_val=2, num_test=1, questions_per_image=3, width=31, height=19, workers=1
+    train_images=7,
+    val_images=2,
+    test_images=1,
+    questions_per_image=3,
+    picture_width=31,
+    picture_height=19,
+    workers=1,
 )
 
 
@@ -77,7 +85,11 @@ def test_a_finished_world_is_left_as_it_is(quick, tmp_path, monkeypatch):
 
 def test_another_seed_is_another_world_and_a_larger_world_continues_it(quick, tmp_path):
     worlds = {}
-    for name, changes in {"one": {}, "other": {"seed": 1}, "larger": {"num_train": 11}}.items():
+    for name, changes in {
+        "one": {},
+        "other": {"world_seed": 1},
+        "larger": {"train_images": 11},
+    }.items():
         generate_world(dataclasses.replace(SMALL, **changes), tmp_path / name, progress=False)
         text = (tmp_path / name / "scenes" / "CLEVR_train_scenes.json").read_text()
         worlds[name] = json.loads(text)["scenes"]
@@ -86,7 +98,7 @@ def test_another_seed_is_another_world_and_a_larger_world_continues_it(quick, tm
 
 
 def test_interrupted_at_any_write_it_goes_on_to_the_same_bytes(quick, tmp_path, monkeypatch):
-    config = dataclasses.replace(SMALL, num_train=4, num_test=0, max_objects=4)
+    config = dataclasses.replace(SMALL, train_images=4, test_images=0, max_objects=4)
     generate_world(config, tmp_path / "whole", progress=False)
     expected = files_of(tmp_path / "whole")
     replace, calls = os.replace, 0
@@ -116,10 +128,11 @@ def test_interrupted_at_any_write_it_goes_on_to_the_same_bytes(quick, tmp_path, 
 
 def test_killed_in_parallel_it_goes_on_to_the_same_bytes(tmp_path):
     """A real SIGKILL; the other world is made by one process, so workers do not matter either."""
-    size = {"num_train": 60, "num_val": 0, "num_test": 0, "questions_per_image": 2, "width": 9}
-    size |= {"height": 6, "max_objects": 4}
+    size = {"train_images": 60, "val_images": 0, "questions_per_image": 2, "max_objects": 4}
+    size |= {"picture_width": 9, "picture_height": 6}
     code = (
-        "from lnmn_tf.data.synthetic.generator import WorldConfig, generate_world\n"
+        "from lnmn_tf.config import WorldConfig\n"
+        "from lnmn_tf.world.generator import generate_world\n"
         f"generate_world(WorldConfig(**{size}, workers=2), 'WORLD', False)"
     )
     command = [sys.executable, "-c", code.replace("WORLD", str(tmp_path / "killed"))]
@@ -141,7 +154,9 @@ def test_another_world_in_the_folder_is_refused_naming_both(quick, tmp_path):
     generate_world(SMALL, tmp_path, progress=False)
     before = files_of(tmp_path)
     with pytest.raises(InputError, match=r"num_val=2, seed=0.*asked for is num_val=5, seed=17"):
-        generate_world(dataclasses.replace(SMALL, num_val=5, seed=17), tmp_path, progress=False)
+        generate_world(
+            dataclasses.replace(SMALL, val_images=5, world_seed=17), tmp_path, progress=False
+        )
     assert files_of(tmp_path) == before
 
 
@@ -181,14 +196,37 @@ def test_a_full_disk_is_an_input_error_and_leaves_no_partial_file(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"num_train": -1}, "num_train=-1"),
-        ({"width": 0}, "width=0"),
-        ({"seed": 1.5}, "seed=1.5"),
-        ({"max_objects": 11}, "max_objects=11"),
-        ({"min_objects": 5, "max_objects": 4}, "min_objects=5 and max_objects=4"),
-        ({"question_types": ("riddle",)}, "question_types: riddle"),
+        ({"train_images": -1}, "--train_images is -1"),
+        ({"picture_width": 0}, "--picture_width is 0"),
+        ({"world_seed": 1.5}, "--world_seed is 1.5"),
+        ({"max_objects": 11}, "--max_objects is 11"),
+        ({"min_objects": 5, "max_objects": 4}, "--min_objects is 5; expected at most"),
     ],
 )
 def test_impossible_worlds_are_refused_when_configured(changes, message):
     with pytest.raises(InputError, match=message):
         dataclasses.replace(SMALL, **changes)
+
+
+def test_an_unknown_question_type_is_refused_before_anything_is_written(tmp_path):
+    config = dataclasses.replace(SMALL, question_types=("riddle",))
+    with pytest.raises(InputError, match="question_types: riddle"):
+        generate_world(config, tmp_path / "world", progress=False)
+    assert not (tmp_path / "world").exists()
+
+
+def test_what_identifies_a_world_is_written_as_ever():
+    """Worlds on disk are told by it: other names or values would refuse them."""
+    assert world_record(SMALL) == {
+        "num_train": 7,
+        "num_val": 2,
+        "num_test": 1,
+        "questions_per_image": 3,
+        "width": 31,
+        "height": 19,
+        "min_objects": 3,
+        "max_objects": 10,
+        "question_types": list(QUESTION_TYPES),
+        "seed": 0,
+        "generator": 2,
+    }

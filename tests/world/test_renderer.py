@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lnmn_tf.data.synthetic.camera import Camera
-from lnmn_tf.data.synthetic.objects import COLORS, SceneObject
-from lnmn_tf.data.synthetic.renderer import object_index_map, render
-from lnmn_tf.data.synthetic.scenes import CAMERA_POSITION, Lights, Scene, sample_scene
+from lnmn_tf.world.camera import Camera
+from lnmn_tf.world.objects import COLORS, SceneObject
+from lnmn_tf.world.renderer import object_index_map, render
+from lnmn_tf.world.scenes import CAMERA_POSITION, Lights, Scene, sample_scene
 
 REAL_PICTURES = Path(__file__).parents[4] / "shared/clevr_mini/images/val"
 WIDTH, HEIGHT = 131, 97

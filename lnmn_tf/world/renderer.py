@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lnmn_tf.data.synthetic import lighting, materials, raycast, shadows
-from lnmn_tf.data.synthetic.scenes import Scene
+from lnmn_tf.world import lighting, materials, raycast, shadows
+from lnmn_tf.world.scenes import Scene
 
 # An object's outline is sampled by 2 x 2 rays a pixel, its light once.
 _SAMPLES = 2
