@@ -9,7 +9,7 @@
     python -m lnmn_tf.main --mode=generate --data_dir=DIR --train_images=2000
     python -m lnmn_tf.main --mode=benchmark --preset=paper --run_dir=DIR
 
-The same command goes on where a run was stopped. A flag not given is as its default or the --dialect.
+The same command goes on where a run was stopped. A flag not given is as its default or the --model says.
 """
 
 from __future__ import annotations

@@ -9,14 +9,13 @@ Its module is imported when the mode runs, so it may import TensorFlow at its he
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import importlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from lnmn_tf.config.command import COMMANDS
-from lnmn_tf.config.run import FLAG_SECTIONS
+from lnmn_tf.config.run import FLAG_SECTIONS, section_fields
 from lnmn_tf.errors import InputError
 
 
@@ -25,7 +24,7 @@ def fields(*sections: str, without: Iterable[str] = ()) -> tuple[str, ...]:
     return tuple(
         field.name
         for section in sections
-        for field in dataclasses.fields(FLAG_SECTIONS[section])
+        for field in section_fields(section)
         if field.metadata["flag"] and field.name not in without
     )
 
@@ -94,7 +93,7 @@ MODES = {
                 "export",
                 *EXPORT,
             ),
-            ("run_dir", "data_dir", "features", "image_height", "image_width", "dialect")
+            ("run_dir", "data_dir", "features", "image_height", "image_width", "model")
             + ("epochs", "batch_size", "learning_rate", "seed", "num_seeds"),
         ),
         Mode(

@@ -7,12 +7,6 @@ from dataclasses import dataclass
 from lnmn_tf.config.option import option, validate
 from lnmn_tf.errors import InputError
 
-DIALECTS = {
-    "paper": {"entropy_schedule": "paper", "structure_decay": "coupled"},
-    "released": {"entropy_schedule": "released", "structure_decay": "coupled"},
-    "ours": {"entropy_schedule": "paper", "structure_decay": "decoupled"},
-}
-
 
 @dataclass(frozen=True)
 class TrainingConfig:
@@ -62,15 +56,6 @@ class TrainingConfig:
         choices=("coupled", "decoupled"),
     )
     structure_every: int = option(1, "A structure step every so many weight steps.", minimum=1)
-    structure_start_epoch: int = option(
-        0, "Epoch of the first structure step; before it the weights learn alone.", minimum=0
-    )
-    words_start_epoch: int = option(
-        0, "Epoch from which word attention learns; before it, it stays as it began.", minimum=0
-    )
-    layout_start_epoch: int = option(
-        0, "Epoch from which the layout learns; before it, it stays as it began.", minimum=0
-    )
     unrolled: bool = option(False, "Second-order structure gradients (DARTS).")
     sparsity: float = option(1.0, "lambda_op, weight of the structure's sparsity.", minimum=0)
     entropy_schedule: str = option(
@@ -146,8 +131,3 @@ class TrainingConfig:
                 f"--curriculum_epochs is {self.curriculum_epochs}; expected less than "
                 f"--epochs={self.epochs}"
             )
-
-    @classmethod
-    def create(cls, dialect: str = "ours", **choices) -> TrainingConfig:
-        """The config of a dialect, with anything overridden by `choices`."""
-        return cls(**{**DIALECTS.get(dialect, {}), **choices})

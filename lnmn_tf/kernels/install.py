@@ -20,9 +20,7 @@ from lnmn_tf.models.machine import StackMachine
 def install(network: StackMachine) -> StackMachine:
     """Makes a model fast; what it computes stays the same. Returns the model."""
     network.loop = recomputed_loop
-    network.known = lambda features: known(
-        network.knowledge_base, features, network.map_projection
-    )
+    network.known = lambda features: known(network.knowledge_base, features, network.map_projection)
     network.reads_question = _is_large(network)
     if isinstance(network, LNMN):
         network.average = average

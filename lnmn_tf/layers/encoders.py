@@ -17,7 +17,7 @@ class QuestionEncoder(keras.layers.Layer):
         embed_dim: width of a word embedding.
         text_dim: d, twice the width of one LSTM direction.
         attend_padding: let the word attention look at padding up to the longest question of the
-            batch, as the authors' code does (dialect `released`).
+            batch, as the authors' code does (`ReleasedLNMN`).
     """
 
     def __init__(

@@ -55,7 +55,7 @@ def node(weights: tf.Tensor, x1: tf.Tensor, x2: tf.Tensor) -> tf.Tensor:
     """
     outputs = operate(x1, x2)
     weights = weights[:, tf.newaxis, tf.newaxis]  # [cells, 1, 1, 6]
-    return tf.add_n([weights[..., i] * outputs[name] for i, name in enumerate(OPERATORS)])
+    return sum(weights[..., i] * outputs[name] for i, name in enumerate(OPERATORS))
 
 
 def l2_normalise(x: tf.Tensor) -> tf.Tensor:

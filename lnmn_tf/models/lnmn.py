@@ -32,7 +32,9 @@ class LNMN(StackMachine):
     """
 
     normalises_nodes = False  # L2 norm over channels after each node
-    keeps_memory = False  # a module that does not answer leaves the memory as it is, or else answers 0
+    keeps_memory = (
+        False  # a module that does not answer leaves the memory as it is, or else answers 0
+    )
 
     def __init__(self, config: LNMNConfig, **kwargs):
         self.kinds = self.make_kinds(config)
@@ -45,9 +47,7 @@ class LNMN(StackMachine):
 
     def make_kinds(self, config: LNMNConfig) -> tuple[Kind, ...]:
         """The modules but NoOp, which is always there."""
-        return paper_kinds(
-            config.attention_3, config.attention_4, config.answer_3, config.answer_4
-        )
+        return paper_kinds(config.attention_3, config.attention_4, config.answer_3, config.answer_4)
 
     def make_fusion(self, kind: Kind) -> Fusion:
         """How cells of a kind fuse their inputs: nodes, or the ablation of Table 2."""

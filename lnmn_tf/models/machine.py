@@ -223,10 +223,20 @@ class StackMachine(keras.Model):
         # Statistics of batches are learned in pretraining alone: shards would each have their own.
         return self.image_encoder(inputs["image"], training=False)
 
-    def encode(self, inputs: dict[str, tf.Tensor]) -> Encoded:
-        """What precedes the steps: large matrix products, which need no compilation."""
-        encoded = Encoded(tuple(self.see(self.encode_image(inputs))))
-        return self._read(encoded, inputs) if self.reads_question else encoded
+    def encode(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        """The inputs with `encoded` in place of what it was made of.
+
+        That is large matrix products, which need no compilation.
+        """
+        encoded, made_of = (
+            Encoded(tuple(self.see(self.encode_image(inputs)))),
+            {"image", "features"},
+        )
+        if self.reads_question:
+            encoded = self._read(encoded, inputs)
+            made_of.add("question")
+        others = {name: x for name, x in inputs.items() if name not in made_of}
+        return {**others, "encoded": encoded}
 
     def _read(self, encoded: Encoded, inputs) -> Encoded:
         question = self.question_encoder(inputs["question"])
@@ -240,7 +250,7 @@ class StackMachine(keras.Model):
     @tf.autograph.experimental.do_not_convert  # nothing here needs it, and it takes most of tracing
     def _run(self, inputs, traced: bool):
         """Encodes the inputs and runs the loop over steps."""
-        encoded = inputs["encoded"] if "encoded" in inputs else self.encode(inputs)
+        encoded = (inputs if "encoded" in inputs else self.encode(inputs))["encoded"]
         if not encoded.question:
             encoded = self._read(encoded, inputs)
         rows = tf.einsum("btd->tbd", encoded.queries)

@@ -58,7 +58,7 @@ class Clock:
 
 
 class Schedule(keras.callbacks.Callback):
-    """Sets lambda_w, who learns and the step of dropout, and keeps the clock; comes first."""
+    """Sets lambda_w and the step of dropout, and keeps the clock; comes first."""
 
     def __init__(self, clock: Clock, config: TrainingConfig):
         super().__init__()
@@ -72,8 +72,6 @@ class Schedule(keras.callbacks.Callback):
         clock = self.clock
         epoch = clock.epoch + clock.batch / clock.steps_of_epochs[clock.epoch]
         self.model.entropy_weight.assign(entropy_weight(epoch, self.config))
-        self.model.words_rate.assign(clock.epoch >= self.config.words_start_epoch)
-        self.model.layout_rate.assign(clock.epoch >= self.config.layout_start_epoch)
         for layer in self._dropouts:
             layer.step.assign(clock.step)
 

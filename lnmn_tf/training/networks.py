@@ -7,14 +7,11 @@ import tensorflow as tf
 from lnmn_tf.config import ModelConfig
 from lnmn_tf.data.image_store import ImageStore
 from lnmn_tf.errors import InputError
-from lnmn_tf.models.lnmn import LNMN
-from lnmn_tf.models.stack_machine import StackMachine
-from lnmn_tf.models.stack_nmn import StackNMN
+from lnmn_tf.models.machine import StackMachine
 from lnmn_tf.training.examples import TrainingExamples
 from lnmn_tf.training.pretraining import GROUPS
 
 VOCABULARY = "vocabulary.json"  # in the run folder
-CLASSES = {"lnmn": LNMN, "stack_nmn": StackNMN}
 
 
 def sizes_of(examples: TrainingExamples) -> dict:
@@ -29,8 +26,8 @@ def sizes_of(examples: TrainingExamples) -> dict:
 
 
 def build_network(config: ModelConfig) -> StackMachine:
-    """A network with all its variables, its weights random."""
-    network = CLASSES[config.model](config)
+    """A network with all its variables, its weights random, made fast by `lnmn_tf.kernels`."""
+    network = install(make_model(config))
     if config.image_height:
         image = {"image": tf.zeros([1, config.image_height, config.image_width, 3])}
     else:

@@ -13,7 +13,7 @@ from lnmn_tf.data.vocabulary import Vocabulary
 from lnmn_tf.errors import InputError
 from lnmn_tf.files import write_json, write_text
 from lnmn_tf.layers.encoders import ImageEncoder
-from lnmn_tf.models.stack_machine import StackMachine
+from lnmn_tf.models.machine import StackMachine
 from lnmn_tf.training import callbacks, replicas
 from lnmn_tf.training.alternating import AlternatingTrainer
 from lnmn_tf.training.baselines import baselines
@@ -206,12 +206,10 @@ def fit(
         np.arange(min(training.monitor_questions, len(examples.structure.questions)))
     )
 
-    @functools.cache  # when the search begins, minima enter the graph: an older one would be wrong
-    def predictor(searching: bool) -> Predictor:
-        return Predictor(trainer.network, training.batch_size, training.xla)
+    predictor = Predictor(trainer.network, training.batch_size, training.xla)
 
     def monitor() -> float:
-        predictions = predictor(trainer.searching)(monitored)
+        predictions = predictor(monitored)
         return accuracy_table(predictions, monitored.questions)["accuracy"]
 
     def describe(epoch: int, batch: int) -> str:
@@ -234,7 +232,6 @@ def fit(
             callbacks.Checkpoints(folder, clock, monitor, training.checkpoint_steps, board),
         ]
     while clock.epoch < training.epochs:
-        trainer.search(clock.epoch >= training.structure_start_epoch)
         # One `fit` an epoch, so that an epoch that begins in its middle is nothing special.
         trainer.fit(
             replicas.distribute(

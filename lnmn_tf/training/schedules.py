@@ -18,7 +18,8 @@ def entropy_weight(epoch: float, config: TrainingConfig) -> float:
     mixed, so that all of them learn; then each step is pushed to choose one.
 
     The released program changes it once an epoch e, counted from 0: (1 - 2 e / 49), from epoch 20 on
-    (11 - 6 (e - 19)) / 49, and has 1e-2 beside it.
+    (11 - 6 (e - 19)) / 49. It has 1e-2 beside it, and adds the entropy up over the batch; here the batch
+    size stands beside the mean instead.
 
     Args:
         epoch: epochs done, with the part of the current one.
@@ -29,7 +30,7 @@ def entropy_weight(epoch: float, config: TrainingConfig) -> float:
     if config.entropy_schedule == "released":
         whole = math.floor(epoch)
         course = 1.0 - 2.0 * whole / 49.0 if whole < 20 else (11.0 - 6.0 * (whole - 19)) / 49.0
-        return config.entropy_weight * 1e-2 * course
+        return config.entropy_weight * 1e-2 * course * config.batch_size
     zero = config.entropy_zero_epoch
     course = 1.0 - epoch / zero if epoch <= zero else -(epoch - zero) / (zero / 2.0)
     return config.entropy_weight * max(course, -1.0)

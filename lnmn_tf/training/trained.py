@@ -17,7 +17,7 @@ from lnmn_tf.data.pixels import PixelStore
 from lnmn_tf.data.vocabulary import UNKNOWN, Vocabulary, tokenize
 from lnmn_tf.errors import InputError
 from lnmn_tf.files import write_json
-from lnmn_tf.models.stack_machine import StackMachine
+from lnmn_tf.models.machine import StackMachine
 from lnmn_tf.training.checkpoints import CheckpointFolder
 from lnmn_tf.training.evaluation import Predictor, accuracy_table, format_table, write_predictions
 from lnmn_tf.training.examples import open_split
