@@ -15,7 +15,7 @@ from lnmn_tf.benchmark.machine import least_cost
 from lnmn_tf.benchmark.peers import find_peer
 from lnmn_tf.benchmark.presets import Preset
 from lnmn_tf.benchmark.worker import Worker
-from lnmn_tf.config import RunConfig
+from lnmn_tf.config import ModelConfig, RunConfig
 from lnmn_tf.errors import InputError
 from lnmn_tf.interop.stack_nmn_config import original_name
 from lnmn_tf.layers.encoders import positional_encoding
@@ -161,5 +161,5 @@ def make_inputs(preset: Preset, batch_size: int) -> dict[str, np.ndarray]:
         "features": np.maximum(features, 0.0),
         "question": random.integers(1, preset.num_words, words, dtype=np.int32),
         "answer": random.integers(0, preset.num_answers, batch_size, dtype=np.int32),
-        "position": positional_encoding(height, width, self.model.position_channels),
+        "position": positional_encoding(height, width, ModelConfig.position_channels),
     }

@@ -7,7 +7,9 @@ import tensorflow as tf
 from lnmn_tf.config import ModelConfig
 from lnmn_tf.data.image_store import ImageStore
 from lnmn_tf.errors import InputError
+from lnmn_tf.kernels.install import install
 from lnmn_tf.models.machine import StackMachine
+from lnmn_tf.models.registry import make_model
 from lnmn_tf.training.examples import TrainingExamples
 from lnmn_tf.training.pretraining import GROUPS
 
