@@ -11,21 +11,46 @@ from types import SimpleNamespace
 
 from lnmn_tf.config import ExportConfig, RunConfig
 from lnmn_tf.config.run import to_flags
+from lnmn_tf.training.run_folder import RunFolder
 
 
 def train(command: SimpleNamespace, choices: dict) -> None:
-    """Trains, or goes on; makes the embedded world first where --generate asks for it."""
+    """Trains, or goes on; makes the embedded world first where --generate asks for it.
+
+    A finished run is left as it is, and says so before TensorFlow is loaded.
+    """
+    config, options = RunConfig.create(choices), ExportConfig.create(choices)
+    folder = RunFolder(command.run_dir)
+    if config.machine.strategy != "multi_worker":  # there the first worker may have begun already
+        folder.check_free()
+    metrics = folder.finished(config)
+    if metrics is None:
+        _train(command, choices, config)
+    else:
+        print(
+            f"{folder.path}: is finished, with {config.training.epochs} epochs and "
+            f"{100 * metrics['val']['accuracy']:.1f} % on {config.data.val_split}; nothing is trained. "
+            "More --epochs extend it, another --run_dir begins anew"
+        )
+    if not options.export:
+        return
+    export_dir = Path(options.export_dir or folder.path / "export")
+    exported = any(export_dir.glob("*/saved_model.pb"))
+    if metrics is None or not exported:
+        export(command, choices)
+    else:
+        print(f"{export_dir}: has an exported version; --mode=export writes another")
+
+
+def _train(command: SimpleNamespace, choices: dict, config: RunConfig) -> None:
     from lnmn_tf.training.seeds import next_steps, train_seeds
 
-    config, options = RunConfig.create(choices), ExportConfig.create(choices)
     data_dir = Path(config.data.data_dir)
     foreign = (data_dir / "questions").is_dir() and not (data_dir / "world.json").exists()
     if config.world.generate and not foreign:  # data of another origin are used as they are
         make_world(config)
     train_seeds(config, Path(command.run_dir), to_flags(choices))
     print(next_steps(command.run_dir))
-    if options.export:
-        export(command, choices)
 
 
 def evaluate(command: SimpleNamespace, choices: dict) -> None:

@@ -137,7 +137,9 @@ class RunConfig:
             for field in dataclasses.fields(getattr(self, name)):
                 wanted = getattr(getattr(self, name), field.name)
                 found = getattr(getattr(saved, name), field.name)
-                if wanted != found and not field.metadata["may_change"]:
+                if field.metadata["may_change"] or wanted == found:
+                    continue
+                if not (field.metadata["may_grow"] and wanted > found):
                     raise InputError(
                         f"{where}: its checkpoint was made with --{field.name}={flag_text(found)}, "
                         f"but --{field.name} is {flag_text(wanted)}; expected the same, or "

@@ -12,7 +12,12 @@ from lnmn_tf.errors import InputError
 class TrainingConfig:
     """Optimizers, schedules and how often what is done."""
 
-    epochs: int = option(30, "Passes over the training questions.", minimum=1)
+    epochs: int = option(
+        30,
+        "Passes over the training questions; more of them extend a run.",
+        minimum=1,
+        may_grow=True,
+    )
     batch_size: int = option(64, "Questions in a batch.", minimum=1)
     seed: int = option(0, "Of the first weights and of the order of the data.", minimum=0)
     num_seeds: int = option(

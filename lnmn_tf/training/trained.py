@@ -16,8 +16,8 @@ from lnmn_tf.config.modes import AT_EVALUATION
 from lnmn_tf.data.pixels import PixelStore
 from lnmn_tf.data.vocabulary import UNKNOWN, Vocabulary, tokenize
 from lnmn_tf.errors import InputError
-from lnmn_tf.files import write_json
 from lnmn_tf.models.machine import StackMachine
+from lnmn_tf.training import evaluations
 from lnmn_tf.training.checkpoints import CheckpointFolder
 from lnmn_tf.training.evaluation import Predictor, accuracy_table, format_table, write_predictions
 from lnmn_tf.training.examples import open_split
@@ -33,12 +33,20 @@ class TrainedRun:
         config: of the run.
         vocabulary: of its training split.
         network: with the checkpoint's weights.
+        checkpoint, step: whose weights they are: best or last, and its step.
     """
 
     def __init__(
-        self, run_dir: Path, config: RunConfig, vocabulary: Vocabulary, network: StackMachine
+        self,
+        run_dir: Path,
+        config: RunConfig,
+        vocabulary: Vocabulary,
+        network: StackMachine,
+        checkpoint: str = "best",
+        step: int = 0,
     ):
         self.run_dir, self.config = run_dir, config
+        self.checkpoint, self.step = checkpoint, step
         self.vocabulary, self.network = vocabulary, network
 
     @classmethod
@@ -84,11 +92,13 @@ class TrainedRun:
             )
         configure(config.machine)
         network = build_network(config.model)
-        CheckpointFolder(run_dir).load_weights(network, checkpoint)
-        return cls(run_dir, config, vocabulary, network)
+        folder = CheckpointFolder(run_dir)
+        folder.load_weights(network, checkpoint)
+        step = folder.progress(checkpoint).step
+        return cls(run_dir, config, vocabulary, network, checkpoint, step)
 
     def evaluate(self, split: str) -> dict:
-        """Accuracy on a split, printed, and written with the predictions to the run folder.
+        """Accuracy on a split, printed, and added to the run's evaluations.
 
         Returns:
             The accuracy table; empty for a split without answers.
@@ -100,14 +110,18 @@ class TrainedRun:
             self.network, self.config.training.batch_size, self.config.training.xla
         )
         predictions = predictor(examples)
-        path = self.run_dir / f"predictions_{split}.txt"
+        questions, table = examples.questions, {}
+        if questions.answers is not None:
+            table = accuracy_table(predictions, questions)
+            print(format_table({split: table}), flush=True)
+        what = evaluations.describe(
+            self.config, split, questions.source, questions.image_filenames, self.step
+        )
+        path = self.run_dir / f"predictions_{split}_{evaluations.short_name(what)}.txt"
         write_predictions(path, predictions, self.vocabulary)
-        table = {}
-        if examples.questions.answers is not None:
-            table = accuracy_table(predictions, examples.questions)
-            write_json(self.run_dir / f"evaluation_{split}.json", table)
-            print(format_table({split: table}))
-        print(f"wrote {path}")
+        result = {"predictions": path.name, **({"accuracy": table} if table else {})}
+        evaluations.append(self.run_dir, {"checkpoint": self.checkpoint, **what}, result)
+        print(f"wrote {path}, and a record to {self.run_dir / evaluations.FILE}")
         return table
 
     def answer(self, image: str | os.PathLike, question: str) -> list[tuple[str, float]]:
