@@ -22,7 +22,7 @@ from lnmn_tf.world.filters import FilterIndex, Filters, Slot
 from lnmn_tf.world.programs import DIRECTIONS, FUNCTIONS, answer_text, indices_of
 
 # How often a noun phrase names 0, 1, 2, 3 or 4 attributes, where all are possible.
-_LENGTH_WEIGHTS = (1.0, 4.0, 4.0, 2.0, 1.0)
+LENGTH_WEIGHTS = (1.0, 4.0, 4.0, 2.0, 1.0)
 
 
 class DeadEnd(Exception):
@@ -232,7 +232,7 @@ class _Walk:
 
 @cache
 def _cumulative_weights(lengths: tuple[int, ...]) -> list[float]:
-    return list(accumulate(_LENGTH_WEIGHTS[length] for length in lengths))
+    return list(accumulate(LENGTH_WEIGHTS[length] for length in lengths))
 
 
 def instantiate(sketch: tuple[str, ...], index: FilterIndex, rng: random.Random) -> Instance:

@@ -148,13 +148,14 @@ def _ask(
                 "program": instance.program,
                 "question_family_index": family_index,
                 "answer": instance.answer,
-                "question": _in_words(rng.choice(family.wordings), instance, rng),
+                "question": in_words(family_index, instance, rng),
             }
     return None
 
 
-def _in_words(wording: str, instance: Instance, rng: random.Random) -> str:
-    """Fills a wording; a value is called by one word throughout the question."""
+def in_words(family_index: int, instance: Instance, rng: random.Random) -> str:
+    """Puts an instance into one of its family's wordings; a value has one word throughout."""
+    wording = rng.choice(FAMILIES[family_index].wordings)
     words = {value: rng.choice(synonyms) for value, synonyms in SYNONYMS.items()}
     nouns = {
         slot: NounPhrase(filters, words, slot in instance.others)

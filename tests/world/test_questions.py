@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from lnmn_tf.errors import InputError
+from lnmn_tf.world.fresh import fresh_questions
 from lnmn_tf.world.programs import FUNCTIONS, SceneGraph, execute, possible_answers
 from lnmn_tf.world.questions import AnswerBalance, families_of, generate_questions
 from lnmn_tf.world.scenes import sample_scene
@@ -26,9 +27,14 @@ def scenes():
     ]
 
 
-@pytest.fixture(scope="module")
-def asked(scenes):
+@pytest.fixture(scope="module", params=["in files", "fresh"])
+def asked(scenes, request):
     """(scene, question) for every question about 37 scenes, balanced together."""
+    if request.param == "fresh":
+        fresh = fresh_questions(scenes, QUESTION_TYPES, 17, seed=3, epoch=0)
+        asked = [(scenes[row], fresh.record(i, scenes[row])) for i, row in enumerate(fresh.scenes)]
+        assert [len(question["program"]) for _, question in asked] == list(fresh.program_lengths)
+        return asked
     rng, balance = random.Random(3), AnswerBalance()
     return [
         (scene, question)
