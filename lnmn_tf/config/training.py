@@ -56,9 +56,16 @@ class TrainingConfig:
     )
     structure_weight_decay: float = option(1e-3, "Decay of the structure.", minimum=0)
     structure_decay: str = option(
-        "decoupled",
-        "Decay as L2 in the gradient, or beside it, times the learning rate (AdamW).",
-        choices=("coupled", "decoupled"),
+        "annealed",
+        "Decay as L2 in the gradient (coupled); beside it, times the learning rate (decoupled); or so, but "
+        "falling to its negative over the run, so that each node ends with one operator (annealed).",
+        choices=("coupled", "decoupled", "annealed"),
+    )
+    structure_search: float = option(
+        0.6,
+        "Share of the run after which the annealed decay turns, and nodes begin to choose.",
+        above=0,
+        below=1,
     )
     structure_every: int = option(1, "A structure step every so many weight steps.", minimum=1)
     unrolled: bool = option(False, "Second-order structure gradients (DARTS).")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import tensorflow as tf
 from tensorflow import keras
 
 from lnmn_tf.models.machine import StackMachine
 from lnmn_tf.training.gradients import ENCODED, Batch, ShardedGradients
 from lnmn_tf.training.objectives import cross_entropy, module_entropy, structure_sparsity
+from lnmn_tf.training.optimizers import answering_weights
 from lnmn_tf.training.replicas import run_on_replicas
 
 STRUCTURE_REPORT = ("structure_loss", "structure_cross_entropy", "structure_sparsity")
@@ -70,6 +74,15 @@ class AlternatingTrainer(keras.Model):
         """`optimizer` moves the weights, `arch_optimizer` the structure."""
         super().compile(optimizer=optimizer, **kwargs)
         self.arch_optimizer = arch_optimizer
+
+    @contextlib.contextmanager
+    def answering(self) -> Iterator[None]:
+        """Within it, weights and structure are those that answer: moving averages, where there are any."""
+        with (
+            answering_weights(self.optimizer, self.weights_of_network),
+            answering_weights(self.arch_optimizer, self.structure),
+        ):
+            yield
 
     def call(self, inputs, training=None):
         return self.network(inputs, training=training)

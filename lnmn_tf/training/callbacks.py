@@ -17,7 +17,6 @@ from lnmn_tf.config import TrainingConfig
 from lnmn_tf.errors import InputError
 from lnmn_tf.layers.dropout import StepDropout
 from lnmn_tf.training.checkpoints import CheckpointFolder, Progress
-from lnmn_tf.training.optimizers import answering_weights
 from lnmn_tf.training.schedules import entropy_weight
 
 SHOWN = ("loss", "accuracy")
@@ -214,7 +213,7 @@ class Checkpoints(keras.callbacks.Callback):
             self._save(best=False)
 
     def on_epoch_end(self, epoch, logs=None):
-        with answering_weights(self.model.optimizer, self.model.weights_of_network):
+        with self.model.answering():
             accuracy = self._monitor()
         clock = self._clock
         best = accuracy >= clock.best_accuracy

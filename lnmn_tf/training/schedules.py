@@ -36,6 +36,36 @@ def entropy_weight(epoch: float, config: TrainingConfig) -> float:
     return config.entropy_weight * max(course, -1.0)
 
 
+class StructureDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """A decay of alpha that falls in a straight line from `peak` to -`peak` over a run.
+
+    While it is positive, alpha is drawn to 0 and operators stay mixed: a node that no answer depends on does
+    not choose by chance, and one that is needed late still can. While it is negative, alpha grows, which is
+    the same as a falling temperature of softmax(alpha / temperature): each node ends with one operator. So
+    lambda_w goes from reward to penalty (section 3.2), and so does this.
+
+    Args:
+        peak: at the first step, a share of alpha per step.
+        total_steps: steps of the run.
+        zero: share of the run after which it is 0.
+
+    Call arguments and returns:
+        step: optimizer steps done, a scalar; the decay of the next step, float32.
+    """
+
+    def __init__(self, peak: float, total_steps: int, zero: float):
+        self.peak, self.total_steps, self.zero = peak, total_steps, zero
+
+    def __call__(self, step):
+        time = tf.minimum(tf.cast(step, tf.float32) / self.total_steps, 1.0)
+        falling = 1.0 - time / self.zero
+        growing = (self.zero - time) / (1.0 - self.zero)
+        return self.peak * tf.where(time < self.zero, falling, growing)
+
+    def get_config(self):
+        return {"peak": self.peak, "total_steps": self.total_steps, "zero": self.zero}
+
+
 class WarmUpAndDecay(keras.optimizers.schedules.LearningRateSchedule):
     """A learning rate that rises from 0 in a straight line and then stays, or falls.
 
