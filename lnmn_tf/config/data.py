@@ -31,6 +31,9 @@ class DataConfig:
     max_val_questions: int = option(
         0, "Only the first so many questions of an evaluation; 0 = all.", minimum=0, may_change=True
     )
+    fresh_questions: bool = option(
+        False, "In every epoch, new questions about the embedded world's training pictures."
+    )
     max_words: int = option(
         0, "Padded length of questions; 0 = the longest training question.", minimum=0
     )

@@ -95,6 +95,13 @@ class Vocabulary:
         words = (word for word, count in counts.items() if count >= min_word_count)
         return cls(words=(*RESERVED_WORDS, *words), answers=tuple(dict.fromkeys(answers)))
 
+    def extended(self, questions: Iterable[str], answers: Iterable[str]) -> Vocabulary:
+        """The same with more words and answers behind its own, whose ids stay."""
+        words = dict.fromkeys(
+            [*self.words, *(word for question in questions for word in tokenize(question))]
+        )
+        return Vocabulary(tuple(words), tuple(dict.fromkeys([*self.answers, *answers])))
+
     @property
     def num_words(self) -> int:
         """Number of words, with `<pad>` and `<unk>`: the rows of the embedding."""

@@ -248,7 +248,7 @@ def fit(
 
     def describe(epoch: int, batch: int) -> str:
         (positions,) = examples.weight_batches(epoch, batch).map(lambda b: b["position"]).take(1)
-        questions = examples.curriculum(epoch).questions
+        questions = examples.asked(epoch).questions
         return str(questions.question_index[positions.numpy()].tolist())
 
     strategy = trainer.distribute_strategy

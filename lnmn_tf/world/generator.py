@@ -127,7 +127,7 @@ def _made(config: WorldConfig, folder: WorldFolder, shards: list[_Shard]) -> Ite
             yield _make_shard(config, folder, shard)
         return
     context = multiprocessing.get_context("spawn")  # a fork would copy the parent's threads' locks
-    with ProcessPoolExecutor(workers, context, initializer=_end_with_parent) as pool:
+    with ProcessPoolExecutor(workers, context, initializer=end_with_parent) as pool:
         futures = [pool.submit(_make_shard, config, folder, shard) for shard in shards]
         try:
             for future in as_completed(futures):
@@ -141,7 +141,7 @@ def _made(config: WorldConfig, folder: WorldFolder, shards: list[_Shard]) -> Ite
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Prepares a worker: an interrupt is the parent's business, and its death is the worker's."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 

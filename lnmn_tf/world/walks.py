@@ -14,7 +14,7 @@ import numpy as np
 from lnmn_tf.data.attributes import ATTRIBUTES
 from lnmn_tf.world.filters import Slot
 from lnmn_tf.world.instances import LENGTH_WEIGHTS
-from lnmn_tf.world.programs import DIRECTIONS, possible_answers
+from lnmn_tf.world.programs import DIRECTIONS, FUNCTIONS, possible_answers
 from lnmn_tf.world.scene_table import BITS, DIGITS, FILTERS, NUM_NAMED, SUBSETS, SceneTable
 
 _POPCOUNT = np.array([bin(mask).count("1") for mask in range(1 << len(BITS))], np.int16)
@@ -249,8 +249,15 @@ def walk(
       table: the scenes.
       scenes: int [M], rows of `table`; a scene may be there more than once.
       rng: the source of chance.
+
+    Raises:
+      ValueError: the sketch joins more than once.
     """
     words = [word.partition(":") for word in sketch]
+    if sum(word in FUNCTIONS and FUNCTIONS[word].arity == 2 for word in sketch) > 1:
+        raise ValueError(
+            f"sketch {' '.join(sketch)}: joins more than once; expected at most one join"
+        )
     walks = _Walks(table, scenes, rng)
     for (function, _, slot), (following, _, _) in zip(words, [*words[1:], ("", "", "")]):
         walks.step(function, slot, following)
