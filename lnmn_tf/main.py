@@ -8,6 +8,7 @@
     python -m lnmn_tf.main --mode=serve    --run_dir=DIR [--port=8501]
     python -m lnmn_tf.main --mode=generate --data_dir=DIR --train_images=2000
     python -m lnmn_tf.main --mode=benchmark --preset=paper --run_dir=DIR
+    python -m lnmn_tf.main --mode=analyze  --run_dir=DIR --what=structure,formulas
 
 The same command goes on where a run was stopped. A flag not given is as its default or the --dialect.
 """
@@ -108,7 +109,16 @@ def benchmark(command: flags.FlagValues, choices: dict) -> None:
     benchmark(choices, **{name: command[name].value for name in OPTIONS})
 
 
-MODES = {m.__name__: m for m in (train, evaluate, answer, export, serve, generate, benchmark)}
+def analyze(command: flags.FlagValues, choices: dict) -> None:
+    """Looks inside of a trained network."""
+    from lnmn_tf.analysis.run import OPTIONS, analyze
+
+    analyze(choices, **{name: command[name].value for name in OPTIONS})
+
+
+MODES = {
+    m.__name__: m for m in (train, evaluate, answer, export, serve, generate, benchmark, analyze)
+}
 
 
 def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, dict]:
