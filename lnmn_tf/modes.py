@@ -108,3 +108,10 @@ def benchmark(command: SimpleNamespace, choices: dict) -> None:
     from lnmn_tf.benchmark.run import OPTIONS, benchmark
 
     benchmark(choices, **{name: getattr(command, name) for name in OPTIONS})
+
+
+def analyze(command: SimpleNamespace, choices: dict) -> None:
+    """Looks inside of a trained network."""
+    from lnmn_tf.analysis.run import OPTIONS, analyze
+
+    analyze(choices, **{name: getattr(command, name) for name in OPTIONS})

@@ -132,6 +132,16 @@ MODES = {
             ("train_images", "val_images", "world_seed"),
         ),
         Mode(
+            "analyze",
+            "Looks inside of a trained model: structure, formulas, attribution, layouts and more.",
+            "lnmn_tf.modes:analyze",
+            (
+                *("run_dir", "what", "split", "checkpoint", "points", "attribution"),
+                *("retrained_dir", *AT_EVALUATION),
+            ),
+            ("what", "split"),
+        ),
+        Mode(
             "benchmark",
             "Measures speed and memory.",
             "lnmn_tf.modes:benchmark",
