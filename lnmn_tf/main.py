@@ -6,6 +6,9 @@
     python -m lnmn_tf.main --mode=answer   --run_dir=DIR --image=FILE --question="How many cubes?"
     python -m lnmn_tf.main --mode=export   --run_dir=DIR [--export_dir=DIR]
     python -m lnmn_tf.main --mode=serve    --run_dir=DIR [--port=8501]
+    python -m lnmn_tf.main --mode=explain  --run_dir=DIR --image=FILE --question="How many cubes?"
+    python -m lnmn_tf.main --mode=explain  --run_dir=DIR --indices=3,17 | --wrong [--family=count]
+    python -m lnmn_tf.main --mode=report   --runs=DIR,DIR
     python -m lnmn_tf.main --mode=generate --data_dir=DIR --train_images=2000
     python -m lnmn_tf.main --mode=benchmark --preset=paper --run_dir=DIR
 
@@ -86,6 +89,16 @@ def serve(command: flags.FlagValues, choices: dict) -> None:
     serve_run(command.run_dir, ExportConfig.create(choices))
 
 
+def explain(command: flags.FlagValues, choices: dict) -> None:
+    """Shows how a run comes to its answers: a page, and a picture of each."""
+    from lnmn_tf.analysis.explain_run import explain_run
+
+    names = ("image", "question", "split", "indices", "wrong", "family", "count")
+    explain_run(
+        command.run_dir, command.checkpoint, choices, {name: command[name].value for name in names}
+    )
+
+
 def generate(command: flags.FlagValues, choices: dict) -> None:
     """Makes the embedded world."""
     config = RunConfig.create({"image_height": 1, "image_width": 1, **choices})
@@ -108,14 +121,16 @@ def benchmark(command: flags.FlagValues, choices: dict) -> None:
     benchmark(choices, **{name: command[name].value for name in OPTIONS})
 
 
-MODES = {m.__name__: m for m in (train, evaluate, answer, export, serve, generate, benchmark)}
+MODES = {
+    m.__name__: m for m in (train, evaluate, answer, explain, export, serve, generate, benchmark)
+}
 
 
 def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, dict]:
     """The flags, and by name those fields of the config that were given."""
     command = flags.FlagValues()
     for name, (default, text) in COMMANDS.items():
-        flags.DEFINE_string(name, default, text, flag_values=command)
+        DEFINE[type(default)](name, default, text, flag_values=command)
     flags.DEFINE_enum("mode", "train", list(MODES), "What to do.", flag_values=command)
     options = {option.name: option for option in all_options()}
     for name, option in options.items():
