@@ -4,6 +4,8 @@
     python -m lnmn_tf.main --mode=train    --run_dir=DIR --data_dir=DIR --image_height=96 --image_width=128
     python -m lnmn_tf.main --mode=evaluate --run_dir=DIR [--split=val] [--checkpoint=best]
     python -m lnmn_tf.main --mode=answer   --run_dir=DIR --image=FILE --question="How many cubes?"
+    python -m lnmn_tf.main --mode=explain  --run_dir=DIR --image=FILE --question="How many cubes?"
+    python -m lnmn_tf.main --mode=explain  --run_dir=DIR --indices=3,17 | --wrong [--family=count]
     python -m lnmn_tf.main --mode=export   --run_dir=DIR [--export_dir=DIR]
     python -m lnmn_tf.main --mode=serve    --run_dir=DIR [--port=8501]
     python -m lnmn_tf.main --mode=generate --data_dir=DIR --train_images=2000

@@ -115,3 +115,13 @@ def analyze(command: SimpleNamespace, choices: dict) -> None:
     from lnmn_tf.analysis.run import OPTIONS, analyze
 
     analyze(choices, **{name: getattr(command, name) for name in OPTIONS})
+
+
+def explain(command: SimpleNamespace, choices: dict) -> None:
+    """Shows how a run comes to its answers."""
+    from lnmn_tf.analysis.explain_run import explain_run
+
+    names = ("image", "question", "split", "indices", "wrong", "family", "count")
+    explain_run(
+        command.run_dir, command.checkpoint, choices, {name: getattr(command, name) for name in names}
+    )

@@ -3,10 +3,14 @@
 # name: (default, help)
 COMMANDS = {
     "run_dir": ("runs/quickstart", "Folder of the run."),
-    "split": ("", "evaluate, analyze: the split; empty = --val_split."),
-    "checkpoint": ("best", "evaluate, answer, export, benchmark, analyze: best or last."),
-    "image": ("", "answer: a picture, PNG or JPEG."),
-    "question": ("", "answer: a question about it, in English."),
+    "split": ("", "evaluate, analyze, explain: the split; empty = --val_split."),
+    "checkpoint": ("best", "evaluate, answer, export, benchmark, analyze, explain: best or last."),
+    "image": ("", "answer, explain: a picture, PNG or JPEG."),
+    "question": ("", "answer, explain: a question about it, in English."),
+    "indices": ("", "explain: questions of the split by their position, from 0, as in 3,17."),
+    "wrong": (False, "explain: the first questions of the split that are answered wrongly."),
+    "family": ("", "explain: of --wrong, those of one family, such as count."),
+    "count": ("20", "explain: of --wrong, so many."),
     "preset": ("quickstart", "benchmark: sizes, paper, stack_nmn or quickstart."),
     "what": (
         "",

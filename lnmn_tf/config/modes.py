@@ -111,6 +111,16 @@ MODES = {
             ("image", "question"),
         ),
         Mode(
+            "explain",
+            "Shows how a trained model comes to its answers: a page, and a picture of each.",
+            "lnmn_tf.modes:explain",
+            (
+                *("run_dir", "checkpoint", "image", "question", "split", "indices", "wrong"),
+                *("family", "count", *AT_EVALUATION),
+            ),
+            ("indices", "wrong", "family"),
+        ),
+        Mode(
             "export",
             "Writes the next version of a SavedModel for TensorFlow Serving.",
             "lnmn_tf.modes:export",

@@ -124,12 +124,15 @@ class TrainedRun:
         print(f"wrote {path}, and a record to {self.run_dir / evaluations.FILE}")
         return table
 
-    def answer(self, image: str | os.PathLike, question: str) -> list[tuple[str, float]]:
-        """Answers with their probabilities, the most likely first.
+    def inputs_of(self, image: str | os.PathLike, question: str) -> dict[str, tf.Tensor]:
+        """A batch of one question about one picture.
 
         Args:
             image: a picture file, PNG or JPEG, of any size.
             question: in English.
+
+        Returns:
+            `image`, float32 [1, height, width, 3] in [0, 1], and `question`, int32 [1, words].
 
         Raises:
             InputError: no picture, no question, or a model that reads features.
@@ -150,10 +153,17 @@ class TrainedRun:
         if UNKNOWN in ids:
             unknown = [w for w, i in zip(tokenize(question), ids) if i == UNKNOWN]  # noqa: B905
             print(f"warning: unknown words become <unk>: {', '.join(unknown)}", file=sys.stderr)
-        inputs = {
+        return {
             "image": tf.cast(store.read(np.array([0])), tf.float32) / 255.0,
             "question": tf.constant([ids], tf.int32),
         }
-        probabilities = tf.nn.softmax(self.network(inputs, training=False)["logits"][0]).numpy()
+
+    def answer(self, image: str | os.PathLike, question: str) -> list[tuple[str, float]]:
+        """Answers with their probabilities, the most likely first.
+
+        Args, raises: see `inputs_of`.
+        """
+        logits = self.network(self.inputs_of(image, question), training=False)["logits"][0]
+        probabilities = tf.nn.softmax(logits).numpy()
         order = np.argsort(-probabilities)
         return [(self.vocabulary.answers[i], float(probabilities[i])) for i in order]
