@@ -50,6 +50,11 @@ class RunConfig:
                 f"--model is {model.model!r} and --dialect is {model.dialect!r}; expected "
                 "--dialect=stack_nmn with --model=stack_nmn, and only there"
             )
+        if self.training.answer_loss == "sigmoid" and not data.is_vqa:
+            raise InputError(
+                f"--answer_loss is 'sigmoid' and --data_format is {data.data_format!r}; expected VQA, "
+                "whose questions several people answered"
+            )
         if data.features and model.image_height:
             raise InputError(
                 f"--features is {data.features!r} and --image_height is {model.image_height}; "

@@ -4,7 +4,8 @@
     questions/CLEVR_{split}_questions.json
 
 The synthetic world has the same format, CLEVR-CoGenT too (splits `trainA`, `valA`, `valB`, ...), and
-the CLEVR-Humans files differ in their name alone. Everything is checked here, before training.
+the files of CLEVR-Humans and CLOSURE differ in their name alone. Everything is checked here, before
+training.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ def read_questions(
     *,
     questions_file: str | os.PathLike | None = None,
     require_images: bool = True,
+    min_word_count: int = 1,
 ) -> QuestionSet:
     """Reads the questions of one split.
 
@@ -50,6 +52,8 @@ def read_questions(
       max_questions: keeps the first questions of the file.
       questions_file: another file than `questions/CLEVR_{split}_questions.json`.
       require_images: whether each picture must exist. False for reading features.
+      min_word_count: rarer words of a new vocabulary become `<unk>`, which trains its embedding; useful
+        where people chose the words (CLEVR-Humans).
 
     Raises:
       InputError: a folder, file or picture is missing; the JSON is damaged; a field is missing or
@@ -65,7 +69,9 @@ def read_questions(
     index = open_index(path, max_questions if vocabulary is not None else None)
     has_answers = _has_answers(index, path, required=not split.startswith("test"))
     if vocabulary is None:
-        vocabulary = Vocabulary.number(index.words, index.answers)
+        counts = np.bincount(index.tokens, minlength=len(index.words))
+        words = [w for w, n in zip(index.words, counts) if n >= min_word_count]  # noqa: B905
+        vocabulary = Vocabulary.number(words, index.answers)
     count = min(len(index), max_questions or len(index))
 
     image_filenames, image_rows, image_index = _images(index, count, path)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lnmn_tf.data.annotations import Annotations
-from lnmn_tf.data.vocabulary import PADDING, Vocabulary
+from lnmn_tf.data.vocabulary import PADDING, RESERVED_WORDS, UNKNOWN, Vocabulary
 from lnmn_tf.errors import InputError
 
 UNKNOWN_FAMILY = -1
@@ -94,6 +94,24 @@ class QuestionSet:
             texts=self.texts[indices],
             layouts=None if self.layouts is None else self.layouts[indices],
             annotations=None if self.annotations is None else self.annotations.select(indices),
+        )
+
+    def with_vocabulary(self, vocabulary: Vocabulary) -> QuestionSet:
+        """The same questions with ids of another vocabulary; words that it lacks become `<unk>`.
+
+        Raises InputError where it lacks an answer.
+        """
+        ids = {**vocabulary.word_ids, **{word: i for i, word in enumerate(RESERVED_WORDS)}}
+        words = np.array([ids.get(word, UNKNOWN) for word in self.vocabulary.words], np.int32)
+        answers = self.answers
+        if answers is not None:
+            used = np.unique(answers)
+            new = np.full(self.vocabulary.num_answers, NO_ANSWER, np.int32)
+            for answer in used[used != NO_ANSWER].tolist():
+                new[answer] = vocabulary.encode_answer(self.vocabulary.answers[answer])
+            answers = np.where(answers == NO_ANSWER, NO_ANSWER, new[answers])
+        return dataclasses.replace(
+            self, vocabulary=vocabulary, question_ids=words[self.question_ids], answers=answers
         )
 
     def padded_to(self, length: int) -> QuestionSet:

@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 
+from lnmn_tf.config.parts import check_limit
 from lnmn_tf.data.question_set import NO_MODULE, QuestionSet
 from lnmn_tf.errors import InputError
 
@@ -18,16 +19,7 @@ def number_of_images(limit: str, images: int) -> int:
     """
     if not limit:
         return images
-    share = limit.endswith("%")
-    try:
-        number = float(limit[:-1]) if share else int(limit)
-    except ValueError:
-        number = -1
-    if not (0 < number <= 100 if share else 0 < number <= images):
-        raise InputError(
-            f"--limit_images is {limit!r}; expected a share as in '10%', up to 100%, or a number of "
-            f"images, up to {images}"
-        )
+    number, share = check_limit(limit, images)
     return max(1, round(images * number / 100)) if share else int(number)
 
 
@@ -47,25 +39,18 @@ def limit_images(question_set: QuestionSet, limit: str, seed: int) -> QuestionSe
     if count == len(images):
         return question_set
     chosen = np.random.default_rng(seed).permutation(images)[:count]
-    return question_set.select(np.isin(question_set.image_index, chosen))
+    return _without_other_images(question_set.select(np.isin(question_set.image_index, chosen)))
 
 
-def parse_mix(mix: str) -> tuple[str, float]:
-    """Folder and share of "FOLDER:SHARE".
-
-    Raises:
-      InputError: another form, or a share that is not between 0 and 1.
-    """
-    folder, _, share = mix.rpartition(":")
-    try:
-        value = float(share)
-    except ValueError:
-        value = -1.0
-    if not folder or not 0.0 < value < 1.0:
-        raise InputError(
-            f"--mix is {mix!r}; expected a folder and a share between 0 and 1, as in 'CLEVR_v1.0:0.5'"
-        )
-    return folder, value
+def _without_other_images(question_set: QuestionSet) -> QuestionSet:
+    """The same questions, without the images that they are not about: nobody need read those."""
+    used, image_index = np.unique(question_set.image_index, return_inverse=True)
+    return dataclasses.replace(
+        question_set,
+        image_index=image_index.astype(np.int32),
+        image_filenames=tuple(question_set.image_filenames[image] for image in used.tolist()),
+        image_rows=question_set.image_rows[used],
+    )
 
 
 def mix(question_set: QuestionSet, other: QuestionSet, share: float, seed: int) -> QuestionSet:

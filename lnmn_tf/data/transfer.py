@@ -64,6 +64,11 @@ def map_vocabulary(old: Vocabulary, new: Vocabulary) -> VocabularyMap:
     )
 
 
+def extended(old: Vocabulary, new: Vocabulary) -> Vocabulary:
+    """Words and answers of both, those of the old one first and under their old numbers."""
+    return Vocabulary.number((*old.words, *new.words), (*old.answers, *new.answers))
+
+
 def carry_over(old: np.ndarray, fresh: np.ndarray, rows: np.ndarray, axis: int) -> np.ndarray:
     """An array of the old model as the new model wants it.
 

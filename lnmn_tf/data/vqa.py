@@ -281,10 +281,11 @@ def picture_name(split: str, image_id: int) -> str:
     >>> picture_name("test-dev2015", 9)
     'COCO_test2015_000000000009.jpg'
     """
-    return f"COCO_{_picture_split(split)}_{image_id:012d}.jpg"
+    return f"COCO_{picture_split(split)}_{image_id:012d}.jpg"
 
 
-def _picture_split(split: str) -> str:
+def picture_split(split: str) -> str:
+    """The folder of a split's pictures."""
     return split.replace("-dev", "")  # its pictures are some of the test split's
 
 
@@ -297,13 +298,13 @@ def _images(
     kept: slice,
 ) -> tuple[tuple[str, ...], np.ndarray, np.ndarray, int]:
     """File names and rows of the images, which of them each question is about, and how many exist."""
-    folder = data_dir / "images" / _picture_split(split)
+    folder = data_dir / "images" / picture_split(split)
     if image_names is None and folder.is_dir():
         image_names = sorted(name for name in os.listdir(folder) if name.endswith((".jpg", ".png")))
     elif require_images:
         raise InputError(f"{folder}: the folder of the pictures is missing")
     if image_names is None:
-        if split != _picture_split(split):
+        if split != picture_split(split):
             raise InputError(
                 f"{folder}: is missing, and the questions of {split} are about some of its pictures "
                 "alone; expected it, to know which row of the features is whose"

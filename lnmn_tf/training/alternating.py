@@ -7,7 +7,12 @@ from tensorflow import keras
 
 from lnmn_tf.models.stack_machine import StackMachine
 from lnmn_tf.training.gradients import ENCODED, Batch, ShardedGradients
-from lnmn_tf.training.objectives import cross_entropy, module_entropy, structure_sparsity
+from lnmn_tf.training.objectives import (
+    cross_entropy,
+    module_entropy,
+    soft_cross_entropy,
+    structure_sparsity,
+)
 from lnmn_tf.training.replicas import run_on_replicas
 
 
@@ -26,6 +31,7 @@ class AlternatingTrainer(keras.Model):
         structure_every: take step 1 at every so many steps.
         unrolled: differentiate L_val at the weights after one step of descent on the training batch
             (second order, DARTS equation 7), not at the weights as they are.
+        answer_loss: "softmax", or "sigmoid" for batches with `answer_scores`.
         clip_norm: largest global norm of the weights' gradient; 0 = unlimited.
         shards: parts that a batch is cut into, one for each core.
         xla: compile the gradient functions.
@@ -41,6 +47,7 @@ class AlternatingTrainer(keras.Model):
         sparsity: float = 1.0,
         structure_every: int = 1,
         unrolled: bool = False,
+        answer_loss: str = "softmax",
         clip_norm: float = 0.0,
         shards: int = 1,
         xla: bool = True,
@@ -49,6 +56,7 @@ class AlternatingTrainer(keras.Model):
         self.network = network
         self.sparsity, self.structure_every = sparsity, structure_every
         self.unrolled, self.clip_norm = unrolled, clip_norm
+        self.answer_loss = answer_loss
         self.entropy_weight = tf.Variable(0.0, trainable=False, name="lambda_w")
         # 1, or 0 for as long as a choice of the controller stays as it began.
         self.words_rate = tf.Variable(1.0, trainable=False, name="words_rate")
@@ -98,7 +106,7 @@ class AlternatingTrainer(keras.Model):
     def weight_loss(self, batch: Batch) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """L_train - lambda_w (1/T) sum_t H(w^(t))."""
         outputs = self.network(_inputs(batch), training=True)
-        error = cross_entropy(outputs["logits"], batch["answer"])
+        error = self._answer_error(outputs["logits"], batch)
         entropy = module_entropy(outputs["module_weights"])
         report = {
             "cross_entropy": error,
@@ -107,10 +115,15 @@ class AlternatingTrainer(keras.Model):
         }
         return error - self.entropy_weight * entropy, report
 
+    def _answer_error(self, logits: tf.Tensor, batch: Batch) -> tf.Tensor:
+        if self.answer_loss == "sigmoid":
+            return soft_cross_entropy(logits, batch["answer_scores"])
+        return cross_entropy(logits, batch["answer"])
+
     def structure_loss(self, batch: Batch) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """L_val - lambda_op sum ||alpha'||_2 / ||alpha'||_1."""
         outputs = self.network(_inputs(batch), training=True)
-        error = cross_entropy(outputs["logits"], batch["answer"])
+        error = self._answer_error(outputs["logits"], batch)
         sparsity = structure_sparsity(self.structure)
         report = {"structure_cross_entropy": error, "structure_sparsity": sparsity}
         return error - self.sparsity * sparsity, report

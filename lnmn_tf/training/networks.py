@@ -12,8 +12,10 @@ from lnmn_tf.models.stack_machine import StackMachine
 from lnmn_tf.models.stack_nmn import StackNMN
 from lnmn_tf.training.examples import TrainingExamples
 from lnmn_tf.training.pretraining import GROUPS
+from lnmn_tf.training.reading import VOCABULARY
 
-VOCABULARY = "vocabulary.json"  # in the run folder
+__all__ = ["VOCABULARY", "build_network", "check_features", "sizes_of"]
+
 CLASSES = {"lnmn": LNMN, "stack_nmn": StackNMN}
 
 

@@ -29,6 +29,7 @@ from lnmn_tf.training.pretraining import (
     scenes_path,
 )
 from lnmn_tf.training.shards import shards_for
+from lnmn_tf.training.warm_start import begin_with
 
 METRICS = "metrics.json"
 FLAGS = "flags.txt"
@@ -80,6 +81,9 @@ def train(config: RunConfig, run_dir: Path, flags: str = "") -> dict:
         eyesight = open_eyes(network, config, examples, reported, folder)
         examples = examples.encoded(network.image_encoder)
         reported = reported.encoded(network.image_encoder)
+    if config.training.init_from and not folder.exists():
+        begin = config.training.init_from
+        print(begin_with(network, begin, examples.vocabulary, build_network), flush=True)
     with strategy.scope():
         trainer = make_trainer(network, config, examples.total_steps)
     progress = Progress()
@@ -155,7 +159,7 @@ def report(
     predictions = Predictor(network, config.training.batch_size, config.training.xla)(reported)
     write_predictions(run_dir / "predictions.txt", predictions, examples.vocabulary)
     metrics = {
-        "val": accuracy_table(predictions, reported.questions),
+        "val": accuracy_table(predictions, reported.questions, config.data.vqa_rules),
         "baselines": {},
         "image_encoder": eyesight,
         "held_out": {"accuracy": clock.best_accuracy, "step": clock.best_step},
@@ -181,6 +185,7 @@ def make_trainer(network: StackMachine, config: RunConfig, total_steps: int) -> 
         sparsity=training.sparsity,
         structure_every=training.structure_every,
         unrolled=training.unrolled,
+        answer_loss=training.answer_loss,
         clip_norm=training.clip_norm,
         shards=shards_for(of_replica, training.shards),
         xla=training.xla != "off",
@@ -234,7 +239,8 @@ def fit(
             callbacks.Checkpoints(folder, clock, monitor, training.checkpoint_steps, board),
         ]
     while clock.epoch < training.epochs:
-        trainer.search(clock.epoch >= training.structure_start_epoch)
+        started = clock.epoch >= training.structure_start_epoch
+        trainer.search(started and not training.freeze_structure)
         # One `fit` an epoch, so that an epoch that begins in its middle is nothing special.
         trainer.fit(
             replicas.distribute(

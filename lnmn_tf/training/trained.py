@@ -18,7 +18,13 @@ from lnmn_tf.errors import InputError
 from lnmn_tf.files import write_json
 from lnmn_tf.models.stack_machine import StackMachine
 from lnmn_tf.training.checkpoints import CheckpointFolder
-from lnmn_tf.training.evaluation import Predictor, accuracy_table, format_table, write_predictions
+from lnmn_tf.training.evaluation import (
+    Predictor,
+    accuracy_table,
+    format_table,
+    write_for_server,
+    write_predictions,
+)
 from lnmn_tf.training.examples import open_split
 from lnmn_tf.training.networks import VOCABULARY, build_network, check_features
 from lnmn_tf.training.replicas import configure
@@ -96,9 +102,11 @@ class TrainedRun:
         predictions = predictor(examples)
         path = self.run_dir / f"predictions_{split}.txt"
         write_predictions(path, predictions, self.vocabulary)
+        if data.is_vqa:
+            path = write_for_server(self.run_dir, split, predictions, examples.questions)
         table = {}
         if examples.questions.answers is not None:
-            table = accuracy_table(predictions, examples.questions)
+            table = accuracy_table(predictions, examples.questions, data.vqa_rules)
             write_json(self.run_dir / f"evaluation_{split}.json", table)
             print(format_table({split: table}))
         print(f"wrote {path}")

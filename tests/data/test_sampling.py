@@ -3,8 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lnmn_tf.config.parts import parse_mix
 from lnmn_tf.data.clevr import read_questions
-from lnmn_tf.data.sampling import limit_images, mix, number_of_images, parse_mix
+from lnmn_tf.data.sampling import limit_images, mix, number_of_images
 from lnmn_tf.data.vocabulary import Vocabulary
 from lnmn_tf.errors import InputError
 
@@ -24,6 +25,9 @@ def test_a_limit_is_a_share_or_a_number_of_images(limit, count, questions):
     part = limit_images(questions, limit, seed=3)
     assert len(np.unique(part.image_index)) == count
     assert len(part) == 3 * count  # an image comes with all of its questions
+    assert len(part.image_filenames) == count
+    for kept, row in zip(part.question_index, part.image_rows[part.image_index]):
+        assert row == questions.image_rows[questions.image_index[kept]]
 
 
 @pytest.mark.parametrize("limit", ["0", "14", "-1", "ten", "0%", "101%", "%", "nan%", "1.5"])

@@ -20,15 +20,15 @@ QUESTIONS = [
 ]
 
 
-def question_id(position: int) -> int:
+def question_id(position: int, entries=QUESTIONS) -> int:
     """Ids that are neither positions nor in order."""
-    return 1000 * QUESTIONS[position][0] + 7 - position
+    return 1000 * entries[position][0] + 500 - position
 
 
 def questions(entries=QUESTIONS) -> list[dict]:
     """The array of a questions file."""
     return [
-        {"image_id": image, "question": text, "question_id": question_id(position)}
+        {"image_id": image, "question": text, "question_id": question_id(position, entries)}
         for position, (image, text, *_) in enumerate(entries)
     ]
 
@@ -37,7 +37,7 @@ def annotations(entries=QUESTIONS) -> list[dict]:
     """The array of an annotations file."""
     return [
         {
-            "question_id": question_id(position),
+            "question_id": question_id(position, entries),
             "image_id": image,
             "question_type": question_type,
             "answer_type": answer_type,
@@ -51,7 +51,13 @@ def annotations(entries=QUESTIONS) -> list[dict]:
     ]
 
 
-def write(folder: Path, split: str = "train2014", prefix: str = "v2_", pictures=(9, 25, 42, 77)):
+def write(
+    folder: Path,
+    split: str = "train2014",
+    prefix: str = "v2_",
+    pictures=(9, 25, 42, 77),
+    entries=QUESTIONS,
+) -> tuple[Path, Path]:
     """Writes a split with pictures of 5 x 7 pixels; returns the files of questions and annotations."""
     pictures_folder = folder / "images" / split.replace("-dev", "")
     for name in ("Questions", "Annotations", pictures_folder):
@@ -61,7 +67,9 @@ def write(folder: Path, split: str = "train2014", prefix: str = "v2_", pictures=
         Image.fromarray(pixels).save(pictures_folder / picture_name(split, image))
     about = {"data_type": "mscoco", "data_subtype": split, "license": {}, "info": {}}
     asked = folder / "Questions" / f"{prefix}OpenEnded_mscoco_{split}_questions.json"
-    asked.write_text(json.dumps({**about, "task_type": "Open-Ended", "questions": questions()}))
+    asked.write_text(
+        json.dumps({**about, "task_type": "Open-Ended", "questions": questions(entries)})
+    )
     said = folder / "Annotations" / f"{prefix}mscoco_{split}_annotations.json"
-    said.write_text(json.dumps({**about, "annotations": annotations()[::-1]}))
+    said.write_text(json.dumps({**about, "annotations": annotations(entries)[::-1]}))
     return asked, said

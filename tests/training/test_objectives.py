@@ -57,7 +57,9 @@ def test_modules_that_may_do_the_same_work_count_together(logits, expert):
 
 
 def test_layout_loss_pulls_towards_the_expert_and_stays_finite(expert):
-    logits = tf.Variable(tf.fill([BATCH, STEPS, MODULES], 300.0) * tf.range(MODULES, dtype=tf.float32))
+    logits = tf.Variable(
+        tf.fill([BATCH, STEPS, MODULES], 300.0) * tf.range(MODULES, dtype=tf.float32)
+    )
     allowed = np.eye(MODULES, dtype=np.float32)
     for table in (None, allowed):
         with tf.GradientTape() as tape:
