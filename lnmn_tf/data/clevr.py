@@ -60,7 +60,7 @@ def read_questions(
         of another type; a function is unknown; an answer is none of the vocabulary's.
     """
     data_dir = Path(data_dir)
-    path = _questions_path(data_dir, split) if questions_file is None else Path(questions_file)
+    path = questions_path(data_dir, split) if questions_file is None else Path(questions_file)
     if max_questions is not None and max_questions < 1:
         raise InputError(f"max_questions is {max_questions}; expected at least 1")
     if vocabulary is None and not split.startswith("train"):
@@ -98,7 +98,9 @@ def read_questions(
     )
 
 
-def _questions_path(data_dir: Path, split: str) -> Path:
+def questions_path(data_dir: str | os.PathLike, split: str) -> Path:
+    """The file of a split. Raises InputError where there is none."""
+    data_dir = Path(data_dir)
     prefix, suffix = "CLEVR_", "_questions.json"
     folder = data_dir / "questions"
     path = folder / f"{prefix}{split}{suffix}"

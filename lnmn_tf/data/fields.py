@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,13 @@ import numpy as np
 from lnmn_tf.errors import InputError
 
 LARGEST_INDEX = int(np.iinfo(np.int32).max)
+
+Complaint = Callable[[InputError], None]  # what is done about a record that is wrong
+
+
+def refuse(error: InputError) -> None:
+    """Stops at the first wrong record, as reading does; verification takes note and goes on."""
+    raise error from None
 
 
 def record_of(value: Any) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lnmn_tf.data.expert_layouts import layout_ids
-from lnmn_tf.data.fields import index_of, record_of, text_of
+from lnmn_tf.data.fields import Complaint, index_of, record_of, refuse, text_of
 from lnmn_tf.data.json_stream import stream_array
 from lnmn_tf.data.programs import FAMILIES, count_hops, family_of, program_functions
 from lnmn_tf.data.question_set import NO_ANSWER, UNKNOWN_FAMILY
@@ -87,7 +87,7 @@ def open_index(path: str | os.PathLike, max_questions: int | None = None) -> Que
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     index = _load(stored, key) if large else None
     if index is None:
-        index = _build(islice(stream_array(path, "questions"), max_questions), path)
+        index = build_index(islice(stream_array(path, "questions"), max_questions), path)
         if large and max_questions is None:
             _save(stored, key, index)
     return index
@@ -107,7 +107,10 @@ class _Numbering(dict):
         return number
 
 
-def _build(records: Iterable[Any], path: Path) -> QuestionIndex:
+def build_index(
+    records: Iterable[Any], path: str | os.PathLike, complain: Complaint = refuse
+) -> QuestionIndex:
+    """The index of some records, of which wrong ones are left out, if `complain` does not raise."""
     numbers = {name: _Numbering() for name in ("words", "answers", "images")}
     words, answers, images = numbers.values()
     types = {"family": "b", "program_length": "h", "hop_count": "h", "layouts": "b", "text": "B"}
@@ -118,7 +121,7 @@ def _build(records: Iterable[Any], path: Path) -> QuestionIndex:
         try:
             _add(record_of(record), position, columns, words, answers, images)
         except InputError as error:
-            raise InputError(f"{path}: questions[{position}]: {error}") from None
+            complain(InputError(f"{path}: questions[{position}]: {error}"))
     if not columns["answer"]:
         raise InputError(f"{path}: field 'questions' is an empty list; expected questions")
     return QuestionIndex(

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lnmn_tf.data.annotations import NO_TARGET, Annotations, soft_targets
-from lnmn_tf.data.fields import index_of, record_of, shown, text_of
+from lnmn_tf.data.fields import Complaint, index_of, record_of, refuse, shown, text_of
 from lnmn_tf.data.json_stream import stream_array
 from lnmn_tf.data.question_set import NO_ANSWER, UNKNOWN_FAMILY, QuestionSet, pad
 from lnmn_tf.data.vocabulary import UNKNOWN, Vocabulary
@@ -76,20 +76,15 @@ def read_vqa(
         type; questions and annotations do not belong together.
     """
     data_dir = Path(data_dir)
-    if version not in _PREFIX:
-        raise InputError(f"version of VQA is {version}; expected 1 or 2")
     if max_questions is not None and max_questions < 1:
         raise InputError(f"max_questions is {max_questions}; expected at least 1")
-    annotated = not split.startswith("test")
-    if vocabulary is None and not annotated:
+    if vocabulary is None and split.startswith("test"):
         raise ValueError(f"a vocabulary is built from a training split, not from {split!r}")
-    prefix = _PREFIX[version]
-    path = _find(data_dir, "Questions", f"{prefix}OpenEnded_mscoco_{split}_questions.json")
-    texts, image_ids, question_ids = _read_questions(path)
+    path, annotations = files_of(data_dir, split, version)
+    texts, image_ids, question_ids = read_question_file(path)
     said = None
-    if annotated:
-        annotations = _find(data_dir, "Annotations", f"{prefix}mscoco_{split}_annotations.json")
-        said = _read_annotations(annotations, path, question_ids, image_ids)
+    if annotations is not None:
+        said = read_annotation_file(annotations, path, question_ids, image_ids)
     if vocabulary is None:
         vocabulary = Vocabulary.build(
             texts, most_frequent_answers(said.texts, said.said, num_answers), min_word_count
@@ -176,6 +171,21 @@ def most_frequent_answers(texts: Sequence[str], said: np.ndarray, count: int) ->
     return [texts[index] for index in order if texts[index].strip()][:count]
 
 
+def files_of(data_dir: str | os.PathLike, split: str, version: int = 2) -> tuple[Path, Path | None]:
+    """The files of questions and annotations of a split; a split for testing has none of the latter.
+
+    Raises:
+      InputError: no such version, or a file is missing.
+    """
+    if version not in _PREFIX:
+        raise InputError(f"version of VQA is {version}; expected 1 or 2")
+    data_dir, prefix = Path(data_dir), _PREFIX[version]
+    questions = _find(data_dir, "Questions", f"{prefix}OpenEnded_mscoco_{split}_questions.json")
+    if split.startswith("test"):
+        return questions, None
+    return questions, _find(data_dir, "Annotations", f"{prefix}mscoco_{split}_annotations.json")
+
+
 def _find(data_dir: Path, folder: str, name: str) -> Path:
     places = [data_dir / folder / name, data_dir / folder.lower() / name, data_dir / name]
     for path in places:
@@ -184,31 +194,39 @@ def _find(data_dir: Path, folder: str, name: str) -> Path:
     raise InputError(f"{places[0]}: is missing; expected VQA's file there, or in {data_dir} itself")
 
 
-def _read_questions(path: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Texts, image ids [N] and question ids [N]."""
-    texts, image_ids, question_ids, seen = [], [], [], set()
+def read_question_file(
+    path: Path, complain: Complaint = refuse
+) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Texts, image ids [N] and question ids [N]; wrong records are left out, or refused."""
+    texts: list[str] = []
+    image_ids: dict[int, int] = {}  # by question id
     for position, record in enumerate(stream_array(path, "questions")):
         try:
-            texts.append(text_of(record_of(record), "question"))
-            image_ids.append(index_of(record, "image_id"))
-            question_ids.append(index_of(record, "question_id"))
-            if question_ids[-1] in seen:
+            text = text_of(record_of(record), "question")
+            image, question = index_of(record, "image_id"), index_of(record, "question_id")
+            if question in image_ids:
                 raise InputError(
-                    f"field 'question_id' is {question_ids[-1]}, as in an earlier question; expected "
-                    "each once"
+                    f"field 'question_id' is {question}, as in an earlier question; expected each once"
                 )
         except InputError as error:
-            raise InputError(f"{path}: questions[{position}]: {error}") from None
-        seen.add(question_ids[-1])
+            complain(InputError(f"{path}: questions[{position}]: {error}"))
+        else:
+            texts.append(text)
+            image_ids[question] = image
     if not texts:
         raise InputError(f"{path}: field 'questions' is an empty list; expected questions")
-    return texts, np.array(image_ids, np.int32), np.array(question_ids, np.int32)
+    ids, images = image_ids.keys(), image_ids.values()
+    return texts, np.fromiter(images, np.int32), np.fromiter(ids, np.int32)
 
 
-def _read_annotations(
-    path: Path, questions_path: Path, question_ids: np.ndarray, image_ids: np.ndarray
+def read_annotation_file(
+    path: Path,
+    questions_path: Path,
+    question_ids: np.ndarray,
+    image_ids: np.ndarray,
+    complain: Complaint = refuse,
 ) -> _Said:
-    """Annotations in the order of the questions."""
+    """Annotations in the order of the questions; wrong records are left out, or refused."""
     position_of = {question: position for position, question in enumerate(question_ids.tolist())}
     texts: dict[str, int] = {}
     types: dict[str, int] = {}
@@ -233,16 +251,21 @@ def _read_annotations(
                     f"field 'image_id' is {record['image_id']}, but question {question} of "
                     f"{questions_path} is about image {image_ids[position]}"
                 )
-            said[position] = [texts.setdefault(answer, len(texts)) for answer in _answers(record)]
-            answer_types[position] = _answer_type(record)
-            question_type[position] = types.setdefault(text_of(record, "question_type"), len(types))
+            answers, answer_type = _answers(record), _answer_type(record)
+            kind = text_of(record, "question_type")
         except InputError as error:
-            raise InputError(f"{path}: annotations[{number}]: {error}") from None
+            complain(InputError(f"{path}: annotations[{number}]: {error}"))
+        else:
+            said[position] = [texts.setdefault(answer, len(texts)) for answer in answers]
+            answer_types[position] = answer_type
+            question_type[position] = types.setdefault(kind, len(types))
     missing = np.flatnonzero(said[:, 0] < 0)
     if len(missing):
-        raise InputError(
-            f"{path}: has no annotation of question {question_ids[missing[0]]} of {questions_path} (and "
-            f"of {len(missing) - 1} more); expected one for each of {len(question_ids)} questions"
+        complain(
+            InputError(
+                f"{path}: has no annotation of question {question_ids[missing[0]]} of {questions_path} "
+                f"(and of {len(missing) - 1} more); expected one for each of {len(question_ids)} questions"
+            )
         )
     return _Said(list(texts), said, answer_types, list(types), question_type)
 
