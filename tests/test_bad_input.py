@@ -28,7 +28,8 @@ def complaint(tmp_path, capsys):
     """Runs main, which must fail before it writes a run folder, and returns what it says."""
 
     def run(*arguments, run_dir=tmp_path / "run"):
-        assert main([*arguments, f"--run_dir={run_dir}"]) == 1
+        place = [] if "--mode=generate" in arguments else [f"--run_dir={run_dir}"]
+        assert main([*arguments, *place]) == 1
         error = capsys.readouterr().err.strip()
         *_, last = error.splitlines()
         assert last.startswith("error: ")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -138,8 +138,8 @@ class RunConfig:
                 found = getattr(getattr(saved, name), field.name)
                 if wanted != found and not field.metadata["may_change"]:
                     raise InputError(
-                        f"{where}: its checkpoint was made with --{field.name}={_flag_text(found)}, "
-                        f"but --{field.name} is {_flag_text(wanted)}; expected the same, or "
+                        f"{where}: its checkpoint was made with --{field.name}={flag_text(found)}, "
+                        f"but --{field.name} is {flag_text(wanted)}; expected the same, or "
                         "another --run_dir"
                     )
 
@@ -150,31 +150,9 @@ def all_options() -> list[dataclasses.Field]:
     return [field for field in fields if field.metadata["flag"]]
 
 
-def help_text(head: str, modes: Iterable[str], commands: Mapping[str, tuple[Any, str]]) -> str:
-    """The text of --help: commands, and every flag with its help and default, section by section.
-
-    Args:
-        head: what stands above it.
-        modes: values of --mode, the default first.
-        commands: default and help by name of the flags that are no field of a config.
-    """
-    first, *_ = modes
-    lines = [head, "Commands:", f"  --mode: What to do: {', '.join(modes)}. ({first!r})"]
-    lines += [f"  --{name}: {text} ({default!r})" for name, (default, text) in commands.items()]
-    for title, section in FLAG_SECTIONS.items():
-        lines.append(f"\n{title.capitalize()}:")
-        for field in dataclasses.fields(section):
-            if field.metadata["flag"]:
-                default = (
-                    "as the dialect says" if field.name in PRESET else _flag_text(field.default)
-                )
-                lines.append(f"  --{field.name}: {field.metadata['help']} ({default})")
-    return "\n".join(lines)
-
-
 def to_flags(choices: Mapping[str, Any]) -> str:
     """A flagfile that gives the same choices."""
-    return "".join(f"--{name}={_flag_text(value)}\n" for name, value in choices.items())
+    return "".join(f"--{name}={flag_text(value)}\n" for name, value in choices.items())
 
 
 def field_names(section: type) -> set[str]:
@@ -191,5 +169,6 @@ def _section(section: type, name: str, content: Any) -> Any:
     return section(**{k: tuple(v) if isinstance(v, list) else v for k, v in content.items()})
 
 
-def _flag_text(value: Any) -> str:
+def flag_text(value: Any) -> str:
+    """A value as it stands on a command line."""
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from lnmn_tf.config import RunConfig
+from lnmn_tf.config.modes import AT_EVALUATION
 from lnmn_tf.data.pixels import PixelStore
 from lnmn_tf.data.vocabulary import UNKNOWN, Vocabulary, tokenize
 from lnmn_tf.errors import InputError
@@ -67,8 +68,13 @@ class TrainedRun:
         if checkpoint not in ("best", "last"):
             raise InputError(f"--checkpoint is {checkpoint!r}; expected best or last")
         saved = RunConfig.load(run_dir)
+        for name, value in (changes or {}).items():
+            if name not in AT_EVALUATION:
+                raise InputError(
+                    f"--{name} is {value!r}; expected no other value than that of {run_dir}, for only "
+                    f"{', '.join(AT_EVALUATION)} may differ from the training"
+                )
         config = saved.replace(**(changes or {}))
-        config.check_fits(saved, run_dir)
         if saved.training.num_seeds > 1 and not CheckpointFolder(run_dir).exists():
             seeds = ", ".join(sorted(path.name for path in run_dir.glob("seed_*")))
             raise InputError(

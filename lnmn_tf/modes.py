@@ -1,0 +1,86 @@
+"""The functions of the modes; `config/modes.py` has their table.
+
+TensorFlow is imported when a mode needs it: help, and what is refused at once, take no second.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+from lnmn_tf.config import ExportConfig, RunConfig
+from lnmn_tf.config.run import to_flags
+
+
+def train(command: SimpleNamespace, choices: dict) -> None:
+    """Trains, or goes on; makes the embedded world first where --generate asks for it."""
+    from lnmn_tf.training.seeds import next_steps, train_seeds
+
+    config, options = RunConfig.create(choices), ExportConfig.create(choices)
+    data_dir = Path(config.data.data_dir)
+    foreign = (data_dir / "questions").is_dir() and not (data_dir / "world.json").exists()
+    if config.world.generate and not foreign:  # data of another origin are used as they are
+        make_world(config)
+    train_seeds(config, Path(command.run_dir), to_flags(choices))
+    print(next_steps(command.run_dir))
+    if options.export:
+        export(command, choices)
+
+
+def evaluate(command: SimpleNamespace, choices: dict) -> None:
+    """Measures a checkpoint on a split."""
+    from lnmn_tf.training.trained import TrainedRun
+
+    run = TrainedRun.open(command.run_dir, command.checkpoint, choices)
+    run.evaluate(command.split or run.config.data.val_split)
+
+
+def answer(command: SimpleNamespace, choices: dict) -> None:
+    """Answers a question about a picture."""
+    from lnmn_tf.training.trained import TrainedRun
+
+    run = TrainedRun.open(command.run_dir, command.checkpoint, choices)
+    for text, probability in run.answer(command.image, command.question)[:5]:
+        print(f"{100 * probability:6.2f} %  {text}")
+
+
+def export(command: SimpleNamespace, choices: dict) -> None:
+    """Writes the next version of a SavedModel that TF Serving answers with."""
+    from export.saved_model import export_run, how_to_query
+    from lnmn_tf.config.modes import AT_INFERENCE
+    from lnmn_tf.training.trained import TrainedRun
+
+    options = ExportConfig.create(choices)
+    changes = {name: value for name, value in choices.items() if name in AT_INFERENCE}
+    run = TrainedRun.open(command.run_dir, command.checkpoint, changes)
+    print(how_to_query(export_run(run, options), run, options))
+
+
+def serve(command: SimpleNamespace, choices: dict) -> None:
+    """Serves the newest exported version on this machine, with a page to ask it on."""
+    from export.demo.demonstration import serve_run
+
+    serve_run(command.run_dir, ExportConfig.create(choices))
+
+
+def generate(command: SimpleNamespace, choices: dict) -> None:
+    """Makes the embedded world."""
+    config = RunConfig.create({"image_height": 1, "image_width": 1, **choices})
+    make_world(config)
+    print(f"next: python -m lnmn_tf.main --data_dir={config.data.data_dir} --help")
+
+
+def make_world(config: RunConfig) -> None:
+    """Makes what is missing of the embedded world in --data_dir."""
+    from lnmn_tf.data.synthetic.generator import WorldConfig, generate_world
+
+    world = WorldConfig(**config.world.for_generator())
+    generate_world(world, config.data.data_dir, progress=sys.stderr.isatty())
+
+
+def benchmark(command: SimpleNamespace, choices: dict) -> None:
+    """Measures speed and memory."""
+    from lnmn_tf.benchmark.run import OPTIONS, benchmark
+
+    benchmark(choices, **{name: getattr(command, name) for name in OPTIONS})
