@@ -123,5 +123,8 @@ def explain(command: SimpleNamespace, choices: dict) -> None:
 
     names = ("image", "question", "split", "indices", "wrong", "family", "count")
     explain_run(
-        command.run_dir, command.checkpoint, choices, {name: getattr(command, name) for name in names}
+        command.run_dir,
+        command.checkpoint,
+        choices,
+        {name: getattr(command, name) for name in names},
     )

@@ -1,6 +1,6 @@
 """What a cell computes, as an expression: composed of its operators, simplified, printed (Table 6).
 
-    conv2(choose2(conv1(I), a) ⊙ W1 c) = conv2(a ⊙ W1 c)
+conv2(choose2(conv1(I), a) ⊙ W1 c) = conv2(a ⊙ W1 c)
 """
 
 from __future__ import annotations

@@ -193,7 +193,9 @@ def draw(result: Mapping[str, Any]) -> dict[str, Any]:
         for (name, cell), height in zip(cells, heights):  # noqa: B905 (Python 3.9)
             if cell["kind"] != last:
                 axes.plot([0.12, 7.48], [y - 0.04] * 2, color=pictures.LINE, linewidth=0.6)
-                axes.text(0.15, y + 0.13, cell["kind"], va="center", fontsize=7.5, color=pictures.PALE)
+                axes.text(
+                    0.15, y + 0.13, cell["kind"], va="center", fontsize=7.5, color=pictures.PALE
+                )
                 last = cell["kind"]
             axes.text(1.6, y + 0.13, name, va="center", fontweight="bold")
             axes.text(2.75, y + 0.13, f"${cell['latex']}$", va="center", fontsize=8.5)

@@ -232,7 +232,6 @@ class Probe:
             total = tf.reduce_sum(weight * right)
         return total, tape.gradient(total, variables)
 
-
     def _gradient_of_logit(self, inputs):
         with tf.GradientTape() as tape:
             logits = self._without_softmax(inputs)["logits"]
@@ -302,7 +301,9 @@ def _notes(kind, config) -> tuple[str, ...]:
     """What stands around the nodes and is no part of the paper's cell."""
     notes = []
     if kind.pools:
-        notes.append("v(a) = W3 look(conv1(I), a) + u n(a): the features under a map, and its sum n(a)")
+        notes.append(
+            "v(a) = W3 look(conv1(I), a) + u n(a): the features under a map, and its sum n(a)"
+        )
         if kind.answers:
             notes.append("look(conv1(I), a): the mean of conv1(I) under the softmax of a map")
     if not kind.answers and config.log_attention:

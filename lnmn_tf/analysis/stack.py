@@ -46,9 +46,7 @@ def trace_stack(subject: Subject, ledger: Ledger | None = None) -> tuple[np.ndar
         for batch in subject.batches(indices):
             pointer, stack = (x.numpy()[: batch.real] for x in traced(batch.inputs))
             before, held = pointer[:, :-1], stack[:, :-1]
-            maps = [
-                np.einsum("btpl,btl->btp", held, p) for p in (before, probe.below(before))
-            ]
+            maps = [np.einsum("btpl,btl->btp", held, p) for p in (before, probe.below(before))]
             first, second = (probe.show(tf.constant(x)).numpy() for x in maps)
             apart = np.zeros(pointer.shape[:2], np.float32)
             apart[:, 1:] = difference(first, second)

@@ -187,7 +187,13 @@ def draw(result: Mapping[str, Any]) -> dict[str, Any]:
         for line, below in zip(grid, [*grid[1:], None]):  # noqa: B905 (Python 3.9)
             for index, axes in enumerate(line):  # operators stand below the lowest map of a column
                 if axes.images and (below is None or not below[index].images):
-                    axes.set_xticks(range(len(OPERATORS)), result["operators"], rotation=40, ha="right", rotation_mode="anchor")
+                    axes.set_xticks(
+                        range(len(OPERATORS)),
+                        result["operators"],
+                        rotation=40,
+                        ha="right",
+                        rotation_mode="anchor",
+                    )
         bar = figure.colorbar(image, ax=grid, shrink=0.7, aspect=30, pad=0.015)
         bar.set_label("weight of the operator, α′ = softmax(α)")
         bar.outline.set_visible(False)

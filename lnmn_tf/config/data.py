@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lnmn_tf.config.option import option, validate
+from lnmn_tf.config.parts import check_limit, parse_mix
 from lnmn_tf.errors import InputError
 
 
@@ -15,6 +16,17 @@ class DataConfig:
     data_dir: str = option(
         "data/quickstart",
         "A folder of CLEVR's form (images/, questions/).",
+        may_change=True,
+    )
+    data_format: str = option(
+        "clevr",
+        "Of the questions: CLEVR's (CoGenT, CLOSURE, CLEVR-Humans), or VQA's.",
+        choices=("clevr", "vqa_v1", "vqa_v2"),
+    )
+    questions_file: str = option(
+        "",
+        "JSON of questions in the place of questions/CLEVR_{split}_questions.json, with {split} in its "
+        "name for the split: CLEVR-Humans, CLOSURE.",
         may_change=True,
     )
     train_split: str = option("train", "The split that is trained on.")
@@ -33,6 +45,29 @@ class DataConfig:
     )
     fresh_questions: bool = option(
         False, "In every epoch, new questions about the embedded world's training pictures."
+    )
+    limit_images: str = option(
+        "",
+        "Train only on the questions about some of the images, drawn with --seed: a share as in 10%, or "
+        "a number; empty = all.",
+    )
+    mix: str = option(
+        "",
+        "FOLDER:SHARE mixes questions of a CLEVR folder about the same pictures into the training "
+        "questions, until they are this share of all.",
+    )
+    min_word_count: int = option(
+        1, "Words that training questions have less often become <unk>.", minimum=1
+    )
+    max_answers: int = option(
+        3000, "VQA: the model knows so many answers, those given most often.", minimum=1
+    )
+    vqa_rules: str = option(
+        "official",
+        "VQA: how answers are compared: as the program of the data set's authors does it, or as its "
+        "description says.",
+        choices=("official", "strict"),
+        may_change=True,
     )
     max_words: int = option(
         0, "Padded length of questions; 0 = the longest training question.", minimum=0
@@ -74,8 +109,27 @@ class DataConfig:
             raise InputError(
                 f"--val_split is {self.val_split!r}, the split that is trained on; expected another"
             )
-        if self.features and "{split}" not in self.features:
-            raise InputError(
-                f"--features is {self.features!r}; expected {{split}} in it, as in "
-                "'features_{split}.h5'"
-            )
+        for name, example in (
+            ("features", "features_{split}.h5"),
+            ("questions_file", "CLEVR-Humans-{split}.json"),
+        ):
+            path = getattr(self, name)
+            if path and "{split}" not in path:
+                raise InputError(
+                    f"--{name} is {path!r}; expected {{split}} in it, as in {example!r}"
+                )
+        if self.mix:
+            parse_mix(self.mix)
+        if self.limit_images:
+            check_limit(self.limit_images)
+        for name in ("questions_file", "mix"):
+            if self.is_vqa and getattr(self, name):
+                raise InputError(
+                    f"--{name} is {getattr(self, name)!r} and --data_format is {self.data_format!r}; "
+                    "expected it empty, for VQA has files of its own"
+                )
+
+    @property
+    def is_vqa(self) -> bool:
+        """Questions have ten answers each, and the official accuracy."""
+        return self.data_format.startswith("vqa")

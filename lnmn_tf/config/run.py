@@ -44,6 +44,11 @@ class RunConfig:
 
     def __post_init__(self):
         model, data = self.model, self.data
+        if self.training.answer_loss == "sigmoid" and not data.is_vqa:
+            raise InputError(
+                f"--answer_loss is 'sigmoid' and --data_format is {data.data_format!r}; expected VQA, "
+                "whose questions several people answered"
+            )
         if data.features and model.image_height:
             raise InputError(
                 f"--features is {data.features!r} and --image_height is {model.image_height}; "

@@ -91,6 +91,20 @@ class TrainingConfig:
         "",
         "Run folder whose pretrained image encoder is taken, in the place of --pretrain_epochs.",
     )
+    init_from: str = option(
+        "",
+        "Run folder whose weights training begins with. Words and answers that it knows keep theirs, new "
+        "ones begin fresh.",
+    )
+    freeze_structure: bool = option(
+        False, "The structure stays as it began, as with --init_from; the weights learn alone."
+    )
+    answer_loss: str = option(
+        "softmax",
+        "Cross-entropy of a softmax with one answer, or of a sigmoid for each of the answers that "
+        "several people gave (VQA).",
+        choices=("softmax", "sigmoid"),
+    )
     curriculum_epochs: int = option(
         0, "Epochs in which the longest programs are still left out; 0 = none.", minimum=0
     )

@@ -15,6 +15,8 @@ from lnmn_tf.data.image_store import CACHE_BYTES, ImageStore
 from lnmn_tf.errors import InputError
 
 _FORMATS = ("PNG", "JPEG")
+_MODES = ("RGB", "RGBA", "L", "LA", "P", "1")  # others have no sure meaning in 8 bits of RGB
+_SMALLEST = 2  # rows and columns
 
 
 class PixelStore(ImageStore):
@@ -33,7 +35,8 @@ class PixelStore(ImageStore):
         70,000 pictures of 64x96 are 1.3 GB. Beyond it only their headers are checked here.
 
     Raises:
-      InputError: a picture is missing, empty, damaged or of another format than PNG and JPEG.
+      InputError: a picture is missing, empty, damaged, of another format than PNG and JPEG, in other
+        colours than 8-bit RGB or grey, or of one pixel.
     """
 
     key = "image"
@@ -86,6 +89,11 @@ class PixelStore(ImageStore):
             pass
 
 
+def check_picture(path: Path) -> None:
+    """Decodes a picture. Raises InputError where `PixelStore` would."""
+    _decode(path, (_SMALLEST, _SMALLEST, 3))
+
+
 def _check_header(path: Path) -> None:
     with _open(path):
         pass
@@ -105,11 +113,23 @@ def _decode(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
 
 def _open(path: Path) -> Image.Image:
     try:
-        return Image.open(path, formats=_FORMATS)
+        picture = Image.open(path, formats=_FORMATS)
     except UnidentifiedImageError:
-        size = path.stat().st_size
-        raise InputError(f"{path}: is no PNG or JPEG picture ({size} bytes)") from None
+        with open(path, "rb") as file:
+            head = file.read(20)
+        found = f"{path.stat().st_size} bytes" + (f", which begin with {head!r}" if head else "")
+        raise InputError(f"{path}: is no PNG or JPEG picture ({found})") from None
     except Image.DecompressionBombError as error:
         raise InputError(f"{path}: the picture is too large: {error}") from None
     except (OSError, SyntaxError, ValueError) as error:
         raise InputError(f"{path}: the picture cannot be read: {error}") from None
+    if picture.mode not in _MODES:
+        raise InputError(
+            f"{path}: the picture is in mode {picture.mode}; expected 8 bits of RGB or grey"
+        )
+    if min(picture.size) < _SMALLEST:
+        raise InputError(
+            f"{path}: the picture is {picture.size[0]}x{picture.size[1]} pixels; expected at least "
+            f"{_SMALLEST}x{_SMALLEST}"
+        )
+    return picture

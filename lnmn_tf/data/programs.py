@@ -27,6 +27,15 @@ _FUNCTIONS = frozenset(
 )
 
 
+# How many results each function reads.
+_ARITY = {
+    **dict.fromkeys(_FUNCTIONS, 1),
+    "scene": 0,
+    **dict.fromkeys(("union", "intersect", "equal_integer", "greater_than", "less_than"), 2),
+    **{f"equal_{attribute}": 2 for attribute in ATTRIBUTES},
+}
+
+
 def program_functions(program: Any) -> list[str]:
     """Names of a program's functions, in order.
 
@@ -76,3 +85,32 @@ def question_family(program: Sequence[dict[str, Any]]) -> str:
 def count_hops(functions: Sequence[str]) -> int:
     """How often a program steps from object to object (`relate`, `same_*`)."""
     return sum(function in _HOPS for function in functions)
+
+
+def program_inputs(program: Any) -> list[list[int]]:
+    """Which earlier functions each function of a program reads.
+
+    Args:
+      program: as for `program_functions`, with "inputs" in each node.
+
+    Raises:
+      InputError: see `program_functions`; or "inputs" is missing, has another number of entries than
+        the function reads, or names a function that does not come before.
+    """
+    functions, inputs = program_functions(program), []
+    for position, (node, function) in enumerate(zip(program, functions)):  # noqa: B905
+        read = node.get("inputs")
+        if not isinstance(read, list) or not all(
+            type(index) is int and 0 <= index < position for index in read
+        ):
+            raise InputError(
+                f"field 'program': function {position} ({function}) has the inputs {str(read)[:80]}; "
+                f"expected a list of earlier functions, 0 to {position - 1}"
+            )
+        if len(read) != _ARITY[function]:
+            raise InputError(
+                f"field 'program': function {position} ({function}) has {len(read)} inputs; expected "
+                f"{_ARITY[function]}"
+            )
+        inputs.append(read)
+    return inputs

@@ -93,7 +93,12 @@ class Vocabulary:
         for reserved in RESERVED_WORDS:  # a question may spell them; they stay what they are
             counts.pop(reserved, None)
         words = (word for word, count in counts.items() if count >= min_word_count)
-        return cls(words=(*RESERVED_WORDS, *words), answers=tuple(dict.fromkeys(answers)))
+        return cls.number(words, answers)
+
+    @classmethod
+    def number(cls, words: Iterable[str], answers: Iterable[str]) -> Vocabulary:
+        """Numbers words and answers as they come; what comes again, or is reserved, keeps its number."""
+        return cls(tuple(dict.fromkeys((*RESERVED_WORDS, *words))), tuple(dict.fromkeys(answers)))
 
     def extended(self, questions: Iterable[str], answers: Iterable[str]) -> Vocabulary:
         """The same with more words and answers behind its own, whose ids stay."""

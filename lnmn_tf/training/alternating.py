@@ -10,7 +10,12 @@ from tensorflow import keras
 
 from lnmn_tf.models.machine import StackMachine
 from lnmn_tf.training.gradients import ENCODED, Batch, ShardedGradients
-from lnmn_tf.training.objectives import cross_entropy, module_entropy, structure_sparsity
+from lnmn_tf.training.objectives import (
+    cross_entropy,
+    module_entropy,
+    soft_cross_entropy,
+    structure_sparsity,
+)
 from lnmn_tf.training.optimizers import answering_weights
 from lnmn_tf.training.replicas import run_on_replicas
 
@@ -32,6 +37,8 @@ class AlternatingTrainer(keras.Model):
         structure_every: take step 1 at every so many steps.
         unrolled: differentiate L_val at the weights after one step of descent on the training batch
             (second order, DARTS equation 7), not at the weights as they are.
+        search: take step 1 at all; else the structure stays as it is.
+        answer_loss: "softmax", or "sigmoid" for batches with `answer_scores`.
         clip_norm: largest global norm of the weights' gradient; 0 = unlimited.
         shards: parts that a batch is cut into, one for each core.
         xla: compile the gradient functions.
@@ -47,6 +54,8 @@ class AlternatingTrainer(keras.Model):
         sparsity: float = 1.0,
         structure_every: int = 1,
         unrolled: bool = False,
+        search: bool = True,
+        answer_loss: str = "softmax",
         clip_norm: float = 0.0,
         shards: int = 1,
         xla: bool = True,
@@ -55,6 +64,7 @@ class AlternatingTrainer(keras.Model):
         self.network = network
         self.sparsity, self.structure_every = sparsity, structure_every
         self.unrolled, self.clip_norm = unrolled, clip_norm
+        self.search, self.answer_loss = search, answer_loss
         self.entropy_weight = tf.Variable(0.0, trainable=False, name="lambda_w")
         self.structure = list(getattr(network, "structure_variables", ()))
         names = {id(variable) for variable in self.structure}
@@ -90,7 +100,7 @@ class AlternatingTrainer(keras.Model):
     def weight_loss(self, batch: Batch) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """L_train - lambda_w (1/T) sum_t H(w^(t))."""
         outputs = self.network(_inputs(batch), training=True)
-        error = cross_entropy(outputs["logits"], batch["answer"])
+        error = self._answer_error(outputs["logits"], batch)
         entropy = module_entropy(outputs["module_weights"])
         report = {
             "cross_entropy": error,
@@ -99,10 +109,15 @@ class AlternatingTrainer(keras.Model):
         }
         return error - self.entropy_weight * entropy, report
 
+    def _answer_error(self, logits: tf.Tensor, batch: Batch) -> tf.Tensor:
+        if self.answer_loss == "sigmoid":
+            return soft_cross_entropy(logits, batch["answer_scores"])
+        return cross_entropy(logits, batch["answer"])
+
     def structure_loss(self, batch: Batch) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """L_val - lambda_op sum ||alpha'||_2 / ||alpha'||_1."""
         outputs = self.network(_inputs(batch), training=True)
-        error = cross_entropy(outputs["logits"], batch["answer"])
+        error = self._answer_error(outputs["logits"], batch)
         sparsity = structure_sparsity(self.structure)
         report = {"structure_cross_entropy": error, "structure_sparsity": sparsity}
         return error - self.sparsity * sparsity, report
@@ -119,7 +134,7 @@ class AlternatingTrainer(keras.Model):
         """Algorithm 2, one turn. Returns what the two losses report."""
         weight_batch, structure_batch = data
         reports = {}
-        if self.structure:
+        if self.structure and self.search:
             due = tf.equal(self.optimizer.iterations % self.structure_every, 0)
             reports = tf.cond(
                 due,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -11,6 +12,7 @@ import tensorflow as tf
 from lnmn_tf.data.pipeline import batches
 from lnmn_tf.data.question_set import QuestionSet
 from lnmn_tf.data.vocabulary import Vocabulary
+from lnmn_tf.data.vqa_results import vqa_table, write_results
 from lnmn_tf.files import write_text
 from lnmn_tf.models.machine import StackMachine
 from lnmn_tf.training.examples import Examples
@@ -59,17 +61,22 @@ class Predictor:
         return np.concatenate(parts)[: len(examples.questions)]
 
 
-def accuracy_table(predictions: np.ndarray, questions: QuestionSet) -> dict:
-    """Share of right answers.
+def accuracy_table(
+    predictions: np.ndarray, questions: QuestionSet, vqa_rules: str = "official"
+) -> dict:
+    """Share of right answers; of VQA's, the official accuracy.
 
     Args:
         predictions: answer ids, [N].
         questions: N questions with answers.
+        vqa_rules: how VQA's answers are compared, see `lnmn_tf.data.vqa_accuracy`.
 
     Returns:
         {"accuracy": in [0, 1], "families": {family: accuracy}, "questions": N}; a family without
-        questions is left out.
+        questions is left out. For VQA, see `vqa_table`.
     """
+    if questions.annotations is not None:
+        return vqa_table(_spelt(predictions, questions.vocabulary), questions, vqa_rules)
     right = predictions == questions.answers
     families = {
         name: float(right[questions.families == index].mean())
@@ -83,7 +90,20 @@ def write_predictions(
     path: str | os.PathLike, predictions: np.ndarray, vocabulary: Vocabulary
 ) -> None:
     """Writes one answer a line in the order of the questions, as CLEVR's test server wants it."""
-    write_text(path, (f"{vocabulary.answers[index]}\n" for index in predictions))
+    write_text(path, (f"{answer}\n" for answer in _spelt(predictions, vocabulary)))
+
+
+def write_for_server(
+    run_dir: Path, split: str, predictions: np.ndarray, questions: QuestionSet
+) -> Path:
+    """Writes predictions as VQA's evaluation server wants them. Returns the path."""
+    path = run_dir / f"vqa_OpenEnded_mscoco_{split}_{run_dir.resolve().name}_results.json"
+    write_results(path, _spelt(predictions, questions.vocabulary), questions)
+    return path
+
+
+def _spelt(predictions: np.ndarray, vocabulary: Vocabulary) -> list[str]:
+    return [vocabulary.answers[index] for index in predictions]
 
 
 def format_table(tables: dict[str, dict]) -> str:

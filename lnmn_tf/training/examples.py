@@ -11,17 +11,18 @@ import numpy as np
 import tensorflow as tf
 
 from lnmn_tf.config import RunConfig
-from lnmn_tf.data.clevr import read_questions
 from lnmn_tf.data.features import FeatureStore
 from lnmn_tf.data.image_store import ImageStore
 from lnmn_tf.data.pipeline import batches, num_batches
 from lnmn_tf.data.pixels import PixelStore
 from lnmn_tf.data.question_set import QuestionSet, split_for_structure
 from lnmn_tf.data.vocabulary import Vocabulary
+from lnmn_tf.data.vqa import picture_split
 from lnmn_tf.errors import InputError
 from lnmn_tf.layers.encoders import ImageEncoder
 from lnmn_tf.training.encoded_store import EncodedStore
 from lnmn_tf.training.fresh import FreshSource, with_lexicon
+from lnmn_tf.training.reading import answerable, read_split, read_training
 from lnmn_tf.training.replicas import WHOLE, Part
 
 
@@ -58,14 +59,14 @@ def open_split(
     Raises:
         InputError: see `read_questions`, `PixelStore` and `FeatureStore`.
     """
+    return with_images(config, split, read_split(config, split, vocabulary, max_questions))
+
+
+def with_images(config: RunConfig, split: str, questions: QuestionSet) -> Examples:
+    """Questions of a split with their pictures or features."""
     data, cache_bytes = config.data, config.data.cache_mb << 20
-    questions = read_questions(
-        data.data_dir,
-        split,
-        vocabulary,
-        max_questions or None,
-        require_images=not data.features,
-    )
+    if data.is_vqa:
+        split = picture_split(split)
     if data.features:
         path = data.features.replace("{split}", split)
         store = FeatureStore(
@@ -107,13 +108,12 @@ class TrainingExamples:
     def open(cls, config: RunConfig) -> TrainingExamples:
         """Reads the training split, and the validation split where structure batches come from it."""
         data = config.data
-        train = open_split(config, data.train_split, None, data.max_train_questions)
+        train = with_images(config, data.train_split, read_training(config))
         if data.fresh_questions:
             train = Examples(with_lexicon(train.questions, data.data_dir), train.store)
-        if data.max_hops >= 0:
-            train = train.select(train.questions.hop_counts <= data.max_hops)
         if data.structure_split == "val":
             structure = open_split(config, data.val_split, train.questions.vocabulary)
+            structure = Examples(answerable(structure.questions), structure.store)
             parts = train, structure
         else:
             parts = (

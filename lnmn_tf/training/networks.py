@@ -12,8 +12,9 @@ from lnmn_tf.models.machine import StackMachine
 from lnmn_tf.models.registry import make_model
 from lnmn_tf.training.examples import TrainingExamples
 from lnmn_tf.training.pretraining import GROUPS
+from lnmn_tf.training.reading import VOCABULARY
 
-VOCABULARY = "vocabulary.json"  # in the run folder
+__all__ = ["VOCABULARY", "build_network", "check_features", "sizes_of"]
 
 
 def sizes_of(examples: TrainingExamples) -> dict:

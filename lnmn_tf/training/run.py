@@ -31,6 +31,7 @@ from lnmn_tf.training.pretraining import (
 )
 from lnmn_tf.training.run_folder import METRICS, PREDICTIONS, RunFolder
 from lnmn_tf.training.shards import shards_for
+from lnmn_tf.training.warm_start import begin_with
 
 FLAGS = "flags.txt"
 
@@ -102,6 +103,9 @@ def _train(
         eyesight = open_eyes(network, config, examples, reported, folder)
         examples = examples.encoded(network.image_encoder)
         reported = reported.encoded(network.image_encoder)
+    if config.training.init_from and not folder.exists():
+        begin = config.training.init_from
+        print(begin_with(network, begin, examples.vocabulary, build_network), flush=True)
     with strategy.scope():
         trainer = make_trainer(network, config, examples.total_steps)
     progress = Progress()
@@ -184,7 +188,7 @@ def report(
     predictions = Predictor(network, config.training.batch_size, config.training.xla)(reported)
     write_predictions(run_dir / PREDICTIONS, predictions, examples.vocabulary)
     metrics = {
-        "val": accuracy_table(predictions, reported.questions),
+        "val": accuracy_table(predictions, reported.questions, config.data.vqa_rules),
         "baselines": {},
         "image_encoder": eyesight,
         "held_out": {"accuracy": clock.best_accuracy, "step": clock.best_step},
@@ -215,6 +219,8 @@ def make_trainer(network: StackMachine, config: RunConfig, total_steps: int) -> 
         sparsity=training.sparsity,
         structure_every=training.structure_every,
         unrolled=training.unrolled,
+        search=not training.freeze_structure,
+        answer_loss=training.answer_loss,
         clip_norm=training.clip_norm,
         shards=shards_for(of_replica, training.shards),
         xla=training.xla != "off",

@@ -19,7 +19,13 @@ from lnmn_tf.errors import InputError
 from lnmn_tf.models.machine import StackMachine
 from lnmn_tf.training import evaluations
 from lnmn_tf.training.checkpoints import CheckpointFolder
-from lnmn_tf.training.evaluation import Predictor, accuracy_table, format_table, write_predictions
+from lnmn_tf.training.evaluation import (
+    Predictor,
+    accuracy_table,
+    format_table,
+    write_for_server,
+    write_predictions,
+)
 from lnmn_tf.training.examples import open_split
 from lnmn_tf.training.networks import VOCABULARY, build_network, check_features
 from lnmn_tf.training.replicas import configure
@@ -112,7 +118,7 @@ class TrainedRun:
         predictions = predictor(examples)
         questions, table = examples.questions, {}
         if questions.answers is not None:
-            table = accuracy_table(predictions, questions)
+            table = accuracy_table(predictions, questions, data.vqa_rules)
             print(format_table({split: table}), flush=True)
         what = evaluations.describe(
             self.config, split, questions.source, questions.image_filenames, self.step
@@ -122,6 +128,8 @@ class TrainedRun:
         result = {"predictions": path.name, **({"accuracy": table} if table else {})}
         evaluations.append(self.run_dir, {"checkpoint": self.checkpoint, **what}, result)
         print(f"wrote {path}, and a record to {self.run_dir / evaluations.FILE}")
+        if data.is_vqa:
+            print(f"wrote {write_for_server(self.run_dir, split, predictions, questions)}")
         return table
 
     def inputs_of(self, image: str | os.PathLike, question: str) -> dict[str, tf.Tensor]:

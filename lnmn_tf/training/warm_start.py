@@ -1,0 +1,67 @@
+"""A run that begins with the weights of another, which may know other words and answers."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+from lnmn_tf.config import ModelConfig, RunConfig
+from lnmn_tf.data.transfer import carry_over, map_vocabulary
+from lnmn_tf.data.vocabulary import Vocabulary
+from lnmn_tf.errors import InputError
+from lnmn_tf.models.stack_machine import StackMachine
+from lnmn_tf.training.checkpoints import CheckpointFolder
+from lnmn_tf.training.reading import VOCABULARY
+
+_FROM_DATA = ("num_words", "num_answers", "dropout")  # may differ
+
+
+def begin_with(
+    network: StackMachine,
+    run_dir: str,
+    vocabulary: Vocabulary,
+    build: Callable[[ModelConfig], StackMachine],
+) -> str:
+    """Gives a new network the weights of the best checkpoint of another run.
+
+    Known words and answers keep their weights, new ones stay as they are; so does everything else.
+
+    Args:
+        network: built, of the same sizes as the run's.
+        run_dir: the other run's folder.
+        vocabulary: of the new network.
+        build: makes a network of a `ModelConfig`.
+
+    Returns:
+        What is known and what is not, in one line.
+
+    Raises:
+        InputError: no run, or one of other sizes.
+    """
+    folder = Path(run_dir)
+    config = RunConfig.load(folder).model
+    _check_sizes(config, network.config, run_dir)
+    old_vocabulary = Vocabulary.load(folder / VOCABULARY)
+    old = build(config)
+    CheckpointFolder(folder).load_weights(old, "best")
+    mapping = map_vocabulary(old_vocabulary, vocabulary)
+    rows = {id(network.question_encoder.embedding.embeddings): (mapping.words, 0)}
+    for variable in network.classifier_output.variables:
+        rows[id(variable)] = (mapping.answers, -1)
+    for variable, theirs in zip(network.variables, old.variables):  # noqa: B905
+        value = theirs.numpy()
+        if id(variable) in rows:
+            value = carry_over(value, variable.numpy(), *rows[id(variable)])
+        variable.assign(value)
+    return mapping.report()
+
+
+def _check_sizes(old: ModelConfig, new: ModelConfig, run_dir: str) -> None:
+    for field in dataclasses.fields(new):
+        theirs, ours = getattr(old, field.name), getattr(new, field.name)
+        if theirs != ours and not field.metadata["may_change"] and field.name not in _FROM_DATA:
+            raise InputError(
+                f"--init_from is {run_dir!r}, whose {field.name} is {theirs!r}; expected {ours!r}, as in "
+                "this run"
+            )
