@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from lnmn_tf.data.vocabulary import Vocabulary, tokenize
-from lnmn_tf.models.stack_machine import StackMachine
+from lnmn_tf.models.machine import StackMachine
 
 SHOWN_MODULES = 0.1  # least weight of a module in a program
 SHOWN_WORDS = 0.4  # least attention of a word in a program, as a share of the step's strongest

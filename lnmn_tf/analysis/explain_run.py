@@ -14,7 +14,7 @@ from tqdm import tqdm
 from lnmn_tf.analysis.chosen_questions import Request, explain_request
 from lnmn_tf.analysis.explain_page import write_page
 from lnmn_tf.analysis.explain_picture import write_picture
-from lnmn_tf.models.stack_machine import StackMachine
+from lnmn_tf.models.machine import StackMachine
 from lnmn_tf.training.trained import TrainedRun
 
 FOLDER = "explained"  # in the run folder

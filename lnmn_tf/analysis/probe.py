@@ -14,11 +14,14 @@ import numpy as np
 import tensorflow as tf
 
 from lnmn_tf.analysis.expressions import FIRST_MAP, IMAGE, MAP, SECOND_MAP, Symbol
+from lnmn_tf.config.names import OPERATORS
 from lnmn_tf.errors import InputError
+from lnmn_tf.kernels.install import install
 from lnmn_tf.layers.nodes import NodeChain
-from lnmn_tf.layers.operators import OPERATORS
 from lnmn_tf.models.lnmn import LNMN
-from lnmn_tf.models.stack_machine import StackMachine
+from lnmn_tf.models.machine import StackMachine
+from lnmn_tf.models.registry import make_model
+from lnmn_tf.models.relational import ATTENTION_GAIN, RelationalLNMN
 
 __all__ = ["OPERATORS", "Cell", "Operands", "Probe", "with_stack_len"]
 
@@ -104,21 +107,21 @@ class Probe:
             raise InputError(
                 f"--model is {self.network.config.model!r} with --fusion="
                 f"{getattr(self.network.config, 'fusion', '')!r}, whose modules have no nodes; "
-                "expected a run of --model=lnmn with --fusion=nodes"
+                "expected a run of an LNMN with --fusion=nodes"
             )
         cells = []
         for bank, chain in self._chains.items():
-            kinds = [kind for kind in self.network._kinds if kind.bank == bank]
+            kinds = [kind for kind in self.network.kinds if kind.bank_name == bank]
             for index, alpha in enumerate(chain.structure.numpy()):
                 cells.append(
                     Cell(
                         f"{bank}.{index}",
                         tuple(f"{kind.name}.{index}" for kind in kinds),
                         kinds[0].answers,
-                        _operands(kinds[0], self.network.config.log_attention),
+                        _operands(kinds[0], self.network),
                         alpha,
                         chain.normalise,
-                        _notes(kinds[0], self.network.config),
+                        _notes(kinds[0], self.network),
                     )
                 )
         return cells
@@ -192,7 +195,7 @@ class Probe:
     def below(self, pointer: np.ndarray) -> np.ndarray:
         """The pointer one slot below, [..., stack_len], as a module that reads a second map has it."""
         moved = np.concatenate([pointer[..., 1:], np.zeros_like(pointer[..., :1])], axis=-1)
-        if self.network.config.saturate_pointer:
+        if getattr(self.network.config, "saturate_pointer", True):
             moved[..., 0] += pointer[..., 0]
         return moved
 
@@ -214,7 +217,7 @@ class Probe:
 
     def _encode(self, inputs: dict[str, tf.Tensor]) -> dict[str, Any]:
         """Question and image as the steps need them, which no operator has an influence on."""
-        return {"seen": self.network.see(inputs), "read": self.network.read(inputs)}
+        return self.network.encode(inputs)
 
     def _as_it_is(self, encoded):
         outputs = self.network(encoded, training=False)
@@ -245,8 +248,9 @@ def with_stack_len(network: StackMachine, stack_len: int) -> StackMachine:
     At the ends of the stack its pointer stays where it is: where there is one slot, all is read there
     and written there.
     """
-    config = network.config.replace(stack_len=stack_len, saturate_pointer=True)
-    other = type(network)(config)
+    changes = {"saturate_pointer": True} if hasattr(network.config, "saturate_pointer") else {}
+    config = network.config.replace(stack_len=stack_len, **changes)
+    other = install(make_model(config))
     if config.image_height:
         image = {"image": tf.zeros([1, config.image_height, config.image_width, 3])}
     else:
@@ -267,15 +271,16 @@ def _chains(network: StackMachine) -> dict[str, NodeChain]:
     """The nodes of each bank by its name, which hold alpha, [cells, nodes, 6]."""
     if not isinstance(network, LNMN):
         return {}
-    banks = {bank.name: bank.fusion for bank in network.banks}
+    banks = {name: bank.fusion for name, bank in network.banks.items()}
     return {name: fusion for name, fusion in banks.items() if isinstance(fusion, NodeChain)}
 
 
-def _operands(kind, log_attention: bool) -> Operands:
+def _operands(kind, network: LNMN) -> Operands:
     """The inputs of cells of a kind; v(a) is what a map points at, and how much it shows."""
     maps = (MAP,) if kind.num_maps == 1 else (FIRST_MAP, SECOND_MAP)
-    if not kind.pools:
-        gate = _wrapped("exp", r"\exp") if log_attention else (lambda symbol: symbol)
+    if not _pools(kind, network):
+        logarithms = isinstance(network, RelationalLNMN)
+        gate = _wrapped("exp", r"\exp") if logarithms else (lambda symbol: symbol)
         return Operands(IMAGE, tuple(gate(symbol) for symbol in maps))
     shown = _wrapped("v", "v", "picture")
     image = IMAGE
@@ -297,20 +302,25 @@ def _wrapped(text: str, latex: str, *also: str):
     return wrap
 
 
-def _notes(kind, config) -> tuple[str, ...]:
+def _pools(kind, network: LNMN) -> bool:
+    """Whether cells of a kind see what their maps point at, not the maps."""
+    return kind.bank_name in getattr(network, "poolings", {})
+
+
+def _notes(kind, network: LNMN) -> tuple[str, ...]:
     """What stands around the nodes and is no part of the paper's cell."""
     notes = []
-    if kind.pools:
+    if _pools(kind, network):
         notes.append(
             "v(a) = W3 look(conv1(I), a) + u n(a): the features under a map, and its sum n(a)"
         )
         if kind.answers:
             notes.append("look(conv1(I), a): the mean of conv1(I) under the softmax of a map")
-    if not kind.answers and config.log_attention:
+    if not kind.answers and isinstance(network, RelationalLNMN):
         notes.append(
             "a holds log probabilities: a new map is log σ("
-            f"{config.attention_gain:g} conv2(..)) + log P(object)"
-            + (" + relation(a, W1 c)" if kind.pools else "")
+            f"{ATTENTION_GAIN:g} conv2(..)) + log P(object)"
+            + (" + relation(a, W1 c)" if _pools(kind, network) else "")
         )
     return tuple(notes)
 
@@ -318,28 +328,25 @@ def _notes(kind, config) -> tuple[str, ...]:
 @contextlib.contextmanager
 def _mixing(chains) -> Iterator[None]:
     """Nodes are traced as mixtures of all operators, whatever was left out to be fast."""
-    kept = [(chain.hard, chain.balanced) for chain in chains]
+    kept = [chain.hard for chain in chains]
     try:
         for chain in chains:
-            chain.hard, chain.balanced = False, False
+            chain.hard = False
         yield
     finally:
-        for chain, (hard, balanced) in zip(chains, kept):  # noqa: B905 (Python 3.9)
-            chain.hard, chain.balanced = hard, balanced
+        for chain, hard in zip(chains, kept):  # noqa: B905 (Python 3.9)
+            chain.hard = hard
 
 
 @contextlib.contextmanager
 def _no_softmax(chains) -> Iterator[None]:
     """Nodes are traced with alpha in the place of alpha'."""
 
-    def mixtures(structure):
-        return tf.unstack(structure, axis=1)
-
     with _mixing(chains):
         try:
             for chain in chains:
-                chain._mixtures = mixtures
+                chain.operator_weights = tf.identity
             yield
         finally:
             for chain in chains:
-                del chain._mixtures
+                del chain.operator_weights

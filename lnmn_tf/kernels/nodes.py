@@ -15,7 +15,7 @@ from lnmn_tf.kernels.hard import HardCell, hard_cell
 from lnmn_tf.kernels.image_node import ImageNode
 from lnmn_tf.kernels.tiles import in_tiles
 from lnmn_tf.layers.nodes import NodeChain
-from lnmn_tf.layers.operators import inverse_norm, l2_normalise, operator_weights
+from lnmn_tf.layers.operators import inverse_norm, l2_normalise
 
 
 class NodeSums:
@@ -70,7 +70,7 @@ class NodeSums:
 
     def _weights(self, structure: tf.Tensor) -> list[tf.Tensor]:
         """alpha' of each node of the chain, from first to last, each [cells, 6]."""
-        return tf.unstack(operator_weights(structure, zeroed=self._chain.zeroed), axis=1)
+        return tf.unstack(self._chain.operator_weights(structure), axis=1)
 
     def _operand(self, weights: list[tf.Tensor], maps) -> tf.Tensor:
         """What the image meets: the map, or the node of both maps."""

@@ -54,10 +54,9 @@ class NodeChain(Fusion):
         self.structure = self.add_weight("structure", shape, None, initializer)  # alpha
         super().build(input_shape)
 
-    @property
-    def operator_weights(self) -> tf.Tensor:
+    def operator_weights(self, structure: tf.Tensor) -> tf.Tensor:
         """alpha' of every node, [cells, nodes, 6]."""
-        return operator_weights(self.structure, self.hard, self.zeroed)
+        return operator_weights(structure, self.hard, self.zeroed)
 
     def strongest(self) -> list[list[str]]:
         """The strongest operator of each node of each cell, as the structure is now."""
@@ -67,7 +66,7 @@ class NodeChain(Fusion):
 
     def call(self, image: tf.Tensor, text: tf.Tensor, maps: Sequence[tf.Tensor]) -> tf.Tensor:
         """The fused map, [batch, cells, positions, map_dim]; arguments as in `Fusion`."""
-        *of_maps, of_image, of_text = tf.unstack(self.operator_weights, axis=1)
+        *of_maps, of_image, of_text = tf.unstack(self.operator_weights(self.structure), axis=1)
         fused = maps[0]
         if self.num_maps == 2:
             fused = self._node(of_maps[0], maps[0], maps[1])
