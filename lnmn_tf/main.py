@@ -7,6 +7,8 @@
     python -m lnmn_tf.main --mode=export   --run_dir=DIR [--export_dir=DIR]
     python -m lnmn_tf.main --mode=serve    --run_dir=DIR [--port=8501]
     python -m lnmn_tf.main --mode=generate --data_dir=DIR --train_images=2000
+    python -m lnmn_tf.main --mode=inspect  --data_dir=DIR
+    python -m lnmn_tf.main --mode=verify   --data_dir=DIR
     python -m lnmn_tf.main --mode=benchmark --preset=paper --run_dir=DIR
 
 The same command goes on where a run was stopped. A flag not given is as its default or the --dialect.
