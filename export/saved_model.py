@@ -24,7 +24,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from export.backbone import Backbone
-from export.model_card import write_model_card
+from export.model_card import describe_accuracy, write_model_card
 from export.servable import Servable
 from export.warm_up import MODEL_NAME, write_warm_up
 from lnmn_tf.config.export import ExportConfig
@@ -91,7 +91,8 @@ def how_to_query(folder: Path, run: TrainedRun, options: ExportConfig) -> str:
     if not (run.config.model.image_height or options.with_backbone):
         asked = f"--image=FEATURES.npy --features_dtype={options.export_features_dtype}"
     return (
-        f"exported {folder}\n"
+        f"exported {folder}: the {run.checkpoint} checkpoint, of step {run.step}\n"
+        f"{describe_accuracy(run, options)}\n"
         "query it, with a web page, on this machine:\n"
         f"  python -m lnmn_tf.main --mode=serve --export_dir={folder.parent}\n"
         "or with TF Serving:\n"

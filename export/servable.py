@@ -13,7 +13,7 @@ from export.pictures import read_pictures
 from export.stored_weights import StoredWeights
 from export.tokeniser import MAX_WORDS, Tokeniser
 from lnmn_tf.data.vocabulary import PADDING, Vocabulary
-from lnmn_tf.models.stack_machine import StackMachine
+from lnmn_tf.models.machine import StackMachine
 
 TOP = 5  # answers in `top_answers`
 DOCUMENTATION = {
@@ -30,7 +30,7 @@ DOCUMENTATION = {
     "module_names": "string [batch, modules]",
     "module_weights": "float32 [batch, steps, modules], how much each step uses each module",
     "attention": "float32 [batch, steps, H, W], the map at the pointer as each step begins: probabilities in "
-    "dialect ours, any number in others",
+    "relational, any number in other models",
     "pointer": "float32 [batch, steps, slots], the place in the stack after each step",
 }
 Tensors = dict[str, tf.Tensor]

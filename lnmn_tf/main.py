@@ -4,14 +4,17 @@
     python -m lnmn_tf.main --mode=train    --run_dir=DIR --data_dir=DIR --image_height=96 --image_width=128
     python -m lnmn_tf.main --mode=evaluate --run_dir=DIR [--split=val] [--checkpoint=best]
     python -m lnmn_tf.main --mode=answer   --run_dir=DIR --image=FILE --question="How many cubes?"
+    python -m lnmn_tf.main --mode=explain  --run_dir=DIR --image=FILE --question="How many cubes?"
+    python -m lnmn_tf.main --mode=explain  --run_dir=DIR --indices=3,17 | --wrong [--family=count]
     python -m lnmn_tf.main --mode=export   --run_dir=DIR [--export_dir=DIR]
     python -m lnmn_tf.main --mode=serve    --run_dir=DIR [--port=8501]
     python -m lnmn_tf.main --mode=generate --data_dir=DIR --train_images=2000
     python -m lnmn_tf.main --mode=inspect  --data_dir=DIR
     python -m lnmn_tf.main --mode=verify   --data_dir=DIR
+    python -m lnmn_tf.main --mode=analyze  --run_dir=DIR --what=structure,formulas
     python -m lnmn_tf.main --mode=benchmark --preset=paper --run_dir=DIR
 
-The same command goes on where a run was stopped. A flag not given is as its default or the --dialect.
+The same command goes on where a run was stopped. A flag not given is as its default or the --model says.
 """
 
 from __future__ import annotations

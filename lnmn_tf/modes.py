@@ -11,21 +11,46 @@ from types import SimpleNamespace
 
 from lnmn_tf.config import ExportConfig, RunConfig
 from lnmn_tf.config.run import to_flags
+from lnmn_tf.training.run_folder import RunFolder
 
 
 def train(command: SimpleNamespace, choices: dict) -> None:
-    """Trains, or goes on; makes the embedded world first where --generate asks for it."""
+    """Trains, or goes on; makes the embedded world first where --generate asks for it.
+
+    A finished run is left as it is, and says so before TensorFlow is loaded.
+    """
+    config, options = RunConfig.create(choices), ExportConfig.create(choices)
+    folder = RunFolder(command.run_dir)
+    if config.machine.strategy != "multi_worker":  # there the first worker may have begun already
+        folder.check_free()
+    metrics = folder.finished(config)
+    if metrics is None:
+        _train(command, choices, config)
+    else:
+        print(
+            f"{folder.path}: is finished, with {config.training.epochs} epochs and "
+            f"{100 * metrics['val']['accuracy']:.1f} % on {config.data.val_split}; nothing is trained. "
+            "More --epochs extend it, another --run_dir begins anew"
+        )
+    if not options.export:
+        return
+    export_dir = Path(options.export_dir or folder.path / "export")
+    exported = any(export_dir.glob("*/saved_model.pb"))
+    if metrics is None or not exported:
+        export(command, choices)
+    else:
+        print(f"{export_dir}: has an exported version; --mode=export writes another")
+
+
+def _train(command: SimpleNamespace, choices: dict, config: RunConfig) -> None:
     from lnmn_tf.training.seeds import next_steps, train_seeds
 
-    config, options = RunConfig.create(choices), ExportConfig.create(choices)
     data_dir = Path(config.data.data_dir)
     foreign = (data_dir / "questions").is_dir() and not (data_dir / "world.json").exists()
     if config.world.generate and not foreign:  # data of another origin are used as they are
         make_world(config)
     train_seeds(config, Path(command.run_dir), to_flags(choices))
     print(next_steps(command.run_dir))
-    if options.export:
-        export(command, choices)
 
 
 def evaluate(command: SimpleNamespace, choices: dict) -> None:
@@ -73,10 +98,9 @@ def generate(command: SimpleNamespace, choices: dict) -> None:
 
 def make_world(config: RunConfig) -> None:
     """Makes what is missing of the embedded world in --data_dir."""
-    from lnmn_tf.data.synthetic.generator import WorldConfig, generate_world
+    from lnmn_tf.world.generator import generate_world
 
-    world = WorldConfig(**config.world.for_generator())
-    generate_world(world, config.data.data_dir, progress=sys.stderr.isatty())
+    generate_world(config.world, config.data.data_dir, progress=sys.stderr.isatty())
 
 
 def benchmark(command: SimpleNamespace, choices: dict) -> None:
@@ -84,3 +108,23 @@ def benchmark(command: SimpleNamespace, choices: dict) -> None:
     from lnmn_tf.benchmark.run import OPTIONS, benchmark
 
     benchmark(choices, **{name: getattr(command, name) for name in OPTIONS})
+
+
+def analyze(command: SimpleNamespace, choices: dict) -> None:
+    """Looks inside of a trained network."""
+    from lnmn_tf.analysis.run import OPTIONS, analyze
+
+    analyze(choices, **{name: getattr(command, name) for name in OPTIONS})
+
+
+def explain(command: SimpleNamespace, choices: dict) -> None:
+    """Shows how a run comes to its answers."""
+    from lnmn_tf.analysis.explain_run import explain_run
+
+    names = ("image", "question", "split", "indices", "wrong", "family", "count")
+    explain_run(
+        command.run_dir,
+        command.checkpoint,
+        choices,
+        {name: getattr(command, name) for name in names},
+    )

@@ -1,13 +1,15 @@
-"""What many tests need: a tiny world, and a tiny trained run."""
+"""What many tests need: a tiny world, a tiny trained run, and the sample of real CLEVR."""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pytest  # noqa: E402
 
+_SAMPLE = Path(__file__).resolve().parents[2] / "shared" / "clevr_mini"
 TINY_WORLD = {
     "train_images": 12,
     "val_images": 3,
@@ -67,3 +69,11 @@ def tiny_run(tiny_world, tmp_path_factory):
     flags = {**TINY_MODEL, **TINY_TRAINING, "data_dir": tiny_world, "run_dir": run_dir}
     assert main(to_arguments(mode="train", **flags)) == 0
     return run_dir
+
+
+@pytest.fixture(scope="session")
+def clevr_sample() -> Path:
+    """The folder of real CLEVR questions and pictures."""
+    if not _SAMPLE.is_dir():
+        pytest.skip("the sample of real CLEVR is not beside the repository")
+    return _SAMPLE

@@ -15,6 +15,7 @@ from lnmn_tf.config import RunConfig
 from lnmn_tf.config.modes import MODES, Mode, flag_names
 from lnmn_tf.errors import InputError
 from lnmn_tf.main import main, parse
+from lnmn_tf.training import evaluations
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURE = "images/val/CLEVR_val_000001.png"
@@ -164,9 +165,9 @@ def test_flags_txt_gives_the_same_config_again(tiny_run):
 
 def test_evaluate_repeats_what_training_reported(tiny_run, capsys):
     assert main(["--mode=evaluate", f"--run_dir={tiny_run}"]) == 0
-    table = json.loads((tiny_run / "evaluation_val.json").read_text())
-    assert table == json.loads((tiny_run / "metrics.json").read_text())["val"]
-    written = (tiny_run / "predictions_val.txt").read_text()
+    record = evaluations.read(tiny_run)[-1]
+    assert record["accuracy"] == json.loads((tiny_run / "metrics.json").read_text())["val"]
+    written = (tiny_run / record["predictions"]).read_text()
     assert written == (tiny_run / "predictions.txt").read_text()
     assert "accuracy" in capsys.readouterr().out
 
@@ -183,6 +184,51 @@ def test_answer_gives_answers_by_falling_probability(tiny_run, tiny_world, capsy
     assert shares == sorted(shares, reverse=True)
     assert 0.0 < sum(shares) <= 100.1
     assert "zorkmids" in captured.err
+
+
+def test_the_command_of_a_finished_run_says_so_without_tensorflow_and_changes_nothing(tiny_run):
+    before = {path: path.stat().st_mtime_ns for path in tiny_run.rglob("*")}
+    code = (
+        "import sys; from lnmn_tf.main import main; code = main(sys.argv[1:]);"
+        "sys.exit(code or 'tensorflow' in sys.modules)"
+    )
+    arguments = [f"--flagfile={tiny_run / 'flags.txt'}", f"--run_dir={tiny_run}"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "is finished" in done.stdout and "--epochs" in done.stdout
+    assert {path: path.stat().st_mtime_ns for path in tiny_run.rglob("*")} == before
+
+
+def test_evaluations_stand_side_by_side_and_say_what_they_are_of(tiny_run):
+    before = evaluations.read(tiny_run)
+    for flags in (["--hard_operators"], ["--max_val_questions=7"], ["--checkpoint=last"]):
+        assert main(["--mode=evaluate", f"--run_dir={tiny_run}", *flags]) == 0
+    records = evaluations.read(tiny_run)
+    assert records[: len(before)] == before
+    hard, few, last = records[len(before) :]
+    assert hard["flags"]["hard_operators"] and not few["flags"]["hard_operators"]
+    assert few["limit"] == few["accuracy"]["questions"] == 7
+    assert last["checkpoint"] == "last"
+    names = [record["predictions"] for record in records]
+    assert len({hard["predictions"], few["predictions"], records[0]["predictions"]}) == 3
+    assert all((tiny_run / name).is_file() for name in names)
+
+
+def test_an_evaluation_that_cannot_be_kept_is_shown(tiny_run, capsys, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied", "evaluations.jsonl")
+
+    monkeypatch.setattr(evaluations, "append", refuse)
+    assert main(["--mode=evaluate", f"--run_dir={tiny_run}"]) == 1
+    captured = capsys.readouterr()
+    assert "accuracy" in captured.out
+    assert "evaluations.jsonl: Permission denied" in captured.err
 
 
 def test_an_evaluation_may_take_other_batches_and_less_memory(tiny_run):

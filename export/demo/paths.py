@@ -19,12 +19,15 @@ from export.demo.http_server import BoundedHandler
 from export.demo.refusal import Refusal, invalid
 from export.warm_up import MODEL_NAME
 
+# Its own files, and those of the design that it shares with the pages of an analysis.
+OWN, SHARED = "export.demo", "lnmn_tf.analysis"
 PAGE = {
-    "/": ("index.html", "text/html; charset=utf-8"),
-    "/style.css": ("style.css", "text/css; charset=utf-8"),
-    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
-    "/drawing.js": ("drawing.js", "text/javascript; charset=utf-8"),
-    "/icon.svg": ("icon.svg", "image/svg+xml"),
+    "/": (OWN, "index.html", "text/html; charset=utf-8"),
+    "/form.css": (OWN, "form.css", "text/css; charset=utf-8"),
+    "/page.js": (OWN, "page.js", "text/javascript; charset=utf-8"),
+    "/style.css": (SHARED, "style.css", "text/css; charset=utf-8"),
+    "/drawing.js": (SHARED, "drawing.js", "text/javascript; charset=utf-8"),
+    "/icon.svg": (SHARED, "icon.svg", "image/svg+xml"),
 }
 PICTURE_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
 # The page loads nothing from elsewhere and cannot be put into another page.
@@ -75,8 +78,8 @@ class Handler(BoundedHandler):
     def _get(self, path: str) -> None:
         demonstration = self.server.demonstration
         if path in PAGE:
-            name, content_type = PAGE[path]
-            body = resources.files("export.demo").joinpath("page", name).read_bytes()
+            package, name, content_type = PAGE[path]
+            body = resources.files(package).joinpath("page", name).read_bytes()
             self.reply(body, content_type, Content_Security_Policy=POLICY)
         elif path == "/examples":
             self.reply_json(demonstration.example_list())

@@ -39,8 +39,8 @@ def plan_growth(preset: Preset, choices: Mapping[str, Any]) -> dict[str, Growth]
     """
     whole = Contest(preset, "train", choices)
     model, (height, *rest) = whole.model, preset.map_shape
-    if model.model != "lnmn":
-        raise InputError(f"--what is growth and --model is {model.model!r}; expected lnmn")
+    if model.model == "stack_nmn":
+        raise InputError(f"--what is growth and --model is {model.model!r}; expected an LNMN")
 
     def of_flags(title: str, **first: int) -> Growth:
         grown = [{name: factor * value for name, value in first.items()} for factor in FACTORS]

@@ -32,7 +32,7 @@ def benchmark(
     choices: Mapping[str, Any],
     run_dir: str = "runs/benchmark",
     preset: str = "quickstart",
-    what: str = "train,infer,hard",
+    what: str = "",
     rounds: str = "5",
     trained_dir: str = "",
     checkpoint: str = "best",
@@ -46,7 +46,7 @@ def benchmark(
         choices: flags that differ from the preset's, by name.
         run_dir: folder for the results.
         preset: of `PRESETS`.
-        what: some of `WHATS`, with commas between them.
+        what: some of `WHATS`, with commas between them; empty = the first three.
         rounds: turns of each contestant, a number.
         trained_dir, checkpoint: what `threshold` measures, a run folder and best or last.
         gigabytes: size of the files that `input` reads, a number.
@@ -56,7 +56,7 @@ def benchmark(
     Raises:
         InputError: no such preset or measurement, or a contestant that cannot run.
     """
-    run_dir, what = Path(run_dir), what.split(",")
+    run_dir, what = Path(run_dir), (what or "train,infer,hard").split(",")
     if not rounds.isdigit() or int(rounds) < 1:
         raise InputError(f"--rounds is {rounds!r}; expected a whole number, at least 1")
     rounds = int(rounds)

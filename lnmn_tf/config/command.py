@@ -5,15 +5,30 @@ COMMANDS = {
     "run_dir": ("runs/quickstart", "Folder of the run."),
     "split": (
         "",
-        "evaluate: the split; empty = --val_split. inspect, verify: the split; empty = all.",
+        "evaluate, analyze, explain: the split; empty = --val_split. inspect, verify: empty = all.",
     ),
-    "checkpoint": ("best", "evaluate, answer, export, benchmark: best or last."),
-    "image": ("", "answer: a picture, PNG or JPEG."),
-    "question": ("", "answer: a question about it, in English."),
+    "checkpoint": ("best", "evaluate, answer, export, benchmark, analyze, explain: best or last."),
+    "image": ("", "answer, explain: a picture, PNG or JPEG."),
+    "question": ("", "answer, explain: a question about it, in English."),
+    "indices": ("", "explain: questions of the split by their position, from 0, as in 3,17."),
+    "wrong": (False, "explain: the first questions of the split that are answered wrongly."),
+    "family": ("", "explain: of --wrong, those of one family, such as count."),
+    "count": ("20", "explain: of --wrong, so many."),
     "preset": ("quickstart", "benchmark: sizes, paper, stack_nmn or quickstart."),
     "what": (
-        "train,infer,hard",
-        "benchmark: some of train, infer, hard, threshold, input, growth, serving.",
+        "",
+        "benchmark: some of train, infer, hard, threshold, input, growth, serving; empty = the first "
+        "three. analyze: some of structure, formulas, attribution, operators, hardmax, layouts, stack, "
+        "cells; empty = all.",
+    ),
+    "points": ("17", "analyze: points of the integration of --what=attribution."),
+    "attribution": (
+        "paper",
+        "analyze: the quantity of --what=attribution, the paper's or that of the released script.",
+    ),
+    "retrained_dir": (
+        "",
+        "analyze: a run whose weights were trained on with hard operators, for --what=hardmax.",
     ),
     "rounds": ("5", "benchmark: how often each measurement is repeated."),
     "trained_dir": ("", "benchmark: the run folder that --what=threshold measures."),

@@ -43,6 +43,9 @@ class DataConfig:
     max_val_questions: int = option(
         0, "Only the first so many questions of an evaluation; 0 = all.", minimum=0, may_change=True
     )
+    fresh_questions: bool = option(
+        False, "In every epoch, new questions about the embedded world's training pictures."
+    )
     limit_images: str = option(
         "",
         "Train only on the questions about some of the images, drawn with --seed: a share as in 10%, or "
@@ -56,7 +59,7 @@ class DataConfig:
     min_word_count: int = option(
         1, "Words that training questions have less often become <unk>.", minimum=1
     )
-    num_answers: int = option(
+    max_answers: int = option(
         3000, "VQA: the model knows so many answers, those given most often.", minimum=1
     )
     vqa_rules: str = option(

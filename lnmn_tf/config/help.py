@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Iterator
 
 from lnmn_tf.config.command import COMMANDS
 from lnmn_tf.config.modes import MODES, Mode
-from lnmn_tf.config.run import FLAG_SECTIONS, PRESET, flag_text
+from lnmn_tf.config.run import FLAG_SECTIONS, differs_by_model, flag_text, section_fields
 
 _MORE = (
     "\n--mode=NAME --help prints all flags of one mode, --helpfull all flags. --flagfile=FILE reads "
@@ -34,22 +33,18 @@ def full_help(head: str) -> str:
     """All flags, with help and default, section by section."""
     lines = [head, "\nCommands:", f"  --mode: What to do: {', '.join(MODES)}. (train)"]
     lines += _describe(COMMANDS)
-    for title, section in FLAG_SECTIONS.items():
-        names = [field.name for field in dataclasses.fields(section) if field.metadata["flag"]]
+    for title in FLAG_SECTIONS:
+        names = [field.name for field in section_fields(title) if field.metadata["flag"]]
         lines += [f"\n{title.capitalize()}:", *_describe(names)]
     return "\n".join(lines)
 
 
 def _describe(names: Iterable[str]) -> Iterator[str]:
-    fields = {
-        field.name: field
-        for section in FLAG_SECTIONS.values()
-        for field in dataclasses.fields(section)
-    }
+    fields = {field.name: field for title in FLAG_SECTIONS for field in section_fields(title)}
     for name in names:
         if name in COMMANDS:
             default, text = COMMANDS[name]
         else:
             text, default = fields[name].metadata["help"], fields[name].default
-        default = "as the dialect says" if name in PRESET else flag_text(default)
+        default = "as the model says" if differs_by_model(name) else flag_text(default)
         yield f"  --{name}: {text}" + (f" ({default})" if default else "")

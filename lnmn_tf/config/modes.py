@@ -9,14 +9,13 @@ Its module is imported when the mode runs, so it may import TensorFlow at its he
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import importlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from lnmn_tf.config.command import COMMANDS
-from lnmn_tf.config.run import FLAG_SECTIONS
+from lnmn_tf.config.run import FLAG_SECTIONS, section_fields
 from lnmn_tf.errors import InputError
 
 
@@ -25,7 +24,7 @@ def fields(*sections: str, without: Iterable[str] = ()) -> tuple[str, ...]:
     return tuple(
         field.name
         for section in sections
-        for field in dataclasses.fields(FLAG_SECTIONS[section])
+        for field in section_fields(section)
         if field.metadata["flag"] and field.name not in without
     )
 
@@ -99,7 +98,7 @@ MODES = {
                 "export",
                 *EXPORT,
             ),
-            ("run_dir", "data_dir", "features", "image_height", "image_width", "dialect")
+            ("run_dir", "data_dir", "features", "image_height", "image_width", "model")
             + ("epochs", "batch_size", "learning_rate", "seed", "num_seeds"),
         ),
         Mode(
@@ -115,6 +114,16 @@ MODES = {
             "lnmn_tf.modes:answer",
             ("run_dir", "checkpoint", "image", "question", *AT_INFERENCE),
             ("image", "question"),
+        ),
+        Mode(
+            "explain",
+            "Shows how a trained model comes to its answers: a page, and a picture of each.",
+            "lnmn_tf.modes:explain",
+            (
+                *("run_dir", "checkpoint", "image", "question", "split", "indices", "wrong"),
+                *("family", "count", *AT_EVALUATION),
+            ),
+            ("indices", "wrong", "family"),
         ),
         Mode(
             "export",
@@ -148,6 +157,16 @@ MODES = {
             "Lists everything that is wrong with a data set, and fails if anything is.",
             "lnmn_tf.training.data_report:verify",
             DATA,
+        ),
+        Mode(
+            "analyze",
+            "Looks inside of a trained model: structure, formulas, attribution, layouts and more.",
+            "lnmn_tf.modes:analyze",
+            (
+                *("run_dir", "what", "split", "checkpoint", "points", "attribution"),
+                *("retrained_dir", *AT_EVALUATION),
+            ),
+            ("what", "split"),
         ),
         Mode(
             "benchmark",

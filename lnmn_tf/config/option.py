@@ -23,6 +23,7 @@ def option(
     below: float = math.inf,
     flag: bool = True,
     may_change: bool = False,
+    may_grow: bool = False,
 ) -> Any:
     """A dataclass field.
 
@@ -34,6 +35,7 @@ def option(
         above, below: bounds, themselves not allowed.
         flag: False for what a run finds in its data.
         may_change: a checkpoint made with another value still fits.
+        may_grow: one made with a smaller value does.
     """
     checks = {
         "choices": choices,
@@ -42,7 +44,13 @@ def option(
         "maximum": maximum,
         "below": below,
     }
-    metadata = {"help": help, "flag": flag, "may_change": may_change, **checks}
+    metadata = {
+        "help": help,
+        "flag": flag,
+        "may_change": may_change,
+        "may_grow": may_grow,
+        **checks,
+    }
     return dataclasses.field(default=default, metadata=metadata)
 
 

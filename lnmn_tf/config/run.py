@@ -13,12 +13,13 @@ from typing import Any
 from lnmn_tf.config.data import DataConfig
 from lnmn_tf.config.export import ExportConfig
 from lnmn_tf.config.machine import MachineConfig
-from lnmn_tf.config.model import DIALECTS, ModelConfig
-from lnmn_tf.config.training import DIALECTS as TRAINING_DIALECTS
+from lnmn_tf.config.relational import RelationalConfig
+from lnmn_tf.config.sizes import ModelConfig
 from lnmn_tf.config.training import TrainingConfig
 from lnmn_tf.config.world import WorldConfig
 from lnmn_tf.errors import InputError
 from lnmn_tf.files import write_json
+from lnmn_tf.models.registry import MODELS, entry, make_config
 
 FILE_NAME = "config.json"
 SECTIONS = {
@@ -29,15 +30,13 @@ SECTIONS = {
     "world": WorldConfig,
 }
 FLAG_SECTIONS = {**SECTIONS, "export": ExportConfig}  # what has flags: the run, and its export
-# What a dialect presets: without a flag of its own, such a field is as the dialect says.
-PRESET = frozenset().union(*DIALECTS.values(), *TRAINING_DIALECTS.values())
 
 
 @dataclass(frozen=True)
 class RunConfig:
     """Model, data, training, the machine, and the embedded world where a run makes it."""
 
-    model: ModelConfig = ModelConfig()
+    model: ModelConfig = RelationalConfig()
     data: DataConfig = DataConfig()
     training: TrainingConfig = TrainingConfig()
     machine: MachineConfig = MachineConfig()
@@ -45,11 +44,6 @@ class RunConfig:
 
     def __post_init__(self):
         model, data = self.model, self.data
-        if (model.model == "stack_nmn") != (model.dialect == "stack_nmn"):
-            raise InputError(
-                f"--model is {model.model!r} and --dialect is {model.dialect!r}; expected "
-                "--dialect=stack_nmn with --model=stack_nmn, and only there"
-            )
         if self.training.answer_loss == "sigmoid" and not data.is_vqa:
             raise InputError(
                 f"--answer_loss is 'sigmoid' and --data_format is {data.data_format!r}; expected VQA, "
@@ -79,26 +73,33 @@ class RunConfig:
 
     @classmethod
     def create(cls, choices: Mapping[str, Any]) -> RunConfig:
-        """Makes a config of the flags that were given, by name; the rest is as the dialect says."""
+        """Makes a config of the flags that were given, by name; the rest is as the model says.
+
+        Raises:
+            InputError: a wrong value, or a flag that another model has and this one has not.
+        """
         choices = dict(choices)
-        if choices.get("model") == "stack_nmn":
-            choices.setdefault("dialect", "stack_nmn")
-        dialect = choices.get("dialect", ModelConfig.dialect)
+        name = choices.pop("model", RelationalConfig.model)
+        presets = entry(name).training
         parts = {}
-        for name, section in SECTIONS.items():
-            given = {k: v for k, v in choices.items() if k in field_names(section)}
-            if hasattr(section, "create"):
-                parts[name] = section.create(**{"dialect": dialect, **given})
+        for title, section in SECTIONS.items():
+            known = {field.name for field in section_fields(title)}
+            given = {k: v for k, v in choices.items() if k in known}
+            if title == "model":
+                parts[title] = make_config(name, **given)
+            elif title == "training":
+                parts[title] = section(**{**presets, **given})
             else:
-                parts[name] = section(**given)
+                parts[title] = section(**given)
         return cls(**parts)
 
     def replace(self, **changes: Any) -> RunConfig:
         """A copy with other values of the fields named."""
         parts = {}
-        for name, section in SECTIONS.items():
-            own = {k: v for k, v in changes.items() if k in field_names(section)}
-            parts[name] = dataclasses.replace(getattr(self, name), **own)
+        for name in SECTIONS:
+            part = getattr(self, name)
+            own = {k: v for k, v in changes.items() if k in field_names(type(part))}
+            parts[name] = dataclasses.replace(part, **own)
         return RunConfig(**parts)
 
     def save(self, run_dir: str | os.PathLike) -> None:
@@ -122,7 +123,7 @@ class RunConfig:
         if not isinstance(content, dict) or set(content) != set(SECTIONS):
             raise InputError(f"{path}: expected an object with the fields {sorted(SECTIONS)}")
         try:
-            return cls(**{k: _section(SECTIONS[k], k, content[k]) for k in SECTIONS})
+            return cls(**{k: _section(k, content[k]) for k in SECTIONS})
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
 
@@ -132,11 +133,18 @@ class RunConfig:
         Raises:
             InputError: names the first field that differs and both values.
         """
-        for name, section in SECTIONS.items():
-            for field in dataclasses.fields(section):
+        if self.model.model != saved.model.model:
+            raise InputError(
+                f"{where}: its checkpoint is of --model={saved.model.model}, but --model is "
+                f"{self.model.model}; expected the same, or another --run_dir"
+            )
+        for name in SECTIONS:
+            for field in dataclasses.fields(getattr(self, name)):
                 wanted = getattr(getattr(self, name), field.name)
                 found = getattr(getattr(saved, name), field.name)
-                if wanted != found and not field.metadata["may_change"]:
+                if field.metadata["may_change"] or wanted == found:
+                    continue
+                if not (field.metadata["may_grow"] and wanted > found):
                     raise InputError(
                         f"{where}: its checkpoint was made with --{field.name}={flag_text(found)}, "
                         f"but --{field.name} is {flag_text(wanted)}; expected the same, or "
@@ -144,10 +152,30 @@ class RunConfig:
                     )
 
 
+def section_fields(title: str) -> list[dataclasses.Field]:
+    """The fields of a section by its title; of the model, those of every model."""
+    classes = [FLAG_SECTIONS[title]]
+    if title == "model":
+        classes += [model.config for model in MODELS.values()]
+    fields = {}
+    for section in classes:
+        for field in dataclasses.fields(section):
+            fields.setdefault(field.name, field)
+    return list(fields.values())
+
+
 def all_options() -> list[dataclasses.Field]:
     """The fields of all sections that have a flag."""
-    fields = (field for section in FLAG_SECTIONS.values() for field in dataclasses.fields(section))
+    fields = (field for title in FLAG_SECTIONS for field in section_fields(title))
     return [field for field in fields if field.metadata["flag"]]
+
+
+def differs_by_model(name: str) -> bool:
+    """Whether the default of a field depends on the model."""
+    presets = [model.training.get(name) for model in MODELS.values()]
+    configs = [model.config.__dataclass_fields__ for model in MODELS.values()]
+    defaults = [fields[name].default for fields in configs if name in fields]
+    return any(x is not None for x in presets) or len(set(defaults)) > 1
 
 
 def to_flags(choices: Mapping[str, Any]) -> str:
@@ -160,13 +188,19 @@ def field_names(section: type) -> set[str]:
     return {field.name for field in dataclasses.fields(section)}
 
 
-def _section(section: type, name: str, content: Any) -> Any:
+def _section(title: str, content: Any) -> Any:
     if not isinstance(content, dict):
-        raise InputError(f"field '{name}' is {content!r}; expected an object")
+        raise InputError(f"field '{title}' is {content!r}; expected an object")
+    content = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
+    section = SECTIONS[title]
+    if title == "model":
+        section = entry(str(content.get("model"))).config
     unknown = set(content) - field_names(section)
     if unknown:
-        raise InputError(f"field '{name}' has the unknown fields {sorted(unknown)}")
-    return section(**{k: tuple(v) if isinstance(v, list) else v for k, v in content.items()})
+        raise InputError(
+            f"field '{title}' has the unknown fields {sorted(unknown)}; expected a run of this version"
+        )
+    return section(**content)
 
 
 def flag_text(value: Any) -> str:

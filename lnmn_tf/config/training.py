@@ -7,18 +7,17 @@ from dataclasses import dataclass
 from lnmn_tf.config.option import option, validate
 from lnmn_tf.errors import InputError
 
-DIALECTS = {
-    "paper": {"entropy_schedule": "paper", "structure_decay": "coupled"},
-    "released": {"entropy_schedule": "released", "structure_decay": "coupled"},
-    "ours": {"entropy_schedule": "paper", "structure_decay": "decoupled"},
-}
-
 
 @dataclass(frozen=True)
 class TrainingConfig:
     """Optimizers, schedules and how often what is done."""
 
-    epochs: int = option(30, "Passes over the training questions.", minimum=1)
+    epochs: int = option(
+        30,
+        "Passes over the training questions; more of them extend a run.",
+        minimum=1,
+        may_grow=True,
+    )
     batch_size: int = option(64, "Questions in a batch.", minimum=1)
     seed: int = option(0, "Of the first weights and of the order of the data.", minimum=0)
     num_seeds: int = option(
@@ -57,20 +56,18 @@ class TrainingConfig:
     )
     structure_weight_decay: float = option(1e-3, "Decay of the structure.", minimum=0)
     structure_decay: str = option(
-        "decoupled",
-        "Decay as L2 in the gradient, or beside it, times the learning rate (AdamW).",
-        choices=("coupled", "decoupled"),
+        "annealed",
+        "Decay as L2 in the gradient (coupled); beside it, times the learning rate (decoupled); or so, but "
+        "falling to its negative over the run, so that each node ends with one operator (annealed).",
+        choices=("coupled", "decoupled", "annealed"),
+    )
+    structure_search: float = option(
+        0.6,
+        "Share of the run after which the annealed decay turns, and nodes begin to choose.",
+        above=0,
+        below=1,
     )
     structure_every: int = option(1, "A structure step every so many weight steps.", minimum=1)
-    structure_start_epoch: int = option(
-        0, "Epoch of the first structure step; before it the weights learn alone.", minimum=0
-    )
-    words_start_epoch: int = option(
-        0, "Epoch from which word attention learns; before it, it stays as it began.", minimum=0
-    )
-    layout_start_epoch: int = option(
-        0, "Epoch from which the layout learns; before it, it stays as it began.", minimum=0
-    )
     unrolled: bool = option(False, "Second-order structure gradients (DARTS).")
     sparsity: float = option(1.0, "lambda_op, weight of the structure's sparsity.", minimum=0)
     entropy_schedule: str = option(
@@ -160,8 +157,3 @@ class TrainingConfig:
                 f"--curriculum_epochs is {self.curriculum_epochs}; expected less than "
                 f"--epochs={self.epochs}"
             )
-
-    @classmethod
-    def create(cls, dialect: str = "ours", **choices) -> TrainingConfig:
-        """The config of a dialect, with anything overridden by `choices`."""
-        return cls(**{**DIALECTS.get(dialect, {}), **choices})

@@ -1,4 +1,4 @@
-"""How large the embedded world is."""
+"""What the embedded world consists of."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from lnmn_tf.errors import InputError
 
 @dataclass(frozen=True)
 class WorldConfig:
-    """What `--mode=generate` writes, and `--generate` before a training run."""
+    """What `--mode=generate` writes, and `--generate` before a training run.
+
+    The generator takes it as it is; the world depends on all of it but `generate` and `workers`.
+    """
 
     generate: bool = option(
         False, "Before training, make the embedded world in --data_dir where it is missing."
@@ -38,19 +41,3 @@ class WorldConfig:
                 f"--min_objects is {self.min_objects}; expected at most "
                 f"--max_objects={self.max_objects}"
             )
-
-    def for_generator(self) -> dict:
-        """The arguments of the generator's own config, which has shorter names."""
-        types = {"question_types": self.question_types} if self.question_types else {}
-        return types | {
-            "num_train": self.train_images,
-            "num_val": self.val_images,
-            "num_test": self.test_images,
-            "questions_per_image": self.questions_per_image,
-            "width": self.picture_width,
-            "height": self.picture_height,
-            "min_objects": self.min_objects,
-            "max_objects": self.max_objects,
-            "seed": self.world_seed,
-            "workers": self.workers,
-        }

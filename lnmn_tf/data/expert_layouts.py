@@ -173,7 +173,7 @@ def allowed_modules(module_names: Sequence[str]) -> np.ndarray:
 
     For Stack-NMN that is the module of the same name. For LNMN it is every cell of the kind that moves
     the stack alike: a find pushes, a filter replaces the map at the top, and and or replace two maps by
-    one. So it needs cells that push, as in the dialect `ours`.
+    one. So it needs cells that push, as in `RelationalLNMN`.
 
     Args:
       module_names: of the model, M of them.

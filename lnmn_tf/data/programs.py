@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from lnmn_tf.data.attributes import ATTRIBUTES
 from lnmn_tf.errors import InputError
 
 FAMILIES = ("count", "exist", "compare_number", "query_attribute", "compare_attribute")
 
-_ATTRIBUTES = ("color", "material", "shape", "size")
 _FAMILY_OF_LAST_FUNCTION = {
     "count": "count",
     "exist": "exist",
     **dict.fromkeys(("equal_integer", "greater_than", "less_than"), "compare_number"),
-    **{f"query_{attribute}": "query_attribute" for attribute in _ATTRIBUTES},
-    **{f"equal_{attribute}": "compare_attribute" for attribute in _ATTRIBUTES},
+    **{f"query_{attribute}": "query_attribute" for attribute in ATTRIBUTES},
+    **{f"equal_{attribute}": "compare_attribute" for attribute in ATTRIBUTES},
 }
 # The functions that step from one object to others.
-_HOPS = frozenset({"relate", *(f"same_{attribute}" for attribute in _ATTRIBUTES)})
+_HOPS = frozenset({"relate", *(f"same_{attribute}" for attribute in ATTRIBUTES)})
 _FUNCTIONS = frozenset(
     {"scene", "unique", "union", "intersect"}
-    | {f"filter_{attribute}" for attribute in _ATTRIBUTES}
+    | {f"filter_{attribute}" for attribute in ATTRIBUTES}
     | _HOPS
     | _FAMILY_OF_LAST_FUNCTION.keys()
 )
@@ -32,7 +32,7 @@ _ARITY = {
     **dict.fromkeys(_FUNCTIONS, 1),
     "scene": 0,
     **dict.fromkeys(("union", "intersect", "equal_integer", "greater_than", "less_than"), 2),
-    **{f"equal_{attribute}": 2 for attribute in _ATTRIBUTES},
+    **{f"equal_{attribute}": 2 for attribute in ATTRIBUTES},
 }
 
 

@@ -100,6 +100,13 @@ class Vocabulary:
         """Numbers words and answers as they come; what comes again, or is reserved, keeps its number."""
         return cls(tuple(dict.fromkeys((*RESERVED_WORDS, *words))), tuple(dict.fromkeys(answers)))
 
+    def extended(self, questions: Iterable[str], answers: Iterable[str]) -> Vocabulary:
+        """The same with more words and answers behind its own, whose ids stay."""
+        words = dict.fromkeys(
+            [*self.words, *(word for question in questions for word in tokenize(question))]
+        )
+        return Vocabulary(tuple(words), tuple(dict.fromkeys([*self.answers, *answers])))
+
     @property
     def num_words(self) -> int:
         """Number of words, with `<pad>` and `<unk>`: the rows of the embedding."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import tensorflow as tf
 from tensorflow import keras
 
-from lnmn_tf.models.stack_machine import StackMachine
+from lnmn_tf.models.machine import StackMachine
 from lnmn_tf.training.gradients import ENCODED, Batch, ShardedGradients
 from lnmn_tf.training.objectives import (
     cross_entropy,
@@ -13,7 +16,10 @@ from lnmn_tf.training.objectives import (
     soft_cross_entropy,
     structure_sparsity,
 )
+from lnmn_tf.training.optimizers import answering_weights
 from lnmn_tf.training.replicas import run_on_replicas
+
+STRUCTURE_REPORT = ("structure_loss", "structure_cross_entropy", "structure_sparsity")
 
 
 class AlternatingTrainer(keras.Model):
@@ -31,6 +37,7 @@ class AlternatingTrainer(keras.Model):
         structure_every: take step 1 at every so many steps.
         unrolled: differentiate L_val at the weights after one step of descent on the training batch
             (second order, DARTS equation 7), not at the weights as they are.
+        search: take step 1 at all; else the structure stays as it is.
         answer_loss: "softmax", or "sigmoid" for batches with `answer_scores`.
         clip_norm: largest global norm of the weights' gradient; 0 = unlimited.
         shards: parts that a batch is cut into, one for each core.
@@ -47,6 +54,7 @@ class AlternatingTrainer(keras.Model):
         sparsity: float = 1.0,
         structure_every: int = 1,
         unrolled: bool = False,
+        search: bool = True,
         answer_loss: str = "softmax",
         clip_norm: float = 0.0,
         shards: int = 1,
@@ -56,49 +64,35 @@ class AlternatingTrainer(keras.Model):
         self.network = network
         self.sparsity, self.structure_every = sparsity, structure_every
         self.unrolled, self.clip_norm = unrolled, clip_norm
-        self.answer_loss = answer_loss
+        self.search, self.answer_loss = search, answer_loss
         self.entropy_weight = tf.Variable(0.0, trainable=False, name="lambda_w")
-        # 1, or 0 for as long as a choice of the controller stays as it began.
-        self.words_rate = tf.Variable(1.0, trainable=False, name="words_rate")
-        self.layout_rate = tf.Variable(1.0, trainable=False, name="layout_rate")
         self.structure = list(getattr(network, "structure_variables", ()))
         names = {id(variable) for variable in self.structure}
         self.weights_of_network = [v for v in network.trainable_variables if id(v) not in names]
-        self._shards, self._xla = shards, xla
-        self.searching = bool(self.structure)
-        self._make_gradients()
-
-    def _make_gradients(self) -> None:
         weights, structure = self.weights_of_network, self.structure
 
         def gradients(loss, variables):
             through = variables is not structure  # what is encoded depends on weights alone
-            return ShardedGradients(
-                loss, variables, self._shards, self._xla, self.network.encode, through
-            )
+            return ShardedGradients(loss, variables, shards, xla, network.encode, through)
 
         self._of_weights = gradients(self.weight_loss, weights)
         self._of_structure = gradients(self.structure_loss, structure)
         self._of_both = gradients(self.structure_loss, structure + weights)
         self._mixed = gradients(self.weight_loss, structure)
-        self.train_function = None  # the next `fit` traces again
-
-    def search(self, searching: bool) -> None:
-        """Begins or ends the structure's steps.
-
-        As long as they have not begun, min and max may weigh the same in every node; then the minima
-        are left out of the graph, for they cancel.
-        """
-        if not self.structure or searching == self.searching:
-            return
-        self.searching = searching
-        self.network.leave_out_minima(not searching)
-        self._make_gradients()
 
     def compile(self, optimizer, arch_optimizer=None, **kwargs):
         """`optimizer` moves the weights, `arch_optimizer` the structure."""
         super().compile(optimizer=optimizer, **kwargs)
         self.arch_optimizer = arch_optimizer
+
+    @contextlib.contextmanager
+    def answering(self) -> Iterator[None]:
+        """Within it, weights and structure are those that answer: moving averages, where there are any."""
+        with (
+            answering_weights(self.optimizer, self.weights_of_network),
+            answering_weights(self.arch_optimizer, self.structure),
+        ):
+            yield
 
     def call(self, inputs, training=None):
         return self.network(inputs, training=training)
@@ -140,35 +134,22 @@ class AlternatingTrainer(keras.Model):
         """Algorithm 2, one turn. Returns what the two losses report."""
         weight_batch, structure_batch = data
         reports = {}
-        if self.searching:
+        if self.structure and self.search:
             due = tf.equal(self.optimizer.iterations % self.structure_every, 0)
             reports = tf.cond(
                 due,
                 lambda: run_on_replicas(self._structure_step, weight_batch, structure_batch),
-                lambda: dict.fromkeys(
-                    ("structure_loss", "structure_cross_entropy", "structure_sparsity"), 0.0
-                ),
+                lambda: dict.fromkeys(STRUCTURE_REPORT, 0.0),
             )
         return {**run_on_replicas(self._weight_step, weight_batch), **reports}
 
     def _weight_step(self, batch: Batch) -> dict[str, tf.Tensor]:
         losses, gradients = self._of_weights(batch)
-        gradients = self._hold_choices(gradients)
         if self.clip_norm:
             gradients, norm = tf.clip_by_global_norm(gradients, self.clip_norm)
             losses["gradient_norm"] = norm
         _apply(self.optimizer, gradients, self.weights_of_network)
         return losses
-
-    def _hold_choices(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
-        """Gradients of the weights; those of choices that are held are zero."""
-        controller = self.network.controller
-        rates = {id(variable): self.words_rate for variable in controller.word_variables}
-        rates |= {id(variable): self.layout_rate for variable in controller.layout_variables}
-        return [
-            rates[id(variable)] * gradient if id(variable) in rates else gradient
-            for gradient, variable in zip(gradients, self.weights_of_network)  # noqa: B905
-        ]
 
     def _structure_step(self, weight_batch: Batch, structure_batch: Batch):
         if self.unrolled:
@@ -206,7 +187,7 @@ class AlternatingTrainer(keras.Model):
 
 
 def _inputs(batch: Batch) -> Batch:
-    names = ("question", "features", "image", *ENCODED)
+    names = ("question", "features", "image", ENCODED)
     return {name: batch[name] for name in names if name in batch}
 
 

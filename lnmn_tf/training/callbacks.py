@@ -17,7 +17,6 @@ from lnmn_tf.config import TrainingConfig
 from lnmn_tf.errors import InputError
 from lnmn_tf.layers.dropout import StepDropout
 from lnmn_tf.training.checkpoints import CheckpointFolder, Progress
-from lnmn_tf.training.optimizers import answering_weights
 from lnmn_tf.training.schedules import entropy_weight
 
 SHOWN = ("loss", "accuracy")
@@ -58,7 +57,7 @@ class Clock:
 
 
 class Schedule(keras.callbacks.Callback):
-    """Sets lambda_w, who learns and the step of dropout, and keeps the clock; comes first."""
+    """Sets lambda_w and the step of dropout, and keeps the clock; comes first."""
 
     def __init__(self, clock: Clock, config: TrainingConfig):
         super().__init__()
@@ -72,8 +71,6 @@ class Schedule(keras.callbacks.Callback):
         clock = self.clock
         epoch = clock.epoch + clock.batch / clock.steps_of_epochs[clock.epoch]
         self.model.entropy_weight.assign(entropy_weight(epoch, self.config))
-        self.model.words_rate.assign(clock.epoch >= self.config.words_start_epoch)
-        self.model.layout_rate.assign(clock.epoch >= self.config.layout_start_epoch)
         for layer in self._dropouts:
             layer.step.assign(clock.step)
 
@@ -216,7 +213,7 @@ class Checkpoints(keras.callbacks.Callback):
             self._save(best=False)
 
     def on_epoch_end(self, epoch, logs=None):
-        with answering_weights(self.model.optimizer, self.model.weights_of_network):
+        with self.model.answering():
             accuracy = self._monitor()
         clock = self._clock
         best = accuracy >= clock.best_accuracy

@@ -27,7 +27,6 @@ import tensorflow as tf
 from lnmn_tf.errors import InputError, sentence
 from lnmn_tf.files import write_json
 from lnmn_tf.training.alternating import AlternatingTrainer
-from lnmn_tf.training.optimizers import answering_weights
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ class CheckpointFolder:
         try:
             self._sweep(index)
             temporary.mkdir(parents=True)
-            with answering_weights(trainer.optimizer, trainer.weights_of_network):
+            with trainer.answering():
                 tf.train.Checkpoint(network=trainer.network).write(str(temporary / "weights"))
             _everything(trainer).write(str(temporary / "training"))
             write_json(temporary / "state.json", dataclasses.asdict(progress))

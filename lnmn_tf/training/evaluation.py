@@ -14,7 +14,7 @@ from lnmn_tf.data.question_set import QuestionSet
 from lnmn_tf.data.vocabulary import Vocabulary
 from lnmn_tf.data.vqa_results import vqa_table, write_results
 from lnmn_tf.files import write_text
-from lnmn_tf.models.stack_machine import StackMachine
+from lnmn_tf.models.machine import StackMachine
 from lnmn_tf.training.examples import Examples
 from lnmn_tf.training.shards import Batch, Sharded, shards_for
 

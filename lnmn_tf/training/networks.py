@@ -7,16 +7,14 @@ import tensorflow as tf
 from lnmn_tf.config import ModelConfig
 from lnmn_tf.data.image_store import ImageStore
 from lnmn_tf.errors import InputError
-from lnmn_tf.models.lnmn import LNMN
-from lnmn_tf.models.stack_machine import StackMachine
-from lnmn_tf.models.stack_nmn import StackNMN
+from lnmn_tf.kernels.install import install
+from lnmn_tf.models.machine import StackMachine
+from lnmn_tf.models.registry import make_model
 from lnmn_tf.training.examples import TrainingExamples
 from lnmn_tf.training.pretraining import GROUPS
 from lnmn_tf.training.reading import VOCABULARY
 
 __all__ = ["VOCABULARY", "build_network", "check_features", "sizes_of"]
-
-CLASSES = {"lnmn": LNMN, "stack_nmn": StackNMN}
 
 
 def sizes_of(examples: TrainingExamples) -> dict:
@@ -31,8 +29,8 @@ def sizes_of(examples: TrainingExamples) -> dict:
 
 
 def build_network(config: ModelConfig) -> StackMachine:
-    """A network with all its variables, its weights random."""
-    network = CLASSES[config.model](config)
+    """A network with all its variables, its weights random, made fast by `lnmn_tf.kernels`."""
+    network = install(make_model(config))
     if config.image_height:
         image = {"image": tf.zeros([1, config.image_height, config.image_width, 3])}
     else:

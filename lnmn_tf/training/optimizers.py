@@ -13,7 +13,7 @@ import tensorflow_addons as tfa
 from tensorflow import keras
 
 from lnmn_tf.config import TrainingConfig
-from lnmn_tf.training.schedules import WarmUpAndDecay
+from lnmn_tf.training.schedules import StructureDecay, WarmUpAndDecay
 
 EPSILON = 1e-8  # PyTorch's, which the authors' program uses
 
@@ -48,17 +48,17 @@ def weight_optimizer(config: TrainingConfig, total_steps: int) -> keras.optimize
         optimizer = tfa.optimizers.AdamW(weight_decay=decay, learning_rate=rate, **moments)
     else:
         optimizer = keras.optimizers.legacy.Adam(rate, **moments)
-    if config.ema_decay:
-        optimizer = tfa.optimizers.MovingAverage(
-            optimizer, average_decay=config.ema_decay, dynamic_decay=True
-        )
-    return optimizer
+    return _averaged(optimizer, config)
 
 
 def structure_optimizer(
     config: TrainingConfig, total_steps: int
 ) -> keras.optimizers.legacy.Optimizer:
-    """Adam for alpha; its weight decay is coupled (released) or decoupled (AdamW)."""
+    """Adam for alpha; its decay is coupled (released), decoupled (AdamW), or `StructureDecay`.
+
+    Where weights are averaged, so is alpha, but for the released decay: weights and an operator that have
+    learned together belong together.
+    """
     peak, decay = config.structure_learning_rate, config.structure_weight_decay
     rate = _schedule(peak, config, total_steps, "constant")
     arguments = {
@@ -69,8 +69,21 @@ def structure_optimizer(
     }
     if config.structure_decay == "coupled":
         return CoupledAdam(decay, **arguments)
-    decay = _schedule(peak * decay, config, total_steps, "constant")
-    return tfa.optimizers.AdamW(weight_decay=decay, **arguments)
+    if config.structure_decay == "decoupled":
+        decay = _schedule(peak * decay, config, total_steps, "constant")
+    else:
+        structure_steps = -(-total_steps // config.structure_every)
+        decay = StructureDecay(peak * decay, structure_steps, config.structure_search)
+    return _averaged(tfa.optimizers.AdamW(weight_decay=decay, **arguments), config)
+
+
+def _averaged(optimizer, config: TrainingConfig) -> keras.optimizers.legacy.Optimizer:
+    """An optimizer that keeps moving averages, where `ema_decay` asks for them."""
+    if not config.ema_decay:
+        return optimizer
+    return tfa.optimizers.MovingAverage(
+        optimizer, average_decay=config.ema_decay, dynamic_decay=True
+    )
 
 
 def create_slots(optimizer: keras.optimizers.legacy.Optimizer, variables: Sequence) -> None:

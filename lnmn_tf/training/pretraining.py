@@ -21,7 +21,7 @@ from tensorflow import keras
 from tqdm import tqdm
 
 from lnmn_tf.config import RunConfig
-from lnmn_tf.data.synthetic.programs import ATTRIBUTES
+from lnmn_tf.data.attributes import ATTRIBUTES
 from lnmn_tf.errors import InputError
 from lnmn_tf.layers.encoders import ImageEncoder
 from lnmn_tf.training.examples import Examples

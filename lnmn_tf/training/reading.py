@@ -46,7 +46,7 @@ def read_split(
     if data.is_vqa:
         version = int(data.data_format[-1])
         return read_vqa(
-            data.data_dir, split, version=version, num_answers=data.num_answers, **shared
+            data.data_dir, split, version=version, num_answers=data.max_answers, **shared
         )
     file = data.questions_file.replace("{split}", split) or None
     return read_questions(data.data_dir, split, questions_file=file, **shared)

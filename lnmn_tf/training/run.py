@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from pathlib import Path
 
@@ -13,8 +14,8 @@ from lnmn_tf.data.vocabulary import Vocabulary
 from lnmn_tf.errors import InputError
 from lnmn_tf.files import write_json, write_text
 from lnmn_tf.layers.encoders import ImageEncoder
-from lnmn_tf.models.stack_machine import StackMachine
-from lnmn_tf.training import callbacks, replicas
+from lnmn_tf.models.machine import StackMachine
+from lnmn_tf.training import callbacks, evaluations, replicas
 from lnmn_tf.training.alternating import AlternatingTrainer
 from lnmn_tf.training.baselines import baselines
 from lnmn_tf.training.checkpoints import CheckpointFolder, Progress
@@ -28,10 +29,10 @@ from lnmn_tf.training.pretraining import (
     pretrain,
     scenes_path,
 )
+from lnmn_tf.training.run_folder import METRICS, PREDICTIONS, RunFolder
 from lnmn_tf.training.shards import shards_for
 from lnmn_tf.training.warm_start import begin_with
 
-METRICS = "metrics.json"
 FLAGS = "flags.txt"
 
 
@@ -47,10 +48,16 @@ def train(config: RunConfig, run_dir: Path, flags: str = "") -> dict:
         What it also writes to `metrics.json`; nothing on other workers than the first, which alone
         writes and measures.
 
+    A finished run is left as it is.
+
     Raises:
-        InputError: anything wrong with config, data or checkpoint, before training begins; later, a
-            loss that is not finite, or a full disk.
+        InputError: anything wrong with config, data or checkpoint, before training begins; another
+            process trains in the folder; later, a loss that is not finite, or a full disk.
     """
+    run_folder = RunFolder(run_dir)
+    finished = run_folder.finished(config)
+    if finished is not None:
+        return finished
     replicas.configure(config.machine)
     strategy = replicas.make_strategy(config.machine.strategy)
     first = replicas.is_first(strategy)
@@ -64,11 +71,26 @@ def train(config: RunConfig, run_dir: Path, flags: str = "") -> dict:
             f"{reported.questions.source}: has no answers; expected a --val_split with answers"
         )
     config = config.replace(**sizes_of(examples))
+    with run_folder.locked() if first else contextlib.nullcontext():
+        return _train(config, run_dir, flags, strategy, examples, reported)
+
+
+def _train(
+    config: RunConfig,
+    run_dir: Path,
+    flags: str,
+    strategy: tf.distribute.Strategy,
+    examples: TrainingExamples,
+    reported: Examples,
+) -> dict:
+    """`train` in a folder that is ours, with all data opened."""
+    first = replicas.is_first(strategy)
     folder = CheckpointFolder(run_dir)
     if folder.exists():
         _check_vocabulary(examples.vocabulary, run_dir)
         config.check_fits(RunConfig.load(run_dir), run_dir)
     if first:
+        RunFolder(run_dir).set_results_aside()
         config.save(run_dir)
         write_text(run_dir / FLAGS, flags)
         examples.vocabulary.save(run_dir / VOCABULARY)
@@ -156,8 +178,15 @@ def report(
     """Measures the best checkpoint of a run that is at its end. Returns and writes the metrics."""
     folder = CheckpointFolder(run_dir)
     folder.load_weights(network, "best")
+    best = evaluations.describe(
+        config,
+        config.data.val_split,
+        reported.questions.source,
+        reported.questions.image_filenames,
+        folder.progress("best").step,
+    )
     predictions = Predictor(network, config.training.batch_size, config.training.xla)(reported)
-    write_predictions(run_dir / "predictions.txt", predictions, examples.vocabulary)
+    write_predictions(run_dir / PREDICTIONS, predictions, examples.vocabulary)
     metrics = {
         "val": accuracy_table(predictions, reported.questions, config.data.vqa_rules),
         "baselines": {},
@@ -171,6 +200,11 @@ def report(
         metrics["baselines"] = baselines(
             examples.weights.questions, reported.questions, config.training.seed
         )
+    evaluations.append(
+        run_dir,
+        {"checkpoint": "best", **best},
+        {"predictions": PREDICTIONS, "accuracy": metrics["val"]},
+    )
     write_json(run_dir / METRICS, metrics)
     print(format_table({config.data.val_split: metrics["val"], **metrics["baselines"]}))
     return metrics
@@ -185,6 +219,7 @@ def make_trainer(network: StackMachine, config: RunConfig, total_steps: int) -> 
         sparsity=training.sparsity,
         structure_every=training.structure_every,
         unrolled=training.unrolled,
+        search=not training.freeze_structure,
         answer_loss=training.answer_loss,
         clip_norm=training.clip_norm,
         shards=shards_for(of_replica, training.shards),
@@ -211,17 +246,15 @@ def fit(
         np.arange(min(training.monitor_questions, len(examples.structure.questions)))
     )
 
-    @functools.cache  # when the search begins, minima enter the graph: an older one would be wrong
-    def predictor(searching: bool) -> Predictor:
-        return Predictor(trainer.network, training.batch_size, training.xla)
+    predictor = Predictor(trainer.network, training.batch_size, training.xla)
 
     def monitor() -> float:
-        predictions = predictor(trainer.searching)(monitored)
+        predictions = predictor(monitored)
         return accuracy_table(predictions, monitored.questions)["accuracy"]
 
     def describe(epoch: int, batch: int) -> str:
         (positions,) = examples.weight_batches(epoch, batch).map(lambda b: b["position"]).take(1)
-        questions = examples.curriculum(epoch).questions
+        questions = examples.asked(epoch).questions
         return str(questions.question_index[positions.numpy()].tolist())
 
     strategy = trainer.distribute_strategy
@@ -239,8 +272,6 @@ def fit(
             callbacks.Checkpoints(folder, clock, monitor, training.checkpoint_steps, board),
         ]
     while clock.epoch < training.epochs:
-        started = clock.epoch >= training.structure_start_epoch
-        trainer.search(started and not training.freeze_structure)
         # One `fit` an epoch, so that an epoch that begins in its middle is nothing special.
         trainer.fit(
             replicas.distribute(

@@ -18,7 +18,8 @@ def entropy_weight(epoch: float, config: TrainingConfig) -> float:
     mixed, so that all of them learn; then each step is pushed to choose one.
 
     The released program changes it once an epoch e, counted from 0: (1 - 2 e / 49), from epoch 20 on
-    (11 - 6 (e - 19)) / 49, and has 1e-2 beside it.
+    (11 - 6 (e - 19)) / 49. It has 1e-2 beside it, and adds the entropy up over the batch; here the batch
+    size stands beside the mean instead.
 
     Args:
         epoch: epochs done, with the part of the current one.
@@ -29,10 +30,40 @@ def entropy_weight(epoch: float, config: TrainingConfig) -> float:
     if config.entropy_schedule == "released":
         whole = math.floor(epoch)
         course = 1.0 - 2.0 * whole / 49.0 if whole < 20 else (11.0 - 6.0 * (whole - 19)) / 49.0
-        return config.entropy_weight * 1e-2 * course
+        return config.entropy_weight * 1e-2 * course * config.batch_size
     zero = config.entropy_zero_epoch
     course = 1.0 - epoch / zero if epoch <= zero else -(epoch - zero) / (zero / 2.0)
     return config.entropy_weight * max(course, -1.0)
+
+
+class StructureDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """A decay of alpha that falls in a straight line from `peak` to -`peak` over a run.
+
+    While it is positive, alpha is drawn to 0 and operators stay mixed: a node that no answer depends on does
+    not choose by chance, and one that is needed late still can. While it is negative, alpha grows, which is
+    the same as a falling temperature of softmax(alpha / temperature): each node ends with one operator. So
+    lambda_w goes from reward to penalty (section 3.2), and so does this.
+
+    Args:
+        peak: at the first step, a share of alpha per step.
+        total_steps: steps of the run.
+        zero: share of the run after which it is 0.
+
+    Call arguments and returns:
+        step: optimizer steps done, a scalar; the decay of the next step, float32.
+    """
+
+    def __init__(self, peak: float, total_steps: int, zero: float):
+        self.peak, self.total_steps, self.zero = peak, total_steps, zero
+
+    def __call__(self, step):
+        time = tf.minimum(tf.cast(step, tf.float32) / self.total_steps, 1.0)
+        falling = 1.0 - time / self.zero
+        growing = (self.zero - time) / (1.0 - self.zero)
+        return self.peak * tf.where(time < self.zero, falling, growing)
+
+    def get_config(self):
+        return {"peak": self.peak, "total_steps": self.total_steps, "zero": self.zero}
 
 
 class WarmUpAndDecay(keras.optimizers.schedules.LearningRateSchedule):

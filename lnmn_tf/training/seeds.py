@@ -10,7 +10,8 @@ from tensorflow import keras
 
 from lnmn_tf.config import RunConfig
 from lnmn_tf.files import write_json, write_text
-from lnmn_tf.training.run import FLAGS, METRICS, train
+from lnmn_tf.training.run import FLAGS, train
+from lnmn_tf.training.run_folder import METRICS, RunFolder
 
 
 def train_seeds(config: RunConfig, run_dir: Path, flags: str) -> dict:
@@ -49,6 +50,7 @@ def train_seeds(config: RunConfig, run_dir: Path, flags: str) -> dict:
         "best_run": f"seed_{best}",
         "seconds": sum(table["seconds"] for table in metrics.values()),
     }
+    RunFolder(run_dir).set_results_aside()
     config.save(run_dir)
     write_text(run_dir / FLAGS, flags)
     write_json(run_dir / METRICS, summary)

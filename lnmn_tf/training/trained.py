@@ -16,8 +16,8 @@ from lnmn_tf.config.modes import AT_EVALUATION
 from lnmn_tf.data.pixels import PixelStore
 from lnmn_tf.data.vocabulary import UNKNOWN, Vocabulary, tokenize
 from lnmn_tf.errors import InputError
-from lnmn_tf.files import write_json
-from lnmn_tf.models.stack_machine import StackMachine
+from lnmn_tf.models.machine import StackMachine
+from lnmn_tf.training import evaluations
 from lnmn_tf.training.checkpoints import CheckpointFolder
 from lnmn_tf.training.evaluation import (
     Predictor,
@@ -39,12 +39,20 @@ class TrainedRun:
         config: of the run.
         vocabulary: of its training split.
         network: with the checkpoint's weights.
+        checkpoint, step: whose weights they are: best or last, and its step.
     """
 
     def __init__(
-        self, run_dir: Path, config: RunConfig, vocabulary: Vocabulary, network: StackMachine
+        self,
+        run_dir: Path,
+        config: RunConfig,
+        vocabulary: Vocabulary,
+        network: StackMachine,
+        checkpoint: str = "best",
+        step: int = 0,
     ):
         self.run_dir, self.config = run_dir, config
+        self.checkpoint, self.step = checkpoint, step
         self.vocabulary, self.network = vocabulary, network
 
     @classmethod
@@ -90,11 +98,13 @@ class TrainedRun:
             )
         configure(config.machine)
         network = build_network(config.model)
-        CheckpointFolder(run_dir).load_weights(network, checkpoint)
-        return cls(run_dir, config, vocabulary, network)
+        folder = CheckpointFolder(run_dir)
+        folder.load_weights(network, checkpoint)
+        step = folder.progress(checkpoint).step
+        return cls(run_dir, config, vocabulary, network, checkpoint, step)
 
     def evaluate(self, split: str) -> dict:
-        """Accuracy on a split, printed, and written with the predictions to the run folder.
+        """Accuracy on a split, printed, and added to the run's evaluations.
 
         Returns:
             The accuracy table; empty for a split without answers.
@@ -106,24 +116,31 @@ class TrainedRun:
             self.network, self.config.training.batch_size, self.config.training.xla
         )
         predictions = predictor(examples)
-        path = self.run_dir / f"predictions_{split}.txt"
+        questions, table = examples.questions, {}
+        if questions.answers is not None:
+            table = accuracy_table(predictions, questions, data.vqa_rules)
+            print(format_table({split: table}), flush=True)
+        what = evaluations.describe(
+            self.config, split, questions.source, questions.image_filenames, self.step
+        )
+        path = self.run_dir / f"predictions_{split}_{evaluations.short_name(what)}.txt"
         write_predictions(path, predictions, self.vocabulary)
+        result = {"predictions": path.name, **({"accuracy": table} if table else {})}
+        evaluations.append(self.run_dir, {"checkpoint": self.checkpoint, **what}, result)
+        print(f"wrote {path}, and a record to {self.run_dir / evaluations.FILE}")
         if data.is_vqa:
-            path = write_for_server(self.run_dir, split, predictions, examples.questions)
-        table = {}
-        if examples.questions.answers is not None:
-            table = accuracy_table(predictions, examples.questions, data.vqa_rules)
-            write_json(self.run_dir / f"evaluation_{split}.json", table)
-            print(format_table({split: table}))
-        print(f"wrote {path}")
+            print(f"wrote {write_for_server(self.run_dir, split, predictions, questions)}")
         return table
 
-    def answer(self, image: str | os.PathLike, question: str) -> list[tuple[str, float]]:
-        """Answers with their probabilities, the most likely first.
+    def inputs_of(self, image: str | os.PathLike, question: str) -> dict[str, tf.Tensor]:
+        """A batch of one question about one picture.
 
         Args:
             image: a picture file, PNG or JPEG, of any size.
             question: in English.
+
+        Returns:
+            `image`, float32 [1, height, width, 3] in [0, 1], and `question`, int32 [1, words].
 
         Raises:
             InputError: no picture, no question, or a model that reads features.
@@ -144,10 +161,17 @@ class TrainedRun:
         if UNKNOWN in ids:
             unknown = [w for w, i in zip(tokenize(question), ids) if i == UNKNOWN]  # noqa: B905
             print(f"warning: unknown words become <unk>: {', '.join(unknown)}", file=sys.stderr)
-        inputs = {
+        return {
             "image": tf.cast(store.read(np.array([0])), tf.float32) / 255.0,
             "question": tf.constant([ids], tf.int32),
         }
-        probabilities = tf.nn.softmax(self.network(inputs, training=False)["logits"][0]).numpy()
+
+    def answer(self, image: str | os.PathLike, question: str) -> list[tuple[str, float]]:
+        """Answers with their probabilities, the most likely first.
+
+        Args, raises: see `inputs_of`.
+        """
+        logits = self.network(self.inputs_of(image, question), training=False)["logits"][0]
+        probabilities = tf.nn.softmax(logits).numpy()
         order = np.argsort(-probabilities)
         return [(self.vocabulary.answers[i], float(probabilities[i])) for i in order]

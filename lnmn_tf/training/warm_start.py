@@ -10,7 +10,7 @@ from lnmn_tf.config import ModelConfig, RunConfig
 from lnmn_tf.data.transfer import carry_over, map_vocabulary
 from lnmn_tf.data.vocabulary import Vocabulary
 from lnmn_tf.errors import InputError
-from lnmn_tf.models.stack_machine import StackMachine
+from lnmn_tf.models.machine import StackMachine
 from lnmn_tf.training.checkpoints import CheckpointFolder
 from lnmn_tf.training.reading import VOCABULARY
 

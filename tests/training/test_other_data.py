@@ -34,7 +34,7 @@ def vqa(tmp_path_factory):
         "data_dir": folder / "data",
         "train_split": "train2014",
         "val_split": "val2014",
-        "num_answers": 4,
+        "max_answers": 4,
         "answer_loss": "sigmoid",
         "run_dir": folder / "run",
     }

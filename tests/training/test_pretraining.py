@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from lnmn_tf.config import RunConfig
-from lnmn_tf.data.synthetic.programs import ATTRIBUTES
+from lnmn_tf.data.attributes import ATTRIBUTES
 from lnmn_tf.errors import InputError
 from lnmn_tf.layers.encoders import ImageEncoder
 from lnmn_tf.training.encoded_store import EncodedStore

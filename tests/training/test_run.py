@@ -14,7 +14,7 @@ from tensorflow import keras
 from lnmn_tf.config import RunConfig
 from lnmn_tf.data.vocabulary import Vocabulary
 from lnmn_tf.errors import InputError
-from lnmn_tf.training import networks
+from lnmn_tf.training import evaluations, networks
 from lnmn_tf.training.alternating import AlternatingTrainer
 from lnmn_tf.training.checkpoints import CheckpointFolder
 from lnmn_tf.training.evaluation import Predictor
@@ -50,6 +50,8 @@ def fresh_trainer(run_dir):
 def test_a_run_folder_holds_what_explains_it(finished):
     run_dir, metrics = finished
     assert {path.name for path in run_dir.iterdir()} == {
+        ".lock",
+        "evaluations.jsonl",
         "checkpoints",
         "config.json",
         "flags.txt",
@@ -91,11 +93,52 @@ def test_a_run_traces_each_of_its_functions_once(tiny_world, tmp_path, monkeypat
         assert predictor.graph(1).experimental_get_tracing_count() == 1
 
 
-def test_a_finished_run_trains_no_further(finished, tiny_world):
+def everything_in(folder):
+    return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in folder.rglob("*")}
+
+
+def test_a_finished_run_is_left_as_it_is(finished, tiny_world):
     run_dir, metrics = finished
-    again = train_tiny(tiny_config(tiny_world), run_dir)
-    assert again["steps"] == metrics["steps"]
-    assert again["val"] == metrics["val"]
+    before = everything_in(run_dir)
+    assert train_tiny(tiny_config(tiny_world), run_dir) == metrics
+    assert everything_in(run_dir) == before
+
+
+def test_more_epochs_extend_a_finished_run_to_the_weights_of_a_longer_one(tiny_world, tmp_path):
+    # Everything that depends on the length of the whole run is off: it would be another run.
+    choices = {"decay": "constant", "curriculum_epochs": 0}
+    train_tiny(tiny_config(tiny_world, epochs=2, **choices), tmp_path / "short")
+    earlier = (tmp_path / "short" / "metrics.json").read_text()
+    extended = train_tiny(tiny_config(tiny_world, epochs=4, **choices), tmp_path / "short")
+    longer = train_tiny(tiny_config(tiny_world, epochs=4, **choices), tmp_path / "long")
+    assert extended["val"] == longer["val"]
+    assert extended["steps"] == longer["steps"] > json.loads(earlier)["steps"]
+    assert (tmp_path / "short" / "metrics_2_epochs.json").read_text() == earlier
+    weights = []
+    for name in ("short", "long"):
+        trainer = fresh_trainer(tmp_path / name)
+        CheckpointFolder(tmp_path / name).restore(trainer)
+        weights.append([variable.numpy() for variable in trainer.network.variables])
+    for one, other in zip(*weights):  # noqa: B905 (Python 3.9)
+        np.testing.assert_array_equal(one, other)
+
+
+def test_fewer_epochs_are_refused(finished, tiny_world):
+    with pytest.raises(InputError, match=r"--epochs=\d, but --epochs is 1; .*more --epochs"):
+        train_tiny(tiny_config(tiny_world, epochs=1, curriculum_epochs=0), finished[0])
+
+
+def test_every_evaluation_is_a_record_that_says_what_it_is_of(finished, tiny_world):
+    run_dir, metrics = finished
+    (record,) = evaluations.read(run_dir)
+    assert record["accuracy"] == metrics["val"]
+    assert record["checkpoint"] == "best"
+    assert record["step"] == metrics["held_out"]["step"]
+    assert record["split"] == "val"
+    questions = tiny_world / "questions" / "CLEVR_val_questions.json"
+    assert record["data"]["questions_sha256"] == evaluations.checksum(questions)
+    assert {"hard_operators", "zeroed_operators", "module_threshold"} <= set(record["flags"])
+    assert {"tensorflow", "keras", "python"} == set(record["versions"])
 
 
 def test_restoring_gives_back_weights_slots_and_progress(finished):
@@ -114,12 +157,14 @@ def test_a_checkpoint_of_another_config_is_refused_by_field_and_values(finished,
 
 def test_a_checkpoint_of_other_data_is_refused(finished, tiny_world, tmp_path):
     world = shutil.copytree(tiny_world, tmp_path / "world")
+    run_dir = shutil.copytree(finished[0], tmp_path / "run")
+    (run_dir / "metrics.json").unlink()  # stopped before its end
     path = world / "questions" / "CLEVR_train_questions.json"
     content = json.loads(path.read_text())
     content["questions"][0]["question"] = "Zork?"
     path.write_text(json.dumps(content))
     with pytest.raises(InputError, match=r"vocabulary\.json.*another --run_dir"):
-        train_tiny(tiny_config(world), finished[0])
+        train_tiny(tiny_config(world), run_dir)
 
 
 def test_a_checkpoint_of_another_model_is_refused(finished):
