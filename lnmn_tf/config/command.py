@@ -3,7 +3,10 @@
 # name: (default, help)
 COMMANDS = {
     "run_dir": ("runs/quickstart", "Folder of the run."),
-    "split": ("", "evaluate, analyze, explain: the split; empty = --val_split."),
+    "split": (
+        "",
+        "evaluate, analyze, explain: the split; empty = --val_split. inspect, verify: empty = all.",
+    ),
     "checkpoint": ("best", "evaluate, answer, export, benchmark, analyze, explain: best or last."),
     "image": ("", "answer, explain: a picture, PNG or JPEG."),
     "question": ("", "answer, explain: a question about it, in English."),

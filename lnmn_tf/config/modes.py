@@ -36,10 +36,15 @@ AT_INFERENCE = (*INFERENCE_ONLY, "xla", "mixed_precision", "gpu_memory_growth")
 # The same, where the model answers all questions of a split.
 AT_EVALUATION = (
     *AT_INFERENCE,
-    *("data_dir", "features", "max_val_questions"),
+    *("data_dir", "features", "questions_file", "max_val_questions", "vqa_rules"),
     *("batch_size", "shards", "cache_mb", "window_mb"),
 )
 EXPORT = fields("export", without=("export", "port"))
+# What says which data, and how to read them.
+DATA = (
+    *("split", "data_dir", "data_format", "questions_file", "features"),
+    *("train_split", "val_split", "num_answers", "min_word_count"),
+)
 
 
 @dataclass(frozen=True)
@@ -140,6 +145,18 @@ MODES = {
             "lnmn_tf.modes:generate",
             ("data_dir", *fields("world", without=("generate",))),
             ("train_images", "val_images", "world_seed"),
+        ),
+        Mode(
+            "inspect",
+            "Says what a data set holds: sizes, answers, vocabulary, samples.",
+            "lnmn_tf.training.data_report:inspect",
+            DATA,
+        ),
+        Mode(
+            "verify",
+            "Lists everything that is wrong with a data set, and fails if anything is.",
+            "lnmn_tf.training.data_report:verify",
+            DATA,
         ),
         Mode(
             "analyze",

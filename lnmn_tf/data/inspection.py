@@ -51,7 +51,10 @@ def _sizes(name: str, questions: QuestionSet) -> Iterator[str]:
         )
     if questions.layouts is not None:
         lengths = (questions.layouts >= 0).sum(axis=1)
-        yield f"  expert layouts: {_spread(lengths)} modules; {int((lengths == 0).sum())} without"
+        yield (
+            f"  expert layouts: {_spread(lengths[lengths > 0])} modules; "
+            + f"{int((lengths == 0).sum())} without"
+        )
     if questions.annotations is not None:
         types = np.bincount(questions.question_family_index)
         names = questions.annotations.question_types

@@ -22,6 +22,7 @@ def read_split(
     split: str,
     vocabulary: Vocabulary | None = None,
     max_questions: int = 0,
+    require_images: bool = True,
 ) -> QuestionSet:
     """The questions of one split.
 
@@ -30,6 +31,7 @@ def read_split(
         split: its name.
         vocabulary: of the training split; None builds it.
         max_questions: only the first ones; 0 = all.
+        require_images: whether pictures must exist, where no features are read.
 
     Raises:
         InputError: see `read_questions` and `read_vqa`.
@@ -38,7 +40,7 @@ def read_split(
     shared = {
         "vocabulary": vocabulary,
         "max_questions": max_questions or None,
-        "require_images": not data.features,
+        "require_images": require_images and not data.features,
         "min_word_count": data.min_word_count,
     }
     if data.is_vqa:
