@@ -42,6 +42,7 @@ class RelationalLNMN(LNMN):
     * Image, text and memory are normalised (Ba et al., 2016); all cells share one image and one text
       projection; c_t mixes word embeddings.
     * A module that does not answer leaves the memory as it is.
+    * All questions begin with one layout (`Controller.alike`).
     * Modules that the stack has no maps for do not run, as in Stack-NMN: what looks first must push.
     * The pointer is not sharpened. Its moves are exact, so it is as sharp as the module weights; a
       softmax after each step would pull it back to the slot where most of it is, and no push is ever
@@ -103,7 +104,12 @@ class RelationalLNMN(LNMN):
 
     @property
     def controller_options(self) -> dict[str, Any]:
-        return {"attend_embeddings": True, "step_bias": True, "gain": CONTROLLER_GAIN}
+        return {
+            "attend_embeddings": True,
+            "step_bias": True,
+            "gain": CONTROLLER_GAIN,
+            "alike": True,
+        }
 
     @property
     def map_projection(self) -> keras.layers.Dense:
