@@ -3,7 +3,7 @@
 # name: (default, help)
 COMMANDS = {
     "run_dir": ("runs/quickstart", "Folder of the run."),
-    "split": ("", "evaluate: the split; empty = --val_split."),
+    "split": ("", "evaluate, extract_features: the split; empty = --val_split, or both."),
     "checkpoint": ("best", "evaluate, answer, export, benchmark: best or last."),
     "image": ("", "answer: a picture, PNG or JPEG."),
     "question": ("", "answer: a question about it, in English."),

@@ -249,6 +249,7 @@ class ModelConfig:
         0, "Columns that pictures are scaled to; 0 with --features.", minimum=0
     )
     feature_shape: tuple[int, ...] = option((0, 0, 0), flag=False)
+    feature_identity: str = option("", flag=False)  # of FeatureIdentity; "" = unknown
     encoder_filters: tuple[int, ...] = option(
         (24, 48, 48, 48, 96, 96), "Channels of the image encoder's convolutions.", minimum=1
     )

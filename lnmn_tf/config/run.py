@@ -12,6 +12,7 @@ from typing import Any
 
 from lnmn_tf.config.data import DataConfig
 from lnmn_tf.config.export import ExportConfig
+from lnmn_tf.config.features import FeaturesConfig
 from lnmn_tf.config.machine import MachineConfig
 from lnmn_tf.config.model import DIALECTS, ModelConfig
 from lnmn_tf.config.training import DIALECTS as TRAINING_DIALECTS
@@ -28,7 +29,8 @@ SECTIONS = {
     "machine": MachineConfig,
     "world": WorldConfig,
 }
-FLAG_SECTIONS = {**SECTIONS, "export": ExportConfig}  # what has flags: the run, and its export
+# What has flags: the run, where its features come from, and its export.
+FLAG_SECTIONS = {**SECTIONS, "features": FeaturesConfig, "export": ExportConfig}
 # What a dialect presets: without a flag of its own, such a field is as the dialect says.
 PRESET = frozenset().union(*DIALECTS.values(), *TRAINING_DIALECTS.values())
 
