@@ -7,7 +7,6 @@
     python -m lnmn_tf.main --mode=export   --run_dir=DIR [--export_dir=DIR]
     python -m lnmn_tf.main --mode=serve    --run_dir=DIR [--port=8501]
     python -m lnmn_tf.main --mode=generate --data_dir=DIR --train_images=2000
-    python -m lnmn_tf.main --mode=extract_features --data_dir=DIR --split=val --backbone=resnet101
     python -m lnmn_tf.main --mode=benchmark --preset=paper --run_dir=DIR
 
 The same command goes on where a run was stopped. A flag not given is as its default or the --dialect.
@@ -28,6 +27,7 @@ from lnmn_tf.config.command import COMMANDS
 from lnmn_tf.config.option import from_flag
 from lnmn_tf.config.run import all_options, help_text, to_flags
 from lnmn_tf.errors import InputError, exit_code
+from lnmn_tf.features.command import extract_features
 
 DEFINE = {
     bool: flags.DEFINE_boolean,
@@ -102,13 +102,6 @@ def make_world(config: RunConfig) -> None:
     generate_world(world, config.data.data_dir, progress=sys.stderr.isatty())
 
 
-def extract_features(command: flags.FlagValues, choices: dict) -> None:
-    """Writes the features that a network trained on ImageNet makes of the pictures of a split."""
-    from lnmn_tf.features.command import extract_features
-
-    extract_features(command, choices)
-
-
 def benchmark(command: flags.FlagValues, choices: dict) -> None:
     """Measures speed and memory."""
     from lnmn_tf.benchmark.run import OPTIONS, benchmark
@@ -116,10 +109,8 @@ def benchmark(command: flags.FlagValues, choices: dict) -> None:
     benchmark(choices, **{name: command[name].value for name in OPTIONS})
 
 
-MODES = {
-    mode.__name__: mode
-    for mode in (train, evaluate, answer, export, serve, generate, extract_features, benchmark)
-}
+MODES = {m.__name__: m for m in (train, evaluate, answer, export, serve, generate, benchmark)}
+MODES["extract_features"] = extract_features
 
 
 def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, dict]:

@@ -7,8 +7,6 @@ from typing import Any
 
 from lnmn_tf.config.data import DataConfig
 from lnmn_tf.config.features import FeaturesConfig, features_path
-from lnmn_tf.features.backbone import Backbone
-from lnmn_tf.features.extraction import extract
 
 
 def extract_features(command, choices: Mapping[str, Any]) -> None:
@@ -31,6 +29,9 @@ def extract_splits(choices: Mapping[str, Any], split: str = "") -> list[str]:
     Raises:
         InputError: see `Backbone` and `extract`.
     """
+    from lnmn_tf.features.backbone import Backbone  # TensorFlow: not before it is needed
+    from lnmn_tf.features.extraction import extract
+
     names = {"data_dir", "features", "train_split", "val_split"}
     data = DataConfig(**{name: value for name, value in choices.items() if name in names})
     options = FeaturesConfig.create(choices)
