@@ -5,7 +5,8 @@ COMMANDS = {
     "run_dir": ("runs/quickstart", "Folder of the run."),
     "split": (
         "",
-        "evaluate, analyze, explain: the split; empty = --val_split. inspect, verify: empty = all.",
+        "evaluate, analyze, explain: the split; empty = --val_split. inspect, verify: empty = all. "
+        "extract_features: empty = --train_split and --val_split.",
     ),
     "checkpoint": ("best", "evaluate, answer, export, benchmark, analyze, explain: best or last."),
     "image": ("", "answer, explain: a picture, PNG or JPEG."),

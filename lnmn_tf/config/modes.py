@@ -169,6 +169,16 @@ MODES = {
             ("what", "split"),
         ),
         Mode(
+            "extract_features",
+            "Writes the features that a network trained on ImageNet makes of pictures, to HDF5.",
+            "lnmn_tf.features.command:extract_features",
+            (
+                *("split", "data_dir", "features", "train_split", "val_split"),
+                *("image_height", "image_width", *fields("features")),
+            ),
+            ("backbone",),
+        ),
+        Mode(
             "benchmark",
             "Measures speed and memory.",
             "lnmn_tf.modes:benchmark",

@@ -12,6 +12,7 @@ from typing import Any
 
 from lnmn_tf.config.data import DataConfig
 from lnmn_tf.config.export import ExportConfig
+from lnmn_tf.config.features import FeaturesConfig
 from lnmn_tf.config.machine import MachineConfig
 from lnmn_tf.config.relational import RelationalConfig
 from lnmn_tf.config.sizes import ModelConfig
@@ -29,7 +30,8 @@ SECTIONS = {
     "machine": MachineConfig,
     "world": WorldConfig,
 }
-FLAG_SECTIONS = {**SECTIONS, "export": ExportConfig}  # what has flags: the run, and its export
+# What has flags: the run, where its features come from, and its export.
+FLAG_SECTIONS = {**SECTIONS, "features": FeaturesConfig, "export": ExportConfig}
 
 
 @dataclass(frozen=True)

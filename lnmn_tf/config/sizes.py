@@ -28,6 +28,7 @@ class ModelConfig:
         0, "Columns that pictures are scaled to; 0 with --features.", minimum=0
     )
     feature_shape: tuple[int, ...] = option((0, 0, 0), flag=False)
+    feature_identity: str = option("", flag=False)  # of FeatureIdentity; "" = unknown
     encoder_groups: tuple[int, ...] = option((), flag=False)
     # From Python alone: nobody needed to change them from the command line.
     encoder_filters: tuple[int, ...] = option((24, 48, 48, 48, 96, 96), flag=False, minimum=1)
