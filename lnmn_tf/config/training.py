@@ -61,9 +61,10 @@ class TrainingConfig:
         "falling to its negative over the run, so that each node ends with one operator (annealed).",
         choices=("coupled", "decoupled", "annealed"),
     )
-    structure_search: float = option(
+    search_share: float = option(
         0.6,
-        "Share of the run after which the annealed decay turns, and nodes begin to choose.",
+        "Share of the run in which operators and modules are kept mixed; then the annealed decay and the "
+        "annealed lambda_w turn, and each node and step is pushed to choose one.",
         above=0,
         below=1,
     )
@@ -71,15 +72,12 @@ class TrainingConfig:
     unrolled: bool = option(False, "Second-order structure gradients (DARTS).")
     sparsity: float = option(1.0, "lambda_op, weight of the structure's sparsity.", minimum=0)
     entropy_schedule: str = option(
-        "paper",
+        "annealed",
         "Course of lambda_w, the weight of the module entropy.",
-        choices=("paper", "released", "none"),
+        choices=("annealed", "paper", "released", "none"),
     )
     entropy_weight: float = option(
         1.0, "Factor of lambda_w; the released schedule has 1e-2 beside it.", minimum=0
-    )
-    entropy_zero_epoch: float = option(
-        20.0, "Epoch at which the paper's lambda_w is 0; it reaches -1 in half as many.", above=0
     )
     pretrain_epochs: int = option(
         0,

@@ -33,6 +33,16 @@ class Kind:
     def bank_name(self) -> str:
         return self.bank or self.name
 
+    @property
+    def pops(self) -> int:
+        """Maps that each module takes off the stack."""
+        return 0 if self.keeps else self.num_maps
+
+    @property
+    def pushes(self) -> int:
+        """Maps that each module puts on the stack."""
+        return 0 if self.answers else 1
+
     def reads(self, pointer: tf.Tensor) -> list[tf.Tensor]:
         """Where its maps stand on the stack: at the pointer, and one below for each further map."""
         pointers = [pointer]

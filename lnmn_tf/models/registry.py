@@ -29,13 +29,30 @@ class Entry:
     training: Mapping[str, Any] = field(default_factory=dict)
 
 
+# Section 4; Adam's coupled decay is PyTorch's, which the authors' program uses.
+PAPER = {
+    "structure_learning_rate": 3e-4,
+    "structure_weight_decay": 1e-3,
+    "structure_decay": "coupled",
+    "sparsity": 1.0,
+    "entropy_weight": 1.0,
+}
 MODELS = {
-    "relational": Entry(RelationalConfig, "lnmn_tf.models.relational:RelationalLNMN"),
-    "paper": Entry(LNMNConfig, "lnmn_tf.models.lnmn:LNMN", {"structure_decay": "coupled"}),
+    "relational": Entry(
+        RelationalConfig,
+        "lnmn_tf.models.relational:RelationalLNMN",
+        {
+            "structure_learning_rate": 2e-2,
+            "structure_weight_decay": 0.1,
+            "sparsity": 0.0,
+            "entropy_weight": 0.05,
+        },
+    ),
+    "paper": Entry(LNMNConfig, "lnmn_tf.models.lnmn:LNMN", {**PAPER, "entropy_schedule": "paper"}),
     "released": Entry(
         ReleasedConfig,
         "lnmn_tf.models.lnmn:ReleasedLNMN",
-        {"entropy_schedule": "released", "structure_decay": "coupled"},
+        {**PAPER, "entropy_schedule": "released"},
     ),
     "stack_nmn": Entry(
         StackNMNConfig, "lnmn_tf.models.stack_nmn:StackNMN", {"entropy_schedule": "none"}

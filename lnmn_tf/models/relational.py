@@ -42,6 +42,7 @@ class RelationalLNMN(LNMN):
     * Image, text and memory are normalised (Ba et al., 2016); all cells share one image and one text
       projection; c_t mixes word embeddings.
     * A module that does not answer leaves the memory as it is.
+    * Modules that the stack has no maps for do not run, as in Stack-NMN: what looks first must push.
     * The pointer is not sharpened. Its moves are exact, so it is as sharp as the module weights; a
       softmax after each step would pull it back to the slot where most of it is, and no push is ever
       learned.
@@ -114,6 +115,18 @@ class RelationalLNMN(LNMN):
 
     def sharpen(self, pointer: tf.Tensor) -> tf.Tensor:
         return pointer
+
+    def allowed(self, module_weights: tf.Tensor, state: State) -> tf.Tensor:
+        """w^(t) without modules that the stack has no maps for, or no room, as in Stack-NMN.
+
+        The stack begins empty, so what looks first must push.
+        """
+        module_weights = super().allowed(module_weights, state)
+        pops = [kind.pops for kind in self.kinds for _ in range(kind.cells)]
+        pushes = [kind.pushes for kind in self.kinds for _ in range(kind.cells)]
+        valid = stacks.validity([*pops, 0], [*pushes, 0], self.config.stack_len)  # and NoOp
+        weights = module_weights * tf.matmul(state.pointer, tf.cast(valid, state.pointer.dtype))
+        return tf.math.divide_no_nan(weights, tf.reduce_sum(weights, axis=-1, keepdims=True))
 
     def show(self, attention: tf.Tensor) -> tf.Tensor:
         return tf.exp(attention)

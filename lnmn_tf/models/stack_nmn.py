@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 import tensorflow as tf
 
 from lnmn_tf.config.stack_nmn import StackNMNConfig
@@ -25,21 +24,6 @@ ARITY = {
     "describe_one": (1, 1),
     "describe_two": (2, 1),
 }
-
-
-def validity(modules: tuple[str, ...], stack_len: int) -> np.ndarray:
-    """Where each module may run: 1 if the stack holds enough to pop and has room to push, else 0.
-
-    A pointer at slot l says that l maps are on the stack: the first push goes to slot 1.
-
-    Returns:
-        float32 [stack_len, modules].
-    """
-    matrix = np.zeros([stack_len, len(modules)], np.float32)
-    for column, name in enumerate(modules):
-        pops, pushes = ARITY[name]
-        matrix[pops : stack_len + pops - pushes, column] = 1.0
-    return matrix
 
 
 class View(NamedTuple):
@@ -101,7 +85,8 @@ class StackNMN(StackMachine):
             module_weights = tf.one_hot(strongest, len(config.modules), dtype=module_weights.dtype)
         if not config.validate_modules:
             return module_weights
-        valid = tf.matmul(state.pointer, validity(config.modules, config.stack_len))
+        pops, pushes = zip(*(ARITY[name] for name in config.modules))
+        valid = tf.matmul(state.pointer, stacks.validity(pops, pushes, config.stack_len))
         if config.hard_validation:
             valid = tf.round(valid)
         module_weights *= valid

@@ -73,7 +73,7 @@ def structure_optimizer(
         decay = _schedule(peak * decay, config, total_steps, "constant")
     else:
         structure_steps = -(-total_steps // config.structure_every)
-        decay = StructureDecay(peak * decay, structure_steps, config.structure_search)
+        decay = StructureDecay(peak * decay, structure_steps, config.search_share)
     return _averaged(tfa.optimizers.AdamW(weight_decay=decay, **arguments), config)
 
 
