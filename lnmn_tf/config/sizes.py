@@ -13,7 +13,9 @@ from lnmn_tf.errors import InputError
 class ModelConfig:
     """What encoders, controller, stack and classifier of any model are made of."""
 
-    model: str = option("relational", "The model: relational (ours), paper, released or stack_nmn.")
+    model: str = option(
+        "relational", "The model: relational (ours), paper, released, stack_nmn or stack_nmn_vqa."
+    )
     num_words: int = option(0, flag=False)
     num_answers: int = option(0, flag=False)
     embed_dim: int = option(300, "Width of a word embedding.", minimum=1)
