@@ -13,13 +13,13 @@ from typing import Any
 from lnmn_tf.config.data import DataConfig
 from lnmn_tf.config.export import ExportConfig
 from lnmn_tf.config.machine import MachineConfig
+from lnmn_tf.config.registry import MODELS, entry, make_config
 from lnmn_tf.config.relational import RelationalConfig
 from lnmn_tf.config.sizes import ModelConfig
 from lnmn_tf.config.training import TrainingConfig
 from lnmn_tf.config.world import WorldConfig
 from lnmn_tf.errors import InputError
 from lnmn_tf.files import write_json
-from lnmn_tf.models.registry import MODELS, entry, make_config
 
 FILE_NAME = "config.json"
 SECTIONS = {
