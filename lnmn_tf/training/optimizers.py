@@ -60,7 +60,9 @@ def structure_optimizer(
     learned together belong together.
     """
     peak, decay = config.structure_learning_rate, config.structure_weight_decay
-    if config.structure_decay == "annealed":  # the last word has the decay, which makes nodes choose
+    if (
+        config.structure_decay == "annealed"
+    ):  # the last word has the decay, which makes nodes choose
         steps = -(-total_steps // config.structure_every)
         rate = WarmUpAndDecay(peak, config.warmup_steps, steps, "linear", start=config.search_share)
     else:
