@@ -6,8 +6,7 @@
     python -m lnmn_tf.main --mode=answer   --run_dir=DIR --image=FILE --question="How many cubes?"
     python -m lnmn_tf.main --mode=export   --run_dir=DIR [--export_dir=DIR]
     python -m lnmn_tf.main --mode=serve    --run_dir=DIR [--port=8501]
-    python -m lnmn_tf.main --mode=explain  --run_dir=DIR --image=FILE --question="How many cubes?"
-    python -m lnmn_tf.main --mode=explain  --run_dir=DIR --indices=3,17 | --wrong [--family=count]
+    python -m lnmn_tf.main --mode=explain  --run_dir=DIR --indices=3,17
     python -m lnmn_tf.main --mode=report   --runs=DIR,DIR
     python -m lnmn_tf.main --mode=generate --data_dir=DIR --train_images=2000
     python -m lnmn_tf.main --mode=benchmark --preset=paper --run_dir=DIR
@@ -90,13 +89,18 @@ def serve(command: flags.FlagValues, choices: dict) -> None:
 
 
 def explain(command: flags.FlagValues, choices: dict) -> None:
-    """Shows how a run comes to its answers: a page, and a picture of each."""
-    from lnmn_tf.analysis.explain_run import explain_run
+    """Shows how a run comes to its answers, as a page and pictures."""
+    from lnmn_tf.analysis.explain_run import OPTIONS, explain_run
 
-    names = ("image", "question", "split", "indices", "wrong", "family", "count")
-    explain_run(
-        command.run_dir, command.checkpoint, choices, {name: command[name].value for name in names}
-    )
+    asked = {name: command[name].value for name in OPTIONS}
+    explain_run(command.run_dir, command.checkpoint, choices, asked)
+
+
+def report(command: flags.FlagValues, choices: dict) -> None:
+    """Puts the results of run folders into the paper's tables, and onto a page."""
+    from lnmn_tf.analysis.report import report_runs
+
+    report_runs(command.runs, command.report_dir)
 
 
 def generate(command: flags.FlagValues, choices: dict) -> None:
@@ -122,7 +126,8 @@ def benchmark(command: flags.FlagValues, choices: dict) -> None:
 
 
 MODES = {
-    m.__name__: m for m in (train, evaluate, answer, explain, export, serve, generate, benchmark)
+    m.__name__: m
+    for m in (train, evaluate, answer, explain, report, export, serve, generate, benchmark)
 }
 
 

@@ -17,6 +17,8 @@ from lnmn_tf.analysis.explain_picture import write_picture
 from lnmn_tf.models.stack_machine import StackMachine
 from lnmn_tf.training.trained import TrainedRun
 
+# Flags of `explain`, which are not fields of the config.
+OPTIONS = ("image", "question", "split", "indices", "wrong", "family", "count")
 FOLDER = "explained"  # in the run folder
 MODELS = {"lnmn": "LNMN", "stack_nmn": "Stack-NMN"}
 

@@ -29,9 +29,12 @@ from lnmn_tf.training.pretraining import (
     scenes_path,
 )
 from lnmn_tf.training.shards import shards_for
+from lnmn_tf.training.tensorboard import Board, write_result
+from lnmn_tf.training.watched import watch
 
 METRICS = "metrics.json"
 FLAGS = "flags.txt"
+TENSORBOARD = "tensorboard"
 
 
 def train(config: RunConfig, run_dir: Path, flags: str = "") -> dict:
@@ -87,7 +90,7 @@ def train(config: RunConfig, run_dir: Path, flags: str = "") -> dict:
         progress = folder.restore(trainer)
         print(f"goes on from step {progress.step} of {examples.total_steps}", flush=True)
     with replicas.explained_loss_of_a_worker():
-        clock = fit(trainer, examples, folder, progress)
+        clock = fit(trainer, examples, folder, progress, flags)
     metrics = {}
     if first:
         metrics = report(network, config, examples, reported, clock, run_dir, eyesight)
@@ -168,6 +171,7 @@ def report(
             examples.weights.questions, reported.questions, config.training.seed
         )
     write_json(run_dir / METRICS, metrics)
+    write_result(run_dir / TENSORBOARD, metrics)
     print(format_table({config.data.val_split: metrics["val"], **metrics["baselines"]}))
     return metrics
 
@@ -198,8 +202,16 @@ def fit(
     examples: TrainingExamples,
     folder: CheckpointFolder,
     progress: Progress,
+    flags: str = "",
+    ledger: dict[str, str] | None = None,
 ) -> callbacks.Clock:
-    """Trains from `progress` to the last epoch. Returns the clock at the end."""
+    """Trains from `progress` to the last epoch. Returns the clock at the end.
+
+    Args:
+        trainer, examples, folder, progress: of the run.
+        flags: a flagfile that gives the config.
+        ledger: what each part of the run learns from.
+    """
     training = examples.config.training
     clock = callbacks.Clock(progress, examples.steps_of_epochs)
     monitored = examples.structure.select(
@@ -210,9 +222,8 @@ def fit(
     def predictor(searching: bool) -> Predictor:
         return Predictor(trainer.network, training.batch_size, training.xla)
 
-    def monitor() -> float:
-        predictions = predictor(trainer.searching)(monitored)
-        return accuracy_table(predictions, monitored.questions)["accuracy"]
+    def monitor() -> dict:
+        return accuracy_table(predictor(trainer.searching)(monitored), monitored.questions)
 
     def describe(epoch: int, batch: int) -> str:
         (positions,) = examples.weight_batches(epoch, batch).map(lambda b: b["position"]).take(1)
@@ -225,8 +236,11 @@ def fit(
         callbacks.StopOnNonFinite(clock, describe),
     ]
     if replicas.is_first(strategy):
-        board = callbacks.TensorBoardScalars(
-            folder.path.parent / "tensorboard", clock, training.batch_size
+        data = examples.config.data
+        split = data.val_split if data.structure_split == "val" else data.train_split
+        watched = watch(monitored, Path(data.data_dir) / "images" / split)
+        board = Board(
+            folder.path.parent / TENSORBOARD, clock, examples.config, flags, ledger, watched
         )
         watchers += [
             callbacks.Progressbar(training.epochs, training.batch_size),
