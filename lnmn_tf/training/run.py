@@ -238,7 +238,8 @@ def fit(
     if replicas.is_first(strategy):
         data = examples.config.data
         split = data.val_split if data.structure_split == "val" else data.train_split
-        watched = watch(monitored, Path(data.data_dir) / "images" / split)
+        pictures = Path(data.data_dir) / "images" / split
+        watched = watch(monitored, pictures, training.batch_size)
         board = Board(
             folder.path.parent / TENSORBOARD, clock, examples.config, flags, ledger, watched
         )

@@ -175,14 +175,16 @@ class Board(keras.callbacks.Callback):
         if not hasattr(network, "answer_and_trace"):
             return
         outputs, trace = self._way_to_trace()(watched.inputs)
-        weights, names = trace.module_weights.numpy(), network.module_names
+        weights = tf.cast(trace.module_weights, tf.float32).numpy()
+        names = network.module_names
         for step in range(weights.shape[1]):
             _write_histogram(f"module_weights/step_{step + 1}", weights[:, step])
         use = modules_picture(weights, names, watched)
         tf.summary.image("layout/module_use", use[np.newaxis])
         shown = len(watched.pictures)
-        left = tf.einsum("bthwl,btl->bthw", trace.stack[:shown], trace.pointer[:shown])
-        maps = tf.cast(network.show(left), tf.float32).numpy()
+        stack, pointer = (tf.cast(x[:shown], tf.float32) for x in (trace.stack, trace.pointer))
+        left = tf.einsum("bthwl,btl->bthw", stack, pointer)
+        maps = network.show(left).numpy()
         given = np.argmax(outputs["logits"], axis=-1)
         for row, picture in enumerate(watched.pictures):
             right = bool(given[row] == watched.truths[row])

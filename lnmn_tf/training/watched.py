@@ -39,18 +39,20 @@ class Watched:
     pictures: list[Image.Image]
 
 
-def watch(examples: Examples, folder: Path) -> Watched:
+def watch(examples: Examples, folder: Path, most: int = MOST) -> Watched:
     """Chooses questions, families by turns, the first of each.
 
     Args:
         examples: with answers.
         folder: of the split's pictures.
+        most: questions; no more than `MOST`.
     """
+    most = min(most, MOST)
     questions = examples.questions
     of_family = [np.flatnonzero(questions.families == f) for f in np.unique(questions.families)]
-    each = max(MOST // len(of_family), 1)
+    each = max(most // len(of_family), 1)
     turns = [places[turn] for turn in range(each) for places in of_family if turn < len(places)]
-    chosen = np.array(turns[:MOST])
+    chosen = np.array(turns[:most])
     images = examples.store.read(questions.image_index[chosen])
     scale = 255.0 if examples.store.key == "image" else 1.0
     pictures = []

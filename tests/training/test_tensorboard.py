@@ -47,7 +47,9 @@ def board(tiny_run):
 
 def ask(board: str, path: str, content=None):
     data = None if content is None else json.dumps(content).encode()
-    request = urllib.request.Request(f"{board}data/plugin/{path}", data)
+    request = urllib.request.Request(
+        f"{board}data/plugin/{path}", data, {"Content-Type": "application/json"}
+    )
     with urllib.request.urlopen(request, timeout=60) as reply:
         return json.loads(reply.read())
 
