@@ -185,6 +185,13 @@ MODES = {
             ("run_dir", "pack_dir"),
         ),
         Mode(
+            "report",
+            "Puts the results of run folders into the paper's tables, and onto a page.",
+            "lnmn_tf.modes:report",
+            ("runs", "report_dir"),
+            ("runs",),
+        ),
+        Mode(
             "benchmark",
             "Measures speed and memory.",
             "lnmn_tf.modes:benchmark",

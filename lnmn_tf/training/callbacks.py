@@ -1,15 +1,12 @@
-"""What happens around the steps of a run: schedules, progress, TensorBoard, checkpoints, the stop."""
+"""What happens around the steps of a run: schedules, progress, checkpoints, the stop."""
 
 from __future__ import annotations
 
 import math
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Callable
-from pathlib import Path
 
-import tensorflow as tf
 import tensorflow_addons as tfa
 from tensorflow import keras
 
@@ -18,6 +15,7 @@ from lnmn_tf.errors import InputError
 from lnmn_tf.layers.dropout import StepDropout
 from lnmn_tf.training.checkpoints import CheckpointFolder, Progress
 from lnmn_tf.training.schedules import entropy_weight
+from lnmn_tf.training.tensorboard import Board
 
 SHOWN = ("loss", "accuracy")
 
@@ -133,77 +131,30 @@ class Progressbar(tfa.callbacks.TQDMProgressBar):
         return f"{super().format_metrics(shown, factor)} - {rate:,.0f} examples/s"
 
 
-class TensorBoardScalars(keras.callbacks.Callback):
-    """Means over some steps as TensorBoard scalars, and those of the epoch in its logs.
-
-    Args:
-        folder: `tensorboard/` of the run.
-        clock: of the run.
-        batch_size: questions a step.
-        every: steps that one point stands for.
-    """
-
-    def __init__(self, folder: Path, clock: Clock, batch_size: int, every: int = 50):
-        super().__init__()
-        self._folder, self._writer = folder, tf.summary.create_file_writer(str(folder))
-        self._clock, self._batch_size, self._every = clock, batch_size, every
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self._began_epoch = self._began = time.monotonic()
-        self._steps_of_epoch = 0
-        self._of_epoch, self._recent = defaultdict(float), defaultdict(float)
-        self._steps = 0
-
-    def on_train_batch_end(self, batch, logs=None):
-        self._steps += 1
-        self._steps_of_epoch += 1
-        for name, value in logs.items():
-            self._recent[name] += value
-            self._of_epoch[name] += value
-        if self._steps == self._every:
-            seconds = time.monotonic() - self._began
-            means = {f"train/{k}": v / self._steps for k, v in self._recent.items()}
-            means["train/lambda_w"] = float(self.model.entropy_weight.numpy())
-            means["train/examples_per_second"] = self._steps * self._batch_size / seconds
-            self.write(means)
-            self._recent, self._steps, self._began = defaultdict(float), 0, time.monotonic()
-
-    def on_epoch_end(self, epoch, logs=None):
-        seconds = time.monotonic() - self._began_epoch
-        logs.update({k: v / self._steps_of_epoch for k, v in self._of_epoch.items()})
-        logs["examples_per_second"] = self._steps_of_epoch * self._batch_size / seconds
-
-    def write(self, scalars: dict[str, float]) -> None:
-        """Writes scalars at the step of the clock. Raises InputError where the disk is full."""
-        try:
-            with self._writer.as_default(step=self._clock.step):
-                for name, value in scalars.items():
-                    tf.summary.scalar(name, value)
-            self._writer.flush()
-        except (OSError, tf.errors.OpError) as error:
-            raise InputError(f"{self._folder}: cannot be written: {error}") from None
-
-
 class Checkpoints(keras.callbacks.Callback):
     """Measures each epoch on questions that the weights never see, and writes checkpoints.
 
     Args:
         folder: where to.
         clock: of the run.
-        monitor: () -> accuracy of the network on the monitored questions.
+        monitor: () -> what `accuracy_table` says of the monitored questions.
         every: steps between checkpoints within an epoch.
-        board: for the monitored accuracy.
+        board: looks at the network after each epoch.
+        last_is_best: the last checkpoint answers, not the one with the best accuracy: a search that ends with
+            one operator a node is no search before its end.
     """
 
     def __init__(
         self,
         folder: CheckpointFolder,
         clock: Clock,
-        monitor: Callable[[], float],
+        monitor: Callable[[], dict],
         every: int,
-        board: TensorBoardScalars,
+        board: Board,
+        last_is_best: bool = False,
     ):
         super().__init__()
+        self._last_is_best = last_is_best
         self._folder, self._clock, self._monitor = folder, clock, monitor
         self._every, self._board = every, board
 
@@ -214,12 +165,13 @@ class Checkpoints(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         with self.model.answering():
-            accuracy = self._monitor()
+            table = self._monitor()
+            self._board.look(table)
+        accuracy = table["accuracy"]
         clock = self._clock
-        best = accuracy >= clock.best_accuracy
+        best = accuracy >= clock.best_accuracy or self._last_is_best
         if best:
             clock.best_accuracy, clock.best_step = accuracy, clock.step
-        self._board.write({"held_out/accuracy": accuracy})
         self._save(best)
         print(
             f"epoch {epoch + 1}/{len(clock.steps_of_epochs)}  step {clock.step}  "

@@ -99,6 +99,13 @@ def create_slots(optimizer: keras.optimizers.legacy.Optimizer, variables: Sequen
     optimizer._create_all_weights(list(variables))
 
 
+def learning_rate_of(optimizer: keras.optimizers.legacy.Optimizer) -> tf.Tensor:
+    """The rate of the next step, a scalar."""
+    optimizer = getattr(optimizer, "_optimizer", optimizer)  # inside tfa.optimizers.MovingAverage
+    rate = optimizer.learning_rate
+    return rate(optimizer.iterations) if callable(rate) else rate
+
+
 @contextlib.contextmanager
 def answering_weights(
     optimizer: keras.optimizers.legacy.Optimizer, variables: Sequence[tf.Variable]

@@ -31,9 +31,12 @@ from lnmn_tf.training.pretraining import (
 )
 from lnmn_tf.training.run_folder import METRICS, PREDICTIONS, RunFolder
 from lnmn_tf.training.shards import shards_for
+from lnmn_tf.training.tensorboard import Board, write_result
 from lnmn_tf.training.warm_start import begin
+from lnmn_tf.training.watched import watch
 
 FLAGS = "flags.txt"
+TENSORBOARD = "tensorboard"
 
 
 def train(config: RunConfig, run_dir: Path, flags: str = "") -> dict:
@@ -116,7 +119,7 @@ def _train(
         progress = folder.restore(trainer)
         print(f"goes on from step {progress.step} of {examples.total_steps}", flush=True)
     with replicas.explained_loss_of_a_worker():
-        clock = fit(trainer, examples, folder, progress)
+        clock = fit(trainer, examples, folder, progress, flags)
     metrics = {}
     if first:
         metrics = report(network, config, examples, reported, clock, run_dir, eyesight)
@@ -209,6 +212,7 @@ def report(
         {"predictions": PREDICTIONS, "accuracy": metrics["val"]},
     )
     write_json(run_dir / METRICS, metrics)
+    write_result(run_dir / TENSORBOARD, metrics)
     print(format_table({config.data.val_split: metrics["val"], **metrics["baselines"]}))
     return metrics
 
@@ -241,8 +245,16 @@ def fit(
     examples: TrainingExamples,
     folder: CheckpointFolder,
     progress: Progress,
+    flags: str = "",
+    ledger: dict[str, str] | None = None,
 ) -> callbacks.Clock:
-    """Trains from `progress` to the last epoch. Returns the clock at the end."""
+    """Trains from `progress` to the last epoch. Returns the clock at the end.
+
+    Args:
+        trainer, examples, folder, progress: of the run.
+        flags: a flagfile that gives the config.
+        ledger: what each part of the run learns from.
+    """
     training = examples.config.training
     clock = callbacks.Clock(progress, examples.steps_of_epochs)
     monitored = examples.structure.select(
@@ -251,9 +263,8 @@ def fit(
 
     predictor = Predictor(trainer.network, training.batch_size, training.xla)
 
-    def monitor() -> float:
-        predictions = predictor(monitored)
-        return accuracy_table(predictions, monitored.questions)["accuracy"]
+    def monitor() -> dict:
+        return accuracy_table(predictor(monitored), monitored.questions)
 
     def describe(epoch: int, batch: int) -> str:
         (positions,) = examples.weight_batches(epoch, batch).map(lambda b: b["position"]).take(1)
@@ -266,13 +277,24 @@ def fit(
         callbacks.StopOnNonFinite(clock, describe),
     ]
     if replicas.is_first(strategy):
-        board = callbacks.TensorBoardScalars(
-            folder.path.parent / "tensorboard", clock, training.batch_size
+        data = examples.config.data
+        split = data.val_split if data.structure_split == "val" else data.train_split
+        pictures = Path(data.data_dir) / "images" / split
+        watched = watch(monitored, pictures, training.batch_size)
+        board = Board(
+            folder.path.parent / TENSORBOARD, clock, examples.config, flags, ledger, watched
         )
         watchers += [
             callbacks.Progressbar(training.epochs, training.batch_size),
             board,
-            callbacks.Checkpoints(folder, clock, monitor, training.checkpoint_steps, board),
+            callbacks.Checkpoints(
+                folder,
+                clock,
+                monitor,
+                training.checkpoint_steps,
+                board,
+                last_is_best=bool(trainer.structure) and training.structure_decay == "annealed",
+            ),
         ]
     while clock.epoch < training.epochs:
         # One `fit` an epoch, so that an epoch that begins in its middle is nothing special.
