@@ -23,7 +23,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from export.backbone import Backbone
+from export.backbone import backbone_of
 from export.model_card import describe_accuracy, write_model_card
 from export.servable import Servable
 from export.warm_up import MODEL_NAME, write_warm_up
@@ -53,7 +53,7 @@ def export_run(run: TrainedRun, options: ExportConfig) -> Path:
             f"--export_features_dtype is {options.export_features_dtype!r}, but the model of "
             f"{run.run_dir} reads pictures; expected a run with --features"
         )
-    backbone = _backbone(run, options) if options.with_backbone else None
+    backbone = backbone_of(run, options) if options.with_backbone else None
     export_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as assets, _temporary_folder(export_dir) as temporary:
         servable = Servable(
@@ -73,15 +73,6 @@ def export_run(run: TrainedRun, options: ExportConfig) -> Path:
         write_warm_up(temporary, servable)
         write_model_card(temporary, run, options, servable)
         return _publish(temporary, export_dir)
-
-
-def _backbone(run: TrainedRun, options: ExportConfig) -> Backbone:
-    if run.config.model.image_height:
-        raise InputError(
-            f"--with_backbone is given, but the model of {run.run_dir} reads pictures itself; expected "
-            "a run with --features"
-        )
-    return Backbone(options.backbone_weights, run.config.model.feature_shape)
 
 
 def how_to_query(folder: Path, run: TrainedRun, options: ExportConfig) -> str:

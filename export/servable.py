@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from export.backbone import Backbone
 from export.checks import checked, checked_each
 from export.pictures import read_pictures
 from export.stored_weights import StoredWeights
 from export.tokeniser import MAX_WORDS, Tokeniser
 from lnmn_tf.data.vocabulary import PADDING, Vocabulary
+from lnmn_tf.features.backbone import Backbone
 from lnmn_tf.models.machine import StackMachine
 
 TOP = 5  # answers in `top_answers`
@@ -155,7 +155,8 @@ class Servable:
             image = read_pictures(image, config.image_height, config.image_width)
             return {"question": ids, "image": image / 255.0}
         if self.backbone:
-            image = self.backbone(read_pictures(image, *self.backbone.image_shape))
+            size = self.backbone.image_shape
+            image = self.backbone(read_pictures(image, *size, self.backbone.resize))
         image = tf.cast(image, tf.float32)
         is_finite = tf.reduce_all(tf.math.is_finite(image), axis=[1, 2, 3])
         image = checked_each(image, is_finite, "features {} hold NaN or infinity")

@@ -5,11 +5,13 @@ COMMANDS = {
     "run_dir": ("runs/quickstart", "Folder of the run."),
     "split": (
         "",
-        "evaluate, analyze, explain: the split; empty = --val_split. inspect, verify: empty = all.",
+        "evaluate, analyze, explain: the split; empty = --val_split. inspect, verify: empty = all. "
+        "extract_features: empty = --train_split and --val_split.",
     ),
     "checkpoint": ("best", "evaluate, answer, export, benchmark, analyze, explain: best or last."),
     "image": ("", "answer, explain: a picture, PNG or JPEG."),
     "question": ("", "answer, explain: a question about it, in English."),
+    "pack_dir": ("", "pack: the new folder."),
     "indices": ("", "explain: questions of the split by their position, from 0, as in 3,17."),
     "wrong": (False, "explain: the first questions of the split that are answered wrongly."),
     "family": ("", "explain: of --wrong, those of one family, such as count."),

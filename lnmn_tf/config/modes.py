@@ -169,6 +169,22 @@ MODES = {
             ("what", "split"),
         ),
         Mode(
+            "extract_features",
+            "Writes the features that a network trained on ImageNet makes of pictures, to HDF5.",
+            "lnmn_tf.features.command:extract_features",
+            (
+                *("split", "data_dir", "features", "train_split", "val_split"),
+                *("image_height", "image_width", *fields("features")),
+            ),
+            ("backbone",),
+        ),
+        Mode(
+            "pack",
+            "Writes a finished run as a small folder, for answers alone: weights in half precision.",
+            "lnmn_tf.modes:pack",
+            ("run_dir", "pack_dir"),
+        ),
+        Mode(
             "benchmark",
             "Measures speed and memory.",
             "lnmn_tf.modes:benchmark",

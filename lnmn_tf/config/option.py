@@ -108,7 +108,7 @@ def _describe_type(default: Any) -> str:
 
 
 def _is_within(number: Any, bounds) -> bool:
-    if isinstance(number, (str, bool)):
+    if isinstance(number, bool) or not isinstance(number, (int, float)):
         return True
     return (
         bounds["minimum"] <= number <= bounds["maximum"]

@@ -22,7 +22,7 @@ _SMALLEST = 2  # rows and columns
 class PixelStore(ImageStore):
     """The pictures `images/{split}/*` of a CLEVR folder, resized, as uint8 RGB in [0, 255].
 
-    Resizing is bilinear with antialiasing (PIL's BILINEAR, like `tf.image.resize` with
+    Resizing is bilinear or bicubic with antialiasing (PIL's, like `tf.image.resize` with
     `antialias=True`) and does not keep the aspect ratio. Transparency is dropped.
 
     Args:
@@ -31,6 +31,7 @@ class PixelStore(ImageStore):
       filenames: the pictures, `QuestionSet.image_filenames`.
       height: H, in pixels.
       width: W, in pixels.
+      resize: "bilinear" or "bicubic".
       cache_bytes: up to this size (I * H * W * 3 bytes) all pictures are decoded at once and kept.
         70,000 pictures of 64x96 are 1.3 GB. Beyond it only their headers are checked here.
 
@@ -51,10 +52,12 @@ class PixelStore(ImageStore):
         width: int,
         *,
         cache_bytes: int = CACHE_BYTES,
+        resize: str = "bilinear",
     ):
         if height < 1 or width < 1:
             raise InputError(f"image size is {height}x{width}; expected at least 1x1 pixels")
         self.shape = (height, width, 3)
+        self._resample = Image.Resampling[resize.upper()]
         folder = Path(data_dir) / "images" / split
         self._paths = [folder / filename for filename in filenames]
         self._pool = ThreadPoolExecutor(max_workers=os.cpu_count())
@@ -76,7 +79,7 @@ class PixelStore(ImageStore):
         pixels = np.empty([len(indices), *self.shape], self.dtype)
 
         def decode(position: int) -> None:
-            pixels[position] = _decode(self._paths[indices[position]], self.shape)
+            pixels[position] = _decode(self._paths[indices[position]], self.shape, self._resample)
 
         self._map(decode, range(len(indices)), progress)
         return pixels
@@ -99,7 +102,9 @@ def _check_header(path: Path) -> None:
         pass
 
 
-def _decode(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
+def _decode(
+    path: Path, shape: tuple[int, int, int], resample: Image.Resampling = Image.Resampling.BILINEAR
+) -> np.ndarray:
     height, width, _ = shape
     with _open(path) as picture:
         try:
@@ -107,7 +112,7 @@ def _decode(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
         except (OSError, SyntaxError, ValueError) as error:  # what PIL raises for damaged data
             raise InputError(f"{path}: the picture is damaged: {error}") from None
     if rgb.size != (width, height):
-        rgb = rgb.resize((width, height), Image.Resampling.BILINEAR)
+        rgb = rgb.resize((width, height), resample)
     return np.asarray(rgb)
 
 

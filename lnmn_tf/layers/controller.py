@@ -43,6 +43,8 @@ class Controller(keras.layers.Layer):
         step_bias: b1 differs from step to step (Stack-NMN).
         gain: factor of the logits of modules and words. Adam's steps have one size, so this is the pace
             at which a choice can become sharp.
+        alike: W1 begins at zero and b1 at random: all questions begin with one layout, and depart from it
+            where answers demand it. So what frequent questions learn, rare ones begin with.
     """
 
     def __init__(
@@ -55,12 +57,14 @@ class Controller(keras.layers.Layer):
         attend_embeddings: bool = False,
         step_bias: bool = False,
         gain: float = 1.0,
+        alike: bool = False,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.num_steps, self.num_modules, self.mlp_dim = num_steps, num_modules, mlp_dim
         self.text_dim, self.embed_dim = text_dim, embed_dim
         self.attend_embeddings, self.step_bias, self.gain = attend_embeddings, step_bias, gain
+        self.alike = alike
         self._make_weights()
         self.built = True
 
@@ -70,11 +74,13 @@ class Controller(keras.layers.Layer):
         uniform = keras.initializers.RandomUniform
         self.initial_text = self.add_weight("initial_text", [context_dim], None, "random_normal")
         shape = [self.num_steps, d, d]
-        self.question_kernel = self.add_weight(  # W1^(t)
-            "question_kernel", shape, None, uniform(-limit, limit)
-        )
+        initializer = "zeros" if self.alike else uniform(-limit, limit)
+        self.question_kernel = self.add_weight(
+            "question_kernel", shape, None, initializer
+        )  # W1^(t)
         shape = [self.num_steps, d] if self.step_bias else [d]
-        self.question_bias = self.add_weight("question_bias", shape, None, "zeros")  # b1
+        initializer = "random_normal" if self.alike else "zeros"
+        self.question_bias = self.add_weight("question_bias", shape, None, initializer)  # b1
         limit = (6.0 / (2 * d + context_dim)) ** 0.5
         self.merge_question, self.merge_text = (  # W2 = [of the question ; of the text]
             self.add_weight(name, [fan_in, d], None, uniform(-limit, limit))

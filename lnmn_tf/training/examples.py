@@ -70,6 +70,8 @@ def with_images(config: RunConfig, split: str, questions: QuestionSet) -> Exampl
         store = FeatureStore(
             path,
             questions.image_rows,
+            names=questions.image_filenames,
+            pictures=f"{data.data_dir}/images/{split}",
             images_in_split=questions.images_in_split,
             cache_bytes=cache_bytes,
         )

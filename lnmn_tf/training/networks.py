@@ -5,6 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from lnmn_tf.config import ModelConfig
+from lnmn_tf.data.feature_manifest import check_same_identity
 from lnmn_tf.data.image_store import ImageStore
 from lnmn_tf.errors import InputError
 from lnmn_tf.kernels.install import install
@@ -24,6 +25,7 @@ def sizes_of(examples: TrainingExamples) -> dict:
         "num_words": vocabulary.num_words,
         "num_answers": vocabulary.num_answers,
         "feature_shape": tuple(store.shape) if store.key == "features" else (0, 0, 0),
+        "feature_identity": getattr(store, "identity", ""),
         "encoder_groups": GROUPS if examples.config.training.pretrains_encoder else (),
     }
 
@@ -40,9 +42,11 @@ def build_network(config: ModelConfig) -> StackMachine:
 
 
 def check_features(config: ModelConfig, store: ImageStore, source: str) -> None:
-    """Refuses features of another shape than the network was built for."""
+    """Refuses features of another shape or another origin than the network was trained on."""
     if store.key == "features" and tuple(store.shape) != config.feature_shape:
         raise InputError(
             f"{source}: its features are [height, width, channels] = {list(store.shape)}; expected "
             f"{list(config.feature_shape)}, as in training"
         )
+    if store.key == "features":
+        check_same_identity(config.feature_identity, getattr(store, "identity", ""), source)

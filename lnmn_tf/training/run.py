@@ -21,7 +21,7 @@ from lnmn_tf.training.baselines import baselines
 from lnmn_tf.training.checkpoints import CheckpointFolder, Progress
 from lnmn_tf.training.evaluation import Predictor, accuracy_table, format_table, write_predictions
 from lnmn_tf.training.examples import Examples, TrainingExamples, open_split
-from lnmn_tf.training.networks import VOCABULARY, build_network, sizes_of
+from lnmn_tf.training.networks import VOCABULARY, build_network, check_features, sizes_of
 from lnmn_tf.training.optimizers import create_slots, structure_optimizer, weight_optimizer
 from lnmn_tf.training.pretraining import (
     attribute_accuracy,
@@ -71,6 +71,7 @@ def train(config: RunConfig, run_dir: Path, flags: str = "") -> dict:
             f"{reported.questions.source}: has no answers; expected a --val_split with answers"
         )
     config = config.replace(**sizes_of(examples))
+    check_features(config.model, reported.store, config.data.features)
     with run_folder.locked() if first else contextlib.nullcontext():
         return _train(config, run_dir, flags, strategy, examples, reported)
 
