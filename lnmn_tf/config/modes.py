@@ -43,7 +43,7 @@ EXPORT = fields("export", without=("export", "port"))
 # What says which data, and how to read them.
 DATA = (
     *("split", "data_dir", "data_format", "questions_file", "features"),
-    *("train_split", "val_split", "num_answers", "min_word_count"),
+    *("train_split", "val_split", "max_answers", "min_word_count"),
 )
 
 
