@@ -32,6 +32,20 @@ def write_text(path: str | os.PathLike, text: str | Iterable[str]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def write_bytes(path: str | os.PathLike, content: bytes) -> None:
+    """Writes bytes as `write_text` writes a text."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def write_json(path: str | os.PathLike, content: Any) -> None:
     """Writes JSON, indented; see `write_text`. NaN and infinity are refused (ValueError)."""
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")

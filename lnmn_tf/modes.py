@@ -138,3 +138,11 @@ def explain(command: SimpleNamespace, choices: dict) -> None:
         choices,
         {name: getattr(command, name) for name in names},
     )
+
+
+def pack(command: SimpleNamespace, choices: dict) -> None:
+    """Writes a finished run as a small folder."""
+    from lnmn_tf.training.packed import pack
+
+    folder = pack(command.run_dir, command.pack_dir or f"{command.run_dir}/packed")
+    print(f"wrote {folder}; next: python -m lnmn_tf.main --mode=answer --run_dir={folder} ...")

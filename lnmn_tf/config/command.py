@@ -11,6 +11,7 @@ COMMANDS = {
     "checkpoint": ("best", "evaluate, answer, export, benchmark, analyze, explain: best or last."),
     "image": ("", "answer, explain: a picture, PNG or JPEG."),
     "question": ("", "answer, explain: a question about it, in English."),
+    "pack_dir": ("", "pack: the new folder."),
     "indices": ("", "explain: questions of the split by their position, from 0, as in 3,17."),
     "wrong": (False, "explain: the first questions of the split that are answered wrongly."),
     "family": ("", "explain: of --wrong, those of one family, such as count."),

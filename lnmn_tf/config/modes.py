@@ -179,6 +179,12 @@ MODES = {
             ("backbone",),
         ),
         Mode(
+            "pack",
+            "Writes a finished run as a small folder, for answers alone: weights in half precision.",
+            "lnmn_tf.modes:pack",
+            ("run_dir", "pack_dir"),
+        ),
+        Mode(
             "benchmark",
             "Measures speed and memory.",
             "lnmn_tf.modes:benchmark",

@@ -13,7 +13,9 @@ from lnmn_tf.errors import InputError
 class ModelConfig:
     """What encoders, controller, stack and classifier of any model are made of."""
 
-    model: str = option("relational", "The model: relational (ours), paper, released or stack_nmn.")
+    model: str = option(
+        "relational", "The model: relational (ours), paper, released, stack_nmn or stack_nmn_vqa."
+    )
     num_words: int = option(0, flag=False)
     num_answers: int = option(0, flag=False)
     embed_dim: int = option(300, "Width of a word embedding.", minimum=1)
@@ -30,9 +32,13 @@ class ModelConfig:
     feature_shape: tuple[int, ...] = option((0, 0, 0), flag=False)
     feature_identity: str = option("", flag=False)  # of FeatureIdentity; "" = unknown
     encoder_groups: tuple[int, ...] = option((), flag=False)
+    encoder_filters: tuple[int, ...] = option(
+        (24, 48, 48, 48, 96, 96), "Channels of the image encoder's convolutions.", minimum=1
+    )
+    encoder_strides: tuple[int, ...] = option(
+        (2, 2, 1, 1, 3, 1), "Strides of the image encoder's convolutions.", minimum=1
+    )
     # From Python alone: nobody needed to change them from the command line.
-    encoder_filters: tuple[int, ...] = option((24, 48, 48, 48, 96, 96), flag=False, minimum=1)
-    encoder_strides: tuple[int, ...] = option((2, 2, 1, 1, 3, 1), flag=False, minimum=1)
     position_channels: int = option(128, flag=False, minimum=4)  # of sinusoids, a multiple of 4
     classify_question: bool = option(True, flag=False)  # the classifier sees q beside the memory
     dropout: float = option(0.0, flag=False, minimum=0, below=1)  # of the classifier's hidden units
@@ -45,7 +51,7 @@ class ModelConfig:
             )
         if len(self.encoder_filters) != len(self.encoder_strides):
             raise InputError(
-                f"encoder_filters is {self.encoder_filters} and encoder_strides is "
+                f"--encoder_filters is {self.encoder_filters} and --encoder_strides is "
                 f"{self.encoder_strides}; expected one stride for each convolution"
             )
         if bool(self.image_height) != bool(self.image_width):

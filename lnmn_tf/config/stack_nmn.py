@@ -27,3 +27,18 @@ class StackNMNConfig(ModelConfig):
     validate_modules: bool = option(False, flag=False)  # rule out what the stack does not allow
     hard_validation: bool = option(False, flag=False)  # wholly, not by degrees
     keep_stack: tuple[str, ...] = option((), flag=False)  # modules that leave the stack as it is
+
+
+@dataclass(frozen=True)
+class StackNMNForVQAConfig(StackNMNConfig):
+    """What they changed for VQA; what else differs is in `models.stack_nmn.StackNMNForVQA`."""
+
+    model: str = option("stack_nmn_vqa")
+    num_steps: int = option(12, "T, steps of the machine.", minimum=1)
+    stack_len: int = option(6, "L, slots of the stack.", minimum=1)
+    modules: tuple[str, ...] = option(
+        ("no_op", "find", "transform", "filter", "and", "describe_one"), flag=False, choices=()
+    )
+    saturate_pointer: bool = option(True, flag=False)
+    hard_pointer: bool = option(False, flag=False)
+    keep_stack: tuple[str, ...] = option(("describe_one",), flag=False)

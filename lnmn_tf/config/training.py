@@ -97,6 +97,12 @@ class TrainingConfig:
     freeze_structure: bool = option(
         False, "The structure stays as it began, as with --init_from; the weights learn alone."
     )
+    word_vectors: str = option(
+        "", "File of word vectors (GloVe's text) that the word embedding begins with."
+    )
+    freeze_words: bool = option(
+        False, "The word embedding stays as it began, as with --word_vectors."
+    )
     answer_loss: str = option(
         "softmax",
         "Cross-entropy of a softmax with one answer, or of a sigmoid for each of the answers that "

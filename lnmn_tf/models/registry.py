@@ -10,7 +10,7 @@ from typing import Any
 from lnmn_tf.config.lnmn import LNMNConfig, ReleasedConfig
 from lnmn_tf.config.relational import RelationalConfig
 from lnmn_tf.config.sizes import ModelConfig
-from lnmn_tf.config.stack_nmn import StackNMNConfig
+from lnmn_tf.config.stack_nmn import StackNMNConfig, StackNMNForVQAConfig
 from lnmn_tf.errors import InputError
 
 
@@ -56,6 +56,11 @@ MODELS = {
     ),
     "stack_nmn": Entry(
         StackNMNConfig, "lnmn_tf.models.stack_nmn:StackNMN", {"entropy_schedule": "none"}
+    ),
+    "stack_nmn_vqa": Entry(
+        StackNMNForVQAConfig,
+        "lnmn_tf.models.stack_nmn:StackNMNForVQA",
+        {"entropy_schedule": "none"},
     ),
 }
 ALIASES = {"ours": "relational"}

@@ -123,16 +123,18 @@ class RelationalLNMN(LNMN):
         return pointer
 
     def allowed(self, module_weights: tf.Tensor, state: State) -> tf.Tensor:
-        """w^(t) without modules that the stack has no maps for, or no room, as in Stack-NMN.
+        """w^(t) where the stack has maps and room for a module, as in Stack-NMN; else it is NoOp's.
 
         The stack begins empty, so what looks first must push.
         """
         module_weights = super().allowed(module_weights, state)
         pops = [kind.pops for kind in self.kinds for _ in range(kind.cells)]
         pushes = [kind.pushes for kind in self.kinds for _ in range(kind.cells)]
-        valid = stacks.validity([*pops, 0], [*pushes, 0], self.config.stack_len)  # and NoOp
-        weights = module_weights * tf.matmul(state.pointer, tf.cast(valid, state.pointer.dtype))
-        return tf.math.divide_no_nan(weights, tf.reduce_sum(weights, axis=-1, keepdims=True))
+        valid = stacks.validity(pops, pushes, self.config.stack_len)
+        valid = tf.matmul(state.pointer, tf.cast(valid, state.pointer.dtype))  # [batch, modules - 1]
+        weights = module_weights[:, :-1] * valid
+        no_op = 1.0 - tf.reduce_sum(weights, axis=-1, keepdims=True)
+        return tf.concat([weights, no_op], axis=-1)
 
     def show(self, attention: tf.Tensor) -> tf.Tensor:
         return tf.exp(attention)

@@ -179,6 +179,19 @@ class StackNMN(StackMachine):
         return stacks.read(state.stack, self._down(state.pointer))
 
 
+class StackNMNForVQA(StackNMN):
+    """Stack-NMN as its authors ran it on VQA: six modules, no position code, features of length 1.
+
+    x <- x / ||x||, with the norm over all positions and channels of an image.
+    """
+
+    position = "none"
+
+    def see(self, features: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """As `StackNMN.see`, of normalised features [batch, H, W, C]."""
+        return super().see(tf.math.l2_normalize(features, axis=[1, 2, 3]))
+
+
 def _write(state: State, pointer: tf.Tensor, attention: tf.Tensor) -> State:
     """The state of a module that writes at `pointer`, leaves it there, and answers nothing."""
     return state._replace(

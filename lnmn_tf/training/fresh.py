@@ -164,10 +164,9 @@ def _ask(epoch: int) -> dict:
     fresh = fresh_questions(table, types, questions_per_image, seed, epoch)
     question_ids, lengths = pad(map(vocabulary.encode, fresh.texts))
     functions = [
-        [word for word in family.sketch if not word.startswith("filter")]
+        [function for function, _, _ in (word.partition(":") for word in family.sketch)]
         for family in templates.FAMILIES
     ]
-    functions = [[word.partition(":")[0] for word in words] for words in functions]
     kinds = np.array([FAMILIES.index(family_of(words)) for words in functions], np.int8)
     hops = np.array([count_hops(words) for words in functions], np.int16)
     return {

@@ -60,7 +60,11 @@ def structure_optimizer(
     learned together belong together.
     """
     peak, decay = config.structure_learning_rate, config.structure_weight_decay
-    rate = _schedule(peak, config, total_steps, "constant")
+    if config.structure_decay == "annealed":  # the last word has the decay, which makes nodes choose
+        steps = -(-total_steps // config.structure_every)
+        rate = WarmUpAndDecay(peak, config.warmup_steps, steps, "linear", start=config.search_share)
+    else:
+        rate = _schedule(peak, config, total_steps, "constant")
     arguments = {
         "learning_rate": rate,
         "beta_1": config.structure_beta_1,
@@ -72,8 +76,7 @@ def structure_optimizer(
     if config.structure_decay == "decoupled":
         decay = _schedule(peak * decay, config, total_steps, "constant")
     else:
-        structure_steps = -(-total_steps // config.structure_every)
-        decay = StructureDecay(peak * decay, structure_steps, config.search_share)
+        decay = StructureDecay(peak * decay, steps, config.search_share)
     return _averaged(tfa.optimizers.AdamW(weight_decay=decay, **arguments), config)
 
 

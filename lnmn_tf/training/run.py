@@ -32,7 +32,7 @@ from lnmn_tf.training.pretraining import (
 )
 from lnmn_tf.training.run_folder import METRICS, PREDICTIONS, RunFolder
 from lnmn_tf.training.shards import shards_for
-from lnmn_tf.training.warm_start import begin_with
+from lnmn_tf.training.warm_start import begin
 
 FLAGS = "flags.txt"
 
@@ -105,9 +105,11 @@ def _train(
         eyesight = open_eyes(network, config, examples, reported, folder)
         examples = examples.encoded(network.image_encoder)
         reported = reported.encoded(network.image_encoder)
-    if config.training.init_from and not folder.exists():
-        begin = config.training.init_from
-        print(begin_with(network, begin, examples.vocabulary, build_network), flush=True)
+    if not folder.exists():
+        for line in begin(network, config.training, examples.vocabulary):
+            print(line, flush=True)
+    if config.training.freeze_words:
+        network.question_encoder.embedding.trainable = False
     with strategy.scope():
         trainer = make_trainer(network, config, examples.total_steps)
     progress = Progress()

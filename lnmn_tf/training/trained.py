@@ -28,6 +28,7 @@ from lnmn_tf.training.evaluation import (
 )
 from lnmn_tf.training.examples import open_split
 from lnmn_tf.training.networks import VOCABULARY, build_network, check_features
+from lnmn_tf.training.packed import is_packed, load_packed
 from lnmn_tf.training.replicas import configure
 
 
@@ -65,7 +66,7 @@ class TrainedRun:
         """Reads a run folder.
 
         Args:
-            run_dir: made by training.
+            run_dir: made by training, or by `pack`.
             checkpoint: "best" or "last".
             changes: fields of the config to change; those that the weights depend on may not.
 
@@ -98,9 +99,12 @@ class TrainedRun:
             )
         configure(config.machine)
         network = build_network(config.model)
-        folder = CheckpointFolder(run_dir)
-        folder.load_weights(network, checkpoint)
-        step = folder.progress(checkpoint).step
+        if is_packed(run_dir):
+            step = load_packed(network, run_dir)
+        else:
+            folder = CheckpointFolder(run_dir)
+            folder.load_weights(network, checkpoint)
+            step = folder.progress(checkpoint).step
         return cls(run_dir, config, vocabulary, network, checkpoint, step)
 
     def evaluate(self, split: str) -> dict:

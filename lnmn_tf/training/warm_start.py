@@ -3,18 +3,44 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from lnmn_tf.config import ModelConfig, RunConfig
+import tensorflow as tf
+
+from lnmn_tf.config import ModelConfig, RunConfig, TrainingConfig
 from lnmn_tf.data.transfer import carry_over, map_vocabulary
 from lnmn_tf.data.vocabulary import Vocabulary
+from lnmn_tf.data.word_vectors import read_word_vectors
 from lnmn_tf.errors import InputError
 from lnmn_tf.models.machine import StackMachine
 from lnmn_tf.training.checkpoints import CheckpointFolder
+from lnmn_tf.training.networks import build_network
 from lnmn_tf.training.reading import VOCABULARY
 
 _FROM_DATA = ("num_words", "num_answers", "dropout")  # may differ
+
+
+RARE = -8.0  # first bias of each answer's sigmoid: one of 3,000 is right (Hu et al., 2018)
+
+
+def begin(network: StackMachine, training: TrainingConfig, vocabulary: Vocabulary) -> Iterator[str]:
+    """Gives a new network what training begins with, and says what.
+
+    Raises:
+        InputError: see `read_word_vectors` and `begin_with`.
+    """
+    if training.answer_loss == "sigmoid":
+        network.classifier_output.bias.assign(tf.fill([vocabulary.num_answers], RARE))
+    if training.word_vectors:
+        embedding = network.question_encoder.embedding.embeddings
+        vectors = read_word_vectors(training.word_vectors, vocabulary, embedding.shape[1])
+        rows = embedding.numpy()
+        rows[list(vectors)] = list(vectors.values())
+        embedding.assign(rows)
+        yield f"{len(vectors)} of {vocabulary.num_words} words begin with the vectors of others"
+    if training.init_from:
+        yield begin_with(network, training.init_from, vocabulary, build_network)
 
 
 def begin_with(

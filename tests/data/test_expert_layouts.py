@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from lnmn_tf.config import STACK_NMN_MODULES, ModelConfig
+from lnmn_tf.config import STACK_NMN_MODULES
+from lnmn_tf.config.relational import RelationalConfig
 from lnmn_tf.data.clevr import read_questions
 from lnmn_tf.data.expert_layouts import (
     MODULES,
@@ -252,4 +253,4 @@ def test_cells_of_lnmn_may_do_what_moves_the_stack_alike():
     assert allowed_modules(names)[MODULES.index("describe_two")].tolist() == [0, 0, 0, 0, 0, 1, 0]
     with pytest.raises(InputError, match=r"none that can do the work of 'find'; expected push_3"):
         allowed_modules(names[1:])
-    assert ModelConfig.create("ours").pushing_cells  # so the default model has what it takes
+    assert RelationalConfig().looking_cells  # so the default model has what it takes

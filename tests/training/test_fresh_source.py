@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -11,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lnmn_tf.data.vocabulary import UNKNOWN
+from lnmn_tf.data.vocabulary import UNKNOWN, Vocabulary
 from lnmn_tf.errors import InputError
 from lnmn_tf.training.examples import TrainingExamples
 from lnmn_tf.world.fresh import fresh_questions
 from lnmn_tf.world.programs import execute
-from tests.training.tiny_network import tiny_config
+from tests.training.tiny_network import tiny_config, train_tiny
 
 ROOT = Path(__file__).resolve().parents[2]
 CHOICES = {"epochs": 4, "curriculum_epochs": 2, "curriculum_start": 9, "warmup_steps": 0}
@@ -111,6 +112,26 @@ def test_each_question_is_about_its_own_picture_and_has_its_programs_answer(exam
 def test_the_process_that_asks_does_not_import_tensorflow():
     code = "import sys, lnmn_tf.training.fresh; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+def test_a_run_trains_on_them_and_a_second_start_finds_it_finished(tiny_world, tmp_path, capsys):
+    config = tiny_config(tiny_world, fresh_questions=True, max_val_questions=8, **CHOICES)
+    first = train_tiny(config, tmp_path)
+    assert np.isfinite(first["val"]["accuracy"])
+    saved = Vocabulary.load(tmp_path / "vocabulary.json")
+    assert saved.num_words > TrainingExamples.open(tiny_config(tiny_world)).vocabulary.num_words
+    again = train_tiny(config, tmp_path)
+    assert again["val"]["accuracy"] == first["val"]["accuracy"]
+    assert "goes on from step" in capsys.readouterr().out
+
+
+def test_a_killed_asking_process_is_named(tiny_world):
+    fresh = TrainingExamples.open(tiny_config(tiny_world, fresh_questions=True, **CHOICES))
+    fresh.fresh._worker.submit(os._exit, 1)
+    with pytest.raises(
+        InputError, match="--fresh_questions: the process that asks them was killed"
+    ):
+        fresh.asked(0)
 
 
 def test_a_folder_that_is_no_world_is_refused(tiny_world, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 
@@ -15,7 +16,7 @@ from lnmn_tf.main import main
 from lnmn_tf.training.examples import TrainingExamples, open_split
 from lnmn_tf.training.networks import build_network
 from lnmn_tf.training.trained import TrainedRun
-from lnmn_tf.training.warm_start import begin_with
+from lnmn_tf.training.warm_start import begin, begin_with
 from tests.conftest import TINY_MODEL, TINY_TRAINING, to_arguments
 from tests.data import vqa_folder
 
@@ -155,6 +156,22 @@ def test_init_from_a_run_of_other_sizes_is_refused(tiny_run, tiny_world, tmp_pat
     flags |= {"init_from": tiny_run, "map_dim": 5}
     assert main(to_arguments(mode="train", **flags)) == 1
     assert "whose map_dim is 3; expected 5, as in this run" in capsys.readouterr().err
+
+
+def test_words_begin_with_the_vectors_of_others_and_answers_as_rare(vqa, tmp_path):
+    path = tmp_path / "glove.txt"
+    path.write_text("dog 1 2 3 4 5\nzebra 1 1 1 1 1\nis 5 4 3 2 1\n")
+    run = TrainedRun.open(vqa / "run")
+    network = build_network(run.config.model)
+    before = network.question_encoder.embedding.embeddings.numpy()
+    training = dataclasses.replace(run.config.training, word_vectors=str(path))
+    (line,) = begin(network, training, run.vocabulary)
+    assert line.startswith("2 of ")
+    after = network.question_encoder.embedding.embeddings.numpy()
+    ids = [run.vocabulary.word_ids[word] for word in ("dog", "is")]
+    assert after[ids].tolist() == [[1, 2, 3, 4, 5], [5, 4, 3, 2, 1]]
+    assert np.array_equal(np.delete(after, ids, axis=0), np.delete(before, ids, axis=0))
+    assert network.classifier_output.bias.numpy().tolist() == [-8.0] * 4
 
 
 def test_closure_is_measured_on_the_pictures_of_clevr(tiny_run, tiny_world, tmp_path):
