@@ -5,12 +5,12 @@ TensorFlow is imported when a mode needs it: help, and what is refused at once, 
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 from lnmn_tf.config import ExportConfig, RunConfig
 from lnmn_tf.config.run import to_flags
+from lnmn_tf.progress import Stage, recorded, summary
 from lnmn_tf.training.run_folder import RunFolder
 
 
@@ -19,6 +19,13 @@ def train(command: SimpleNamespace, choices: dict) -> None:
 
     A finished run is left as it is, and says so before TensorFlow is loaded.
     """
+    with recorded() as stages:
+        _train_and_export(command, choices)
+    if stages:
+        print(f"how long it took, and what was made:\n{summary(stages)}")
+
+
+def _train_and_export(command: SimpleNamespace, choices: dict) -> None:
     config, options = RunConfig.create(choices), ExportConfig.create(choices)
     folder = RunFolder(command.run_dir)
     if config.machine.strategy != "multi_worker":  # there the first worker may have begun already
@@ -79,7 +86,10 @@ def export(command: SimpleNamespace, choices: dict) -> None:
     options = ExportConfig.create(choices)
     changes = {name: value for name, value in choices.items() if name in AT_INFERENCE}
     run = TrainedRun.open(command.run_dir, command.checkpoint, changes)
-    print(how_to_query(export_run(run, options), run, options))
+    folder = options.export_dir or Path(command.run_dir) / "export"
+    with Stage("export", made=folder):
+        exported = export_run(run, options)
+    print(how_to_query(exported, run, options))
 
 
 def serve(command: SimpleNamespace, choices: dict) -> None:
@@ -100,7 +110,7 @@ def make_world(config: RunConfig) -> None:
     """Makes what is missing of the embedded world in --data_dir."""
     from lnmn_tf.world.generator import generate_world
 
-    generate_world(config.world, config.data.data_dir, progress=sys.stderr.isatty())
+    generate_world(config.world, config.data.data_dir)
 
 
 def benchmark(command: SimpleNamespace, choices: dict) -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
-from tqdm import tqdm
 
 from lnmn_tf.data.image_store import CACHE_BYTES, ImageStore
 from lnmn_tf.errors import InputError
+from lnmn_tf.progress import Stage
 
 _FORMATS = ("PNG", "JPEG")
 _MODES = ("RGB", "RGBA", "L", "LA", "P", "1")  # others have no sure meaning in 8 bits of RGB
@@ -64,9 +64,9 @@ class PixelStore(ImageStore):
         self._cache = None
         self.in_memory = len(self) * self.image_bytes <= cache_bytes
         if self.in_memory:
-            self._cache = self._decoded(range(len(self)), progress=f"decoding {folder}")
+            self._cache = self._decoded(range(len(self)), progress=f"decode {folder}")
         else:
-            self._map(_check_header, self._paths, progress=f"checking {folder}")
+            self._map(_check_header, self._paths, progress=f"check {folder}")
 
     def __len__(self) -> int:
         return len(self._paths)
@@ -87,9 +87,9 @@ class PixelStore(ImageStore):
     def _map(self, function: Callable, items: Sequence, progress: str | None = None) -> None:
         """Calls a function for each item, on all cores; PIL decodes outside Python's lock."""
         results = self._pool.map(function, items)
-        # disable=None: no progress bar where nobody watches.
-        for _ in tqdm(results, progress, len(items), disable=None if progress else True):
-            pass
+        with Stage(progress or "", len(items), "pictures", shown=bool(progress)) as stage:
+            for _ in stage.of(results):
+                pass
 
 
 def check_picture(path: Path) -> None:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import math
-import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable
 
-import tensorflow_addons as tfa
 from tensorflow import keras
 
 from lnmn_tf.config import TrainingConfig
 from lnmn_tf.errors import InputError
 from lnmn_tf.layers.dropout import StepDropout
+from lnmn_tf.progress import Stage, say
 from lnmn_tf.training.checkpoints import CheckpointFolder, Progress
 from lnmn_tf.training.schedules import entropy_weight
 from lnmn_tf.training.tensorboard import Board
 
 SHOWN = ("loss", "accuracy")
+_NOTE_EVERY = 10  # steps between two texts beside the bar
 
 
 class Clock:
@@ -105,30 +106,35 @@ class StopOnNonFinite(keras.callbacks.Callback):
             )
 
 
-class Progressbar(tfa.callbacks.TQDMProgressBar):
-    """A bar for each epoch with loss, accuracy and examples per second."""
+class Progressbar(keras.callbacks.Callback):
+    """Tells a stage how far the run is, with loss, accuracy and examples per second of the epoch so far.
 
-    def __init__(self, epochs: int, batch_size: int):
-        shown = sys.stderr.isatty()
-        super().__init__(
-            leave_epoch_progress=False,
-            show_epoch_progress=shown,
-            show_overall_progress=False,
-        )
-        self.num_epochs_of_run, self.batch_size = epochs, batch_size
+    Args:
+        stage: of all steps of the run.
+        epochs: of the run.
+        batch_size: questions a step.
+    """
 
-    def set_params(self, params):
-        # Each epoch is a `fit` of its own, which knows nothing of the epochs to come.
-        super().set_params({**params, "epochs": self.num_epochs_of_run})
+    def __init__(self, stage: Stage, epochs: int, batch_size: int):
+        super().__init__()
+        self._stage, self._epochs, self._batch_size = stage, epochs, batch_size
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._epoch_began = time.monotonic()
-        super().on_epoch_begin(epoch, logs)
+        self._epoch, self._steps = epoch, 0
+        self._began, self._sums = time.monotonic(), defaultdict(float)
 
-    def format_metrics(self, logs=None, factor=1):
-        rate = self.num_samples_seen * self.batch_size / (time.monotonic() - self._epoch_began)
-        shown = {name: logs[name] for name in SHOWN if name in logs}
-        return f"{super().format_metrics(shown, factor)} - {rate:,.0f} examples/s"
+    def on_train_batch_end(self, batch, logs=None):
+        self._steps += 1
+        for name in SHOWN:
+            self._sums[name] += logs[name]
+        self._stage.update()
+        if self._steps % _NOTE_EVERY == 1:
+            self._note()
+
+    def _note(self) -> None:
+        rate = self._steps * self._batch_size / (time.monotonic() - self._began)
+        means = "  ".join(f"{name} {total / self._steps:.4f}" for name, total in self._sums.items())
+        self._stage.note(f"epoch {self._epoch + 1}/{self._epochs}  {means}  {rate:,.0f} examples/s")
 
 
 class Checkpoints(keras.callbacks.Callback):
@@ -173,12 +179,11 @@ class Checkpoints(keras.callbacks.Callback):
         if best:
             clock.best_accuracy, clock.best_step = accuracy, clock.step
         self._save(best)
-        print(
+        say(
             f"epoch {epoch + 1}/{len(clock.steps_of_epochs)}  step {clock.step}  "
             f"loss {logs['loss']:.4f}  accuracy {logs['accuracy']:.4f}  "
             f"held-out accuracy {accuracy:.4f}  {logs['examples_per_second']:,.0f} examples/s  "
             f"{clock.seconds:,.0f} s",
-            flush=True,
         )
 
     def _save(self, best: bool) -> None:

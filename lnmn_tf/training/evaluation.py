@@ -15,6 +15,7 @@ from lnmn_tf.data.vocabulary import Vocabulary
 from lnmn_tf.data.vqa_results import vqa_table, write_results
 from lnmn_tf.files import write_text
 from lnmn_tf.models.machine import StackMachine
+from lnmn_tf.progress import Stage
 from lnmn_tf.training.examples import Examples
 from lnmn_tf.training.shards import Batch, Sharded, shards_for
 
@@ -51,14 +52,17 @@ class Predictor:
         """Logits of a batch, [batch_size, answers], in the way that pays for so many questions."""
         return self._compiled if questions >= self._compiled_from else self._plain
 
-    def __call__(self, examples: Examples) -> np.ndarray:
-        """Answer ids, int32 [N], in the order of the questions."""
+    def __call__(self, examples: Examples, made: object = "", shown: bool = False) -> np.ndarray:
+        """Answer ids, int32 [N], in the order of the questions; `made` and `shown` as in `Stage`."""
         dataset = batches(examples.questions, examples.store, self.batch_size, shuffle=False)
-        answer, parts = self.graph(len(examples.questions)), []
-        for batch in dataset:
-            logits = answer({name: batch[name] for name in INPUTS if name in batch})
-            parts.append(np.argmax(logits, axis=-1).astype(np.int32))
-        return np.concatenate(parts)[: len(examples.questions)]
+        count = len(examples.questions)
+        answer, parts = self.graph(count), []
+        with Stage("answer", count, "questions", made=made, shown=shown) as stage:
+            for batch in dataset:
+                logits = answer({name: batch[name] for name in INPUTS if name in batch})
+                parts.append(np.argmax(logits, axis=-1).astype(np.int32))
+                stage.update(min(self.batch_size, count - (len(parts) - 1) * self.batch_size))
+        return np.concatenate(parts)[:count]
 
 
 def accuracy_table(

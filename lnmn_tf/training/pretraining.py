@@ -18,12 +18,12 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 from tensorflow import keras
-from tqdm import tqdm
 
 from lnmn_tf.config import RunConfig
 from lnmn_tf.data.attributes import ATTRIBUTES
 from lnmn_tf.errors import InputError
 from lnmn_tf.layers.encoders import ImageEncoder
+from lnmn_tf.progress import Stage
 from lnmn_tf.training.examples import Examples
 from lnmn_tf.training.replicas import mean_over_replicas, run_on_replicas
 
@@ -142,7 +142,7 @@ def pretrain(encoder: ImageEncoder, examples: Examples, config: RunConfig) -> fl
         return run_on_replicas(update, pixels, target)
 
     order, loss = np.random.default_rng(seed), 0.0
-    with tqdm(total=steps, desc="pretraining the image encoder", disable=None) as bar:
+    with Stage("train the image encoder", steps, "batches") as stage:
         for _ in range(epochs):
             losses = []
             permutation = order.permutation(len(store))
@@ -150,9 +150,9 @@ def pretrain(encoder: ImageEncoder, examples: Examples, config: RunConfig) -> fl
                 images = np.sort(permutation[first : first + batch])
                 pixels, target = _flip(store.read(images), targets[images], order)
                 losses.append(step(pixels, target))
-                bar.update()
+                stage.update()
             loss = float(tf.reduce_mean(losses))
-            bar.set_postfix(loss=f"{loss:.3f}")
+            stage.note(f"loss {loss:.3f}")
     return loss
 
 

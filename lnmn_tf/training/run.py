@@ -15,6 +15,7 @@ from lnmn_tf.errors import InputError
 from lnmn_tf.files import write_json, write_text
 from lnmn_tf.layers.encoders import ImageEncoder
 from lnmn_tf.models.machine import StackMachine
+from lnmn_tf.progress import Stage
 from lnmn_tf.training import callbacks, evaluations, replicas
 from lnmn_tf.training.alternating import AlternatingTrainer
 from lnmn_tf.training.baselines import baselines
@@ -191,7 +192,8 @@ def report(
         reported.questions.image_filenames,
         folder.progress("best").step,
     )
-    predictions = Predictor(network, config.training.batch_size, config.training.xla)(reported)
+    predictor = Predictor(network, config.training.batch_size, config.training.xla)
+    predictions = predictor(reported, made=run_dir / PREDICTIONS, shown=True)
     write_predictions(run_dir / PREDICTIONS, predictions, examples.vocabulary)
     metrics = {
         "val": accuracy_table(predictions, reported.questions, config.data.vqa_rules),
@@ -203,9 +205,10 @@ def report(
         "parameters": int(sum(np.prod(v.shape) for v in network.trainable_variables)),
     }
     if config.training.baselines:
-        metrics["baselines"] = baselines(
-            examples.weights.questions, reported.questions, config.training.seed
-        )
+        with Stage("train the baselines", made=run_dir / METRICS):
+            metrics["baselines"] = baselines(
+                examples.weights.questions, reported.questions, config.training.seed
+            )
     evaluations.append(
         run_dir,
         {"checkpoint": "best", **best},
@@ -276,39 +279,41 @@ def fit(
         callbacks.Schedule(clock, training),
         callbacks.StopOnNonFinite(clock, describe),
     ]
-    if replicas.is_first(strategy):
-        data = examples.config.data
-        split = data.val_split if data.structure_split == "val" else data.train_split
-        pictures = Path(data.data_dir) / "images" / split
-        watched = watch(monitored, pictures, training.batch_size)
-        board = Board(
-            folder.path.parent / TENSORBOARD, clock, examples.config, flags, ledger, watched
-        )
-        watchers += [
-            callbacks.Progressbar(training.epochs, training.batch_size),
-            board,
-            callbacks.Checkpoints(
-                folder,
-                clock,
-                monitor,
-                training.checkpoint_steps,
+    first, total = replicas.is_first(strategy), sum(clock.steps_of_epochs)
+    with Stage("train", total, "steps", clock.step, made=folder.path, shown=first) as stage:
+        if first:
+            watched = watch(monitored, pictures_of(examples.config), training.batch_size)
+            board = Board(
+                folder.path.parent / TENSORBOARD, clock, examples.config, flags, ledger, watched
+            )
+            last_is_best = bool(trainer.structure) and training.structure_decay == "annealed"
+            watchers += [
+                callbacks.Progressbar(stage, training.epochs, training.batch_size),
                 board,
-                last_is_best=bool(trainer.structure) and training.structure_decay == "annealed",
-            ),
-        ]
-    while clock.epoch < training.epochs:
-        # One `fit` an epoch, so that an epoch that begins in its middle is nothing special.
-        trainer.fit(
-            replicas.distribute(
-                strategy, functools.partial(examples.epoch, clock.epoch, clock.batch)
-            ),
-            steps_per_epoch=clock.steps_of_epochs[clock.epoch] - clock.batch,
-            initial_epoch=clock.epoch,
-            epochs=clock.epoch + 1,
-            callbacks=watchers,
-            verbose=0,
-        )
+                callbacks.Checkpoints(
+                    folder, clock, monitor, training.checkpoint_steps, board, last_is_best
+                ),
+            ]
+        while clock.epoch < training.epochs:
+            # One `fit` an epoch, so that an epoch that begins in its middle is nothing special.
+            trainer.fit(
+                replicas.distribute(
+                    strategy, functools.partial(examples.epoch, clock.epoch, clock.batch)
+                ),
+                steps_per_epoch=clock.steps_of_epochs[clock.epoch] - clock.batch,
+                initial_epoch=clock.epoch,
+                epochs=clock.epoch + 1,
+                callbacks=watchers,
+                verbose=0,
+            )
     return clock
+
+
+def pictures_of(config: RunConfig) -> Path:
+    """The folder of the pictures that the held-out questions are about."""
+    data = config.data
+    split = data.val_split if data.structure_split == "val" else data.train_split
+    return Path(data.data_dir) / "images" / split
 
 
 def _check_vocabulary(vocabulary: Vocabulary, run_dir: Path) -> None:

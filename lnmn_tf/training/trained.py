@@ -119,7 +119,7 @@ class TrainedRun:
         predictor = Predictor(
             self.network, self.config.training.batch_size, self.config.training.xla
         )
-        predictions = predictor(examples)
+        predictions = predictor(examples, shown=True)
         questions, table = examples.questions, {}
         if questions.answers is not None:
             table = accuracy_table(predictions, questions, data.vqa_rules)

@@ -21,10 +21,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
 from lnmn_tf.config.world import WorldConfig
 from lnmn_tf.errors import InputError
+from lnmn_tf.progress import Stage
 from lnmn_tf.world.questions import AnswerBalance, families_of, generate_questions
 from lnmn_tf.world.renderer import render
 from lnmn_tf.world.scenes import sample_scene
@@ -93,7 +93,7 @@ def generate_world(config: WorldConfig, out_dir: str | os.PathLike, progress: bo
     Args:
       config: the world's size and content.
       out_dir: a new or empty folder, or one with this very world, finished or not.
-      progress: whether to show a progress bar.
+      progress: whether to say how far it is.
 
     Raises:
       InputError: a question type is none, `out_dir` holds something else or cannot be written, or a
@@ -110,12 +110,12 @@ def generate_world(config: WorldConfig, out_dir: str | os.PathLike, progress: bo
         missing = [s for split in SPLITS for s in shards[split] if not folder.has_part(s.name)]
         total = sum(_num_images(config, split) for split in SPLITS)
         done = total - sum(shard.end - shard.first for shard in missing)
-        with tqdm(total=total, initial=done, unit="image", disable=not progress) as bar:
+        with Stage("generate", total, "pictures", done, made=out_dir, shown=progress) as stage:
             for shard in _made(config, folder, missing):
-                bar.update(shard.end - shard.first)
-        for split in SPLITS:
-            if shards[split]:
-                folder.merge(split, [shard.name for shard in shards[split]])
+                stage.update(shard.end - shard.first)
+            for split in SPLITS:
+                if shards[split]:
+                    folder.merge(split, [shard.name for shard in shards[split]])
         folder.finish(record)
 
 

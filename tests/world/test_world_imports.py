@@ -10,7 +10,10 @@ from lnmn_tf.world.objects import COLORS, SIZES
 
 ROOT = Path(__file__).resolve().parents[2]
 OF_CLEVR = "lnmn_tf.data.attributes"
-BELOW = (OF_CLEVR, "lnmn_tf.config", "lnmn_tf.errors", "lnmn_tf.files", "lnmn_tf.world")
+BELOW = (
+    *(OF_CLEVR, "lnmn_tf.config", "lnmn_tf.errors", "lnmn_tf.files", "lnmn_tf.progress"),
+    "lnmn_tf.world",
+)
 
 
 def own_imports(package: str) -> list[tuple[str, str]]:
