@@ -32,6 +32,8 @@ from lnmn_tf.training.pretraining import (
 )
 from lnmn_tf.training.run_folder import METRICS, PREDICTIONS, RunFolder
 from lnmn_tf.training.shards import shards_for
+from lnmn_tf.training.supervision import describe as describe_supervision
+from lnmn_tf.training.supervision import supervision
 from lnmn_tf.training.tensorboard import Board, write_result
 from lnmn_tf.training.warm_start import begin
 from lnmn_tf.training.watched import watch
@@ -119,8 +121,11 @@ def _train(
     if folder.exists():
         progress = folder.restore(trainer)
         print(f"goes on from step {progress.step} of {examples.total_steps}", flush=True)
+    ledger = supervision(config)
+    if first:
+        print(f"what is learned from what:\n{describe_supervision(ledger)}", flush=True)
     with replicas.explained_loss_of_a_worker():
-        clock = fit(trainer, examples, folder, progress, flags)
+        clock = fit(trainer, examples, folder, progress, flags, ledger)
     metrics = {}
     if first:
         metrics = report(network, config, examples, reported, clock, run_dir, eyesight)
@@ -199,6 +204,7 @@ def report(
         "val": accuracy_table(predictions, reported.questions, config.data.vqa_rules),
         "baselines": {},
         "image_encoder": eyesight,
+        "supervision": supervision(config),
         "held_out": {"accuracy": clock.best_accuracy, "step": clock.best_step},
         "steps": clock.step,
         "seconds": clock.seconds,
