@@ -114,7 +114,9 @@ def _sums(subject: Subject, paths, slices, points: int, indices) -> dict[str, np
     return {"probability": probability, "gradients": gradients}
 
 
-def attributions(sums: Mapping[str, Any], alpha: np.ndarray, count: int | None = None) -> np.ndarray:
+def attributions(
+    sums: Mapping[str, Any], alpha: np.ndarray, count: int | None = None
+) -> np.ndarray:
     """Integrated gradients, [families, paths, all nodes, 6].
 
     Args:

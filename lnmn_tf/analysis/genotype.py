@@ -1,6 +1,6 @@
 """The structure that was learned, as a file: one operator for each node of each cell.
 
-    {"cells": {"attention_3.0": ["choose_2", "product"], ...}, "convention": "image first"}
+{"cells": {"attention_3.0": ["choose_2", "product"], ...}, "convention": "image first"}
 """
 
 from __future__ import annotations

@@ -70,9 +70,7 @@ def summary(result: Mapping[str, Any]) -> str:
     lines = [" " * 34 + "".join(f"  {name}" for name in columns)]
     for row in table:
         label = f"{row['network']} ({row['when']})"
-        lines.append(
-            label.ljust(34) + "".join(f"  {row[name]:{len(name)}.1f}" for name in columns)
-        )
+        lines.append(label.ljust(34) + "".join(f"  {row[name]:{len(name)}.1f}" for name in columns))
     return "\n".join(lines)
 
 

@@ -25,7 +25,9 @@ def quadrature(points: int) -> tuple[np.ndarray, np.ndarray]:
     angles = np.pi * np.arange(points) / intervals
     # Integrals of the Chebyshev polynomials over [0, 1]: those of odd degree are zero about the middle.
     degrees = np.arange(points)
-    moments = np.where(degrees % 2 == 0, 1.0 / (1.0 - np.where(degrees == 1, 0, degrees) ** 2.0), 0.0)
+    moments = np.where(
+        degrees % 2 == 0, 1.0 / (1.0 - np.where(degrees == 1, 0, degrees) ** 2.0), 0.0
+    )
     transform = np.cos(np.outer(angles, degrees))
     halves = np.where((degrees == 0) | (degrees == intervals), 0.5, 1.0)
     weights = 2.0 / intervals * halves * (transform @ (halves * moments))

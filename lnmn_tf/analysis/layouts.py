@@ -115,9 +115,7 @@ def measure(subject: Subject, ledger: Ledger, options: Mapping[str, Any]) -> dic
         )._asdict()
         for step in range(weights.shape[1])
     }
-    donors = {
-        questions.family_names[index]: swapped(weights, families, index) for index in present
-    }
+    donors = {questions.family_names[index]: swapped(weights, families, index) for index in present}
     tally = sweep(subject, {"own": Variant(), **donors}, ledger)
     result = {
         "modules": list(names),
@@ -178,15 +176,17 @@ def summary(result: Mapping[str, Any]) -> str:
         f"the program says {information['bits']:.2f} of {information['entropy']:.2f} bits about the "
         f"family; by chance {information['by_chance']:.2f}"
     )
-    lines.append(f"accuracy with its own layout {100 * total['overall']:.1f} %; with one of the family")
+    lines.append(
+        f"accuracy with its own layout {100 * total['overall']:.1f} %; with one of the family"
+    )
     for family, accuracy in result["swaps"].items():
         if family != "own":
-            others = ", ".join(
-                f"{name} {100 * accuracy[name]:.1f}" for name in result["families"]
-            )
+            others = ", ".join(f"{name} {100 * accuracy[name]:.1f}" for name in result["families"])
             lines.append(f"  {family}: {others}")
     if "expert" in result:
-        lines.append(f"the expert's module is the strongest at {100 * result['expert']['steps']:.1f} % of the steps")
+        lines.append(
+            f"the expert's module is the strongest at {100 * result['expert']['steps']:.1f} % of the steps"
+        )
     return "\n".join(lines)
 
 

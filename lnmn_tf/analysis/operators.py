@@ -63,8 +63,7 @@ def measure(subject: Subject, ledger: Ledger, options: Mapping[str, Any]) -> dic
             "node": node + 1,
             "operator": OPERATORS[k],
             "weight": float(mixtures[name][node, k]),
-            "loss": before
-            - tally.mean_probability(f"{name}/{node}/{OPERATORS[k]}")["overall"],
+            "loss": before - tally.mean_probability(f"{name}/{node}/{OPERATORS[k]}")["overall"],
             "answers_changed": tally.share_changed(f"{name}/{node}/{OPERATORS[k]}"),
         }
         for name, node, k in single
@@ -141,12 +140,17 @@ def draw(result: Mapping[str, Any]) -> dict[str, Any]:
     with pictures.style():
         figure = pictures.figure(7.4 if scatter else 4.6, max(sum(heights) + 0.6, 3.2))
         grid = figure.add_gridspec(
-            len(parts), 2 if scatter else 1, height_ratios=heights, **({"width_ratios": [1.25, 1]} if scatter else {})
+            len(parts),
+            2 if scatter else 1,
+            height_ratios=heights,
+            **({"width_ratios": [1.25, 1]} if scatter else {}),
         )
         for line, part in enumerate(parts):
             axes = figure.add_subplot(grid[line, 0])
             accuracies = [*result[part].values(), result["original"]]
-            values = np.array([[100 * row.get(name, np.nan) for name in families] for row in accuracies])
+            values = np.array(
+                [[100 * row.get(name, np.nan) for name in families] for row in accuracies]
+            )
             labels = [pictures.nice(name) for name in families]
             last = part == parts[-1]
             pictures.heat_map(

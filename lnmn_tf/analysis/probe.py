@@ -20,7 +20,7 @@ from lnmn_tf.layers.operators import OPERATORS
 from lnmn_tf.models.lnmn import LNMN
 from lnmn_tf.models.stack_machine import StackMachine
 
-__all__ = ["OPERATORS", "Cell", "Operands", "Probe", "with_stack_len"]
+__all__ = ["OPERATORS", "Cell", "Operands", "Probe", "changed", "with_stack_len"]
 
 Weights = Mapping[str, np.ndarray]  # of each cell by name, [nodes, 6]
 
@@ -224,20 +224,40 @@ class Probe:
         with _no_softmax(self._chains.values()):
             return self._as_it_is(encoded)
 
+    # The gradient of a step traces the step again: nodes stay replaced until it is there.
+
     def _gradient_of_probability(self, encoded, answers, weight):
         variables = [chain.structure for chain in self._chains.values()]
-        with tf.GradientTape() as tape, _mixing(self._chains.values()):
-            probabilities = self._as_it_is(encoded)["probabilities"]
-            right = tf.gather(probabilities, answers, batch_dims=1)
-            total = tf.reduce_sum(weight * right)
-        return total, tape.gradient(total, variables)
-
+        with _mixing(self._chains.values()):
+            with tf.GradientTape() as tape:
+                probabilities = self._as_it_is(encoded)["probabilities"]
+                right = tf.gather(probabilities, answers, batch_dims=1)
+                total = tf.reduce_sum(weight * right)
+            return total, tape.gradient(total, variables)
 
     def _gradient_of_logit(self, inputs):
-        with tf.GradientTape() as tape:
-            logits = self._without_softmax(inputs)["logits"]
-            total = tf.reduce_sum(tf.reduce_max(logits, axis=-1))
-        return tape.gradient(total, [chain.structure for chain in self._chains.values()])
+        variables = [chain.structure for chain in self._chains.values()]
+        with _no_softmax(self._chains.values()):
+            with tf.GradientTape() as tape:
+                logits = self._as_it_is(inputs)["logits"]
+                total = tf.reduce_sum(tf.reduce_max(logits, axis=-1))
+            return tape.gradient(total, variables)
+
+
+def changed(network: StackMachine, **changes: Any) -> StackMachine:
+    """A network with the same weights and other values of config fields, as far as these allow it."""
+    config = network.config.replace(**changes)
+    other = type(network)(config)
+    if config.image_height:
+        image = {"image": tf.zeros([1, config.image_height, config.image_width, 3])}
+    else:
+        image = {"features": tf.zeros([1, *config.feature_shape])}
+    other({**image, "question": tf.ones([1, 2], tf.int32)})
+    if len(other.variables) != len(network.variables):
+        raise ValueError(f"{len(network.variables)} weights for {len(other.variables)} variables")
+    for mine, theirs in zip(other.variables, network.variables):  # noqa: B905 (Python 3.9)
+        mine.assign(theirs)
+    return other
 
 
 def with_stack_len(network: StackMachine, stack_len: int) -> StackMachine:
@@ -246,16 +266,7 @@ def with_stack_len(network: StackMachine, stack_len: int) -> StackMachine:
     At the ends of the stack its pointer stays where it is: where there is one slot, all is read there
     and written there.
     """
-    config = network.config.replace(stack_len=stack_len, saturate_pointer=True)
-    other = type(network)(config)
-    if config.image_height:
-        image = {"image": tf.zeros([1, config.image_height, config.image_width, 3])}
-    else:
-        image = {"features": tf.zeros([1, *config.feature_shape])}
-    other({**image, "question": tf.ones([1, 2], tf.int32)})
-    for mine, theirs in zip(other.variables, network.variables):  # noqa: B905 (Python 3.9)
-        mine.assign(theirs)
-    return other
+    return changed(network, stack_len=stack_len, saturate_pointer=True)
 
 
 def softmax(alpha: np.ndarray) -> np.ndarray:
@@ -302,7 +313,9 @@ def _notes(kind, config) -> tuple[str, ...]:
     """What stands around the nodes and is no part of the paper's cell."""
     notes = []
     if kind.pools:
-        notes.append("v(a) = W3 look(conv1(I), a) + u n(a): the features under a map, and its sum n(a)")
+        notes.append(
+            "v(a) = W3 look(conv1(I), a) + u n(a): the features under a map, and its sum n(a)"
+        )
         if kind.answers:
             notes.append("look(conv1(I), a): the mean of conv1(I) under the softmax of a map")
     if not kind.answers and config.log_attention:

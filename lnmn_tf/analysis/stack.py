@@ -46,9 +46,7 @@ def trace_stack(subject: Subject, ledger: Ledger | None = None) -> tuple[np.ndar
         for batch in subject.batches(indices):
             pointer, stack = (x.numpy()[: batch.real] for x in traced(batch.inputs))
             before, held = pointer[:, :-1], stack[:, :-1]
-            maps = [
-                np.einsum("btpl,btl->btp", held, p) for p in (before, probe.below(before))
-            ]
+            maps = [np.einsum("btpl,btl->btp", held, p) for p in (before, probe.below(before))]
             first, second = (probe.show(tf.constant(x)).numpy() for x in maps)
             apart = np.zeros(pointer.shape[:2], np.float32)
             apart[:, 1:] = difference(first, second)
@@ -149,7 +147,7 @@ def draw(result: Mapping[str, Any]) -> dict[str, Any]:
         left, middle, right = figure.subplots(1, 3, gridspec_kw={"width_ratios": [1, 1, 1.1]})
         for axes, key, label in (
             (left, "height_by_step", "expected slot after the step, mean"),
-            (middle, "difference_by_step", "difference of a1 and a2 before it, mean"),
+            (middle, "difference_by_step", "difference of $a_1$ and $a_2$, mean"),
         ):
             for index, family in enumerate(families):
                 values = np.asarray(result["families"][family][key])

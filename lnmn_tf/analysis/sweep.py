@@ -37,7 +37,7 @@ class Tally(NamedTuple):
     changed: np.ndarray  # answers unlike those of the variant `against`, [variants, families + 1]
 
     def accuracy(self, name: str) -> dict[str, float]:
-        """"overall" and each family that has questions, in [0, 1]."""
+        """ "overall" and each family that has questions, in [0, 1]."""
         return self._share(self.right[self.names.index(name)])
 
     def mean_probability(self, name: str) -> dict[str, float]:
