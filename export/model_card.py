@@ -28,7 +28,7 @@ def write_model_card(
     folder = Path(folder)
     config = dataclasses.asdict(run.config)
     card = {
-        "model": "LNMN" if run.config.model.model == "lnmn" else "Stack-NMN",
+        "model": run.config.model.model,
         "inputs": ["question", servable.image_key],
         "tensors": servable.documentation,
         "flags": {**config, "export": dataclasses.asdict(options)},

@@ -31,9 +31,6 @@ class DataConfig:
     max_val_questions: int = option(
         0, "Only the first so many questions of an evaluation; 0 = all.", minimum=0, may_change=True
     )
-    max_words: int = option(
-        0, "Padded length of questions; 0 = the longest training question.", minimum=0
-    )
     cache_mb: int = option(
         512,
         "Images of a split up to this size, in MiB as stored, are kept in memory; of more, a window "
