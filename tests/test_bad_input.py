@@ -131,9 +131,9 @@ def test_missing_features(complaint, world):
         (["train"], ["'train'"]),
         (["--flagfile=/nowhere.flags"], ["/nowhere.flags"]),
         (["--encoder_filters=4,x"], ["--encoder_filters", "4,x"]),
-        (["--pushing_cells=5"], ["--pushing_cells", "5"]),
+        (["--looking_cells=5"], ["--looking_cells", "5"]),
         (["--features={split}.h5"], ["--features", "--image_height"]),
-        (["--model=stack_nmn", "--dialect=ours"], ["--model", "--dialect"]),
+        (["--model=stack_nmn", "--looking_cells=1"], ["--looking_cells", "stack_nmn"]),
     ],
 )
 def test_wrong_and_contradictory_flags(complaint, tiny_world, flags, words):

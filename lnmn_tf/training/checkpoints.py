@@ -26,7 +26,7 @@ import tensorflow as tf
 
 from lnmn_tf.errors import InputError, sentence
 from lnmn_tf.files import write_json
-from lnmn_tf.training.alternating import AlternatingTrainer
+from lnmn_tf.training.algorithm_2 import AlternatingTrainer
 
 
 @dataclass(frozen=True)

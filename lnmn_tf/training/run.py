@@ -17,7 +17,7 @@ from lnmn_tf.layers.encoders import ImageEncoder
 from lnmn_tf.models.machine import StackMachine
 from lnmn_tf.progress import Stage
 from lnmn_tf.training import callbacks, evaluations, replicas
-from lnmn_tf.training.alternating import AlternatingTrainer
+from lnmn_tf.training.algorithm_2 import AlternatingTrainer
 from lnmn_tf.training.baselines import baselines
 from lnmn_tf.training.checkpoints import CheckpointFolder, Progress
 from lnmn_tf.training.evaluation import Predictor, accuracy_table, format_table, write_predictions

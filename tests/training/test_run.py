@@ -12,15 +12,16 @@ import pytest
 from tensorflow import keras
 
 from lnmn_tf.config import RunConfig
+from lnmn_tf.config.registry import MODELS
 from lnmn_tf.data.vocabulary import Vocabulary
 from lnmn_tf.errors import InputError
-from lnmn_tf.training import evaluations, networks
-from lnmn_tf.training.alternating import AlternatingTrainer
+from lnmn_tf.training import evaluations
+from lnmn_tf.training.algorithm_2 import AlternatingTrainer
 from lnmn_tf.training.checkpoints import CheckpointFolder
 from lnmn_tf.training.evaluation import Predictor
 from lnmn_tf.training.run import make_trainer
 from lnmn_tf.training.seeds import train_seeds
-from tests.training.tiny_network import TinyNetwork, tiny_config, train_tiny
+from tests.training.tiny_network import TINY, TinyNetwork, tiny_config, train_tiny
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +207,7 @@ def test_a_full_disk_stops_the_run_with_the_earlier_checkpoint_intact(tiny_world
 def test_seeds_differ_and_their_summary_is_their_mean_and_deviation(
     tiny_world, tmp_path, monkeypatch
 ):
-    monkeypatch.setitem(networks.CLASSES, "lnmn", TinyNetwork)
+    monkeypatch.setitem(MODELS, "relational", TINY)
     summary = train_seeds(tiny_config(tiny_world, num_seeds=2, epochs=2), tmp_path, "--a=b\n")
     single = [json.loads((tmp_path / f"seed_{i}" / "metrics.json").read_text()) for i in range(2)]
     accuracies = [metrics["val"]["accuracy"] for metrics in single]
