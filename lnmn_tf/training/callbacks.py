@@ -118,10 +118,15 @@ class Progressbar(keras.callbacks.Callback):
     def __init__(self, stage: Stage, epochs: int, batch_size: int):
         super().__init__()
         self._stage, self._epochs, self._batch_size = stage, epochs, batch_size
+        self._epoch = None
 
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch, self._steps = epoch, 0
         self._began, self._sums = time.monotonic(), defaultdict(float)
+
+    def on_train_begin(self, logs=None):
+        if self._epoch is None:
+            self._stage.note("the first step is compiled")
 
     def on_train_batch_end(self, batch, logs=None):
         self._steps += 1
