@@ -11,8 +11,8 @@ from export.backbone import Backbone
 from export.checks import checked, checked_each
 from export.pictures import read_pictures
 from export.stored_weights import StoredWeights
-from export.tokeniser import MAX_WORDS, Tokeniser
-from lnmn_tf.data.vocabulary import PADDING, Vocabulary
+from export.tokeniser import Tokeniser
+from lnmn_tf.data.vocabulary import MAX_WORDS, PADDING, Vocabulary
 from lnmn_tf.models.stack_machine import StackMachine
 
 TOP = 5  # answers in `top_answers`

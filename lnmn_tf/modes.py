@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 from lnmn_tf.config import ExportConfig, RunConfig
 from lnmn_tf.config.run import to_flags
+from lnmn_tf.training.estimates import check_training, check_world
 from lnmn_tf.training.run_folder import RunFolder
 
 
@@ -25,6 +26,7 @@ def train(command: SimpleNamespace, choices: dict) -> None:
         folder.check_free()
     metrics = folder.finished(config)
     if metrics is None:
+        check_training(config, folder.path)
         _train(command, choices, config)
     else:
         print(
@@ -49,8 +51,12 @@ def _train(command: SimpleNamespace, choices: dict, config: RunConfig) -> None:
     foreign = (data_dir / "questions").is_dir() and not (data_dir / "world.json").exists()
     if config.world.generate and not foreign:  # data of another origin are used as they are
         make_world(config)
-    train_seeds(config, Path(command.run_dir), to_flags(choices))
-    print(next_steps(command.run_dir))
+    run_dir = Path(command.run_dir)
+    try:
+        train_seeds(config, run_dir, to_flags(choices))
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(RunFolder(run_dir).where_it_goes_on()) from None
+    print(next_steps(command.run_dir, config))
 
 
 def evaluate(command: SimpleNamespace, choices: dict) -> None:
@@ -93,13 +99,14 @@ def generate(command: SimpleNamespace, choices: dict) -> None:
     """Makes the embedded world."""
     config = RunConfig.create({"image_height": 1, "image_width": 1, **choices})
     make_world(config)
-    print(f"next: python -m lnmn_tf.main --data_dir={config.data.data_dir} --help")
+    print(f"next: python -m lnmn_tf.main --mode=train --data_dir={config.data.data_dir} --help")
 
 
 def make_world(config: RunConfig) -> None:
     """Makes what is missing of the embedded world in --data_dir."""
     from lnmn_tf.data.synthetic.generator import WorldConfig, generate_world
 
+    check_world(config.world, config.data.data_dir)
     world = WorldConfig(**config.world.for_generator())
     generate_world(world, config.data.data_dir, progress=sys.stderr.isatty())
 

@@ -40,7 +40,7 @@ AT_EVALUATION = (
     *("data_dir", "features", "max_val_questions"),
     *("batch_size", "shards", "cache_mb", "window_mb"),
 )
-EXPORT = fields("export", without=("export", "port"))
+EXPORT = fields("export", without=("export", "port", "allowed_host"))
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ MODES = {
             "serve",
             "Serves the newest exported version on this machine, with a page to ask it on.",
             "lnmn_tf.modes:serve",
-            ("run_dir", "export_dir", "port"),
+            ("run_dir", "export_dir", "port", "allowed_host"),
             ("port",),
         ),
         Mode(

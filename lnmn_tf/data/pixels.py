@@ -14,14 +14,19 @@ from tqdm import tqdm
 from lnmn_tf.data.image_store import CACHE_BYTES, ImageStore
 from lnmn_tf.errors import InputError
 
+# The same for training, answers and a served model (`export/pictures.py`).
+MAX_SIDE = 8192
+MAX_PIXELS = 25_000_000  # 75 MB decoded; more is refused before it is decoded
 _FORMATS = ("PNG", "JPEG")
+_TAIL = 1 << 12  # bytes, in which a picture's mark of its end is looked for
 
 
 class PixelStore(ImageStore):
     """The pictures `images/{split}/*` of a CLEVR folder, resized, as uint8 RGB in [0, 255].
 
     Resizing is bilinear with antialiasing (PIL's BILINEAR, like `tf.image.resize` with
-    `antialias=True`) and does not keep the aspect ratio. Transparency is dropped.
+    `antialias=True`) and does not keep the aspect ratio. Transparency is dropped; of 16 bits, the upper
+    eight are taken.
 
     Args:
       data_dir: the CLEVR folder.
@@ -30,7 +35,7 @@ class PixelStore(ImageStore):
       height: H, in pixels.
       width: W, in pixels.
       cache_bytes: up to this size (I * H * W * 3 bytes) all pictures are decoded at once and kept.
-        70,000 pictures of 64x96 are 1.3 GB. Beyond it only their headers are checked here.
+        70,000 pictures of 64x96 are 1.3 GB. Beyond it only their headers and ends are checked here.
 
     Raises:
       InputError: a picture is missing, empty, damaged or of another format than PNG and JPEG.
@@ -60,7 +65,7 @@ class PixelStore(ImageStore):
         if self.in_memory:
             self._cache = self._decoded(range(len(self)), progress=f"decoding {folder}")
         else:
-            self._map(_check_header, self._paths, progress=f"checking {folder}")
+            self._map(_check, self._paths, progress=f"checking {folder}")
 
     def __len__(self) -> int:
         return len(self._paths)
@@ -86,15 +91,24 @@ class PixelStore(ImageStore):
             pass
 
 
-def _check_header(path: Path) -> None:
-    with _open(path):
-        pass
+def _check(path: Path) -> None:
+    """Looks at a picture's header and end; decodes it only where its end is not the usual one."""
+    with _open(path) as picture:
+        size, end = picture.size, b"IEND" if picture.format == "PNG" else b"\xff\xd9"
+    with open(path, "rb") as stream:
+        stream.seek(max(path.stat().st_size - _TAIL, 0))
+        ended = end in stream.read()
+    if not ended:
+        _decode(path, (*size[::-1], 3))
 
 
 def _decode(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
     height, width, _ = shape
     with _open(path) as picture:
         try:
+            if picture.mode.startswith("I"):  # 16 bits, which `convert` would clip
+                upper = np.asarray(picture).astype(np.uint32) >> 8
+                picture = Image.fromarray(upper.astype(np.uint8))
             rgb = picture.convert("RGB")
         except (OSError, SyntaxError, ValueError) as error:  # what PIL raises for damaged data
             raise InputError(f"{path}: the picture is damaged: {error}") from None
@@ -105,11 +119,20 @@ def _decode(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
 
 def _open(path: Path) -> Image.Image:
     try:
-        return Image.open(path, formats=_FORMATS)
+        picture = Image.open(path, formats=_FORMATS)
     except UnidentifiedImageError:
         size = path.stat().st_size
         raise InputError(f"{path}: is no PNG or JPEG picture ({size} bytes)") from None
     except Image.DecompressionBombError as error:
         raise InputError(f"{path}: the picture is too large: {error}") from None
     except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"{path}: the picture cannot be read: {error}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path}: the picture cannot be read: {reason}") from None
+    columns, rows = picture.size
+    if max(rows, columns) > MAX_SIDE or rows * columns > MAX_PIXELS:
+        picture.close()
+        raise InputError(
+            f"{path}: the picture has {rows} rows and {columns} columns; expected at most {MAX_SIDE} of "
+            f"each, and at most {MAX_PIXELS} pixels"
+        )
+    return picture

@@ -8,7 +8,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from lnmn_tf.data.pipeline import batches
+from lnmn_tf.data.pipeline import batches, explained_errors
 from lnmn_tf.data.question_set import QuestionSet
 from lnmn_tf.data.vocabulary import Vocabulary
 from lnmn_tf.files import write_text
@@ -53,9 +53,10 @@ class Predictor:
         """Answer ids, int32 [N], in the order of the questions."""
         dataset = batches(examples.questions, examples.store, self.batch_size, shuffle=False)
         answer, parts = self.graph(len(examples.questions)), []
-        for batch in dataset:
-            logits = answer({name: batch[name] for name in INPUTS if name in batch})
-            parts.append(np.argmax(logits, axis=-1).astype(np.int32))
+        with explained_errors():
+            for batch in dataset:
+                logits = answer({name: batch[name] for name in INPUTS if name in batch})
+                parts.append(np.argmax(logits, axis=-1).astype(np.int32))
         return np.concatenate(parts)[: len(examples.questions)]
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from lnmn_tf.config import RunConfig
+from lnmn_tf.data.pipeline import explained_errors
 from lnmn_tf.data.vocabulary import Vocabulary
 from lnmn_tf.errors import InputError
 from lnmn_tf.files import write_json, write_text
@@ -19,6 +21,7 @@ from lnmn_tf.training import callbacks, evaluations, replicas
 from lnmn_tf.training.alternating import AlternatingTrainer
 from lnmn_tf.training.baselines import baselines
 from lnmn_tf.training.checkpoints import CheckpointFolder, Progress
+from lnmn_tf.training.encoder_progress import EncoderProgress
 from lnmn_tf.training.evaluation import Predictor, accuracy_table, format_table, write_predictions
 from lnmn_tf.training.examples import Examples, TrainingExamples, open_split
 from lnmn_tf.training.networks import VOCABULARY, build_network, sizes_of
@@ -33,6 +36,7 @@ from lnmn_tf.training.run_folder import METRICS, PREDICTIONS, RunFolder
 from lnmn_tf.training.shards import shards_for
 
 FLAGS = "flags.txt"
+logger = logging.getLogger(__name__)
 
 
 def train(config: RunConfig, run_dir: Path, flags: str = "") -> dict:
@@ -85,7 +89,7 @@ def _train(
     """`train` in a folder that is ours, with all data opened."""
     first = replicas.is_first(strategy)
     folder = CheckpointFolder(run_dir)
-    if folder.exists():
+    if folder.exists() or EncoderProgress(run_dir).exists():
         _check_vocabulary(examples.vocabulary, run_dir)
         config.check_fits(RunConfig.load(run_dir), run_dir)
     if first:
@@ -104,11 +108,12 @@ def _train(
         reported = reported.encoded(network.image_encoder)
     with strategy.scope():
         trainer = make_trainer(network, config, examples.total_steps)
+    _warn_of_short_run(config, examples.total_steps)
     progress = Progress()
     if folder.exists():
         progress = folder.restore(trainer)
         print(f"goes on from step {progress.step} of {examples.total_steps}", flush=True)
-    with replicas.explained_loss_of_a_worker():
+    with replicas.explained_loss_of_a_worker(), explained_errors():
         clock = fit(trainer, examples, folder, progress)
     metrics = {}
     if first:
@@ -138,7 +143,8 @@ def open_eyes(
     else:  # one of its own, for statistics of batches have no part in a step on replicas
         sizes = config.model
         apart = ImageEncoder(sizes.encoder_filters, sizes.encoder_strides, sizes.encoder_groups)
-        pretrain(apart, examples.weights, config)
+        first = replicas.is_first(network.distribute_strategy)
+        pretrain(apart, examples.weights, config, EncoderProgress(folder.path.parent, first))
         encoder.set_weights(apart.get_weights())
         replicas.share_first(network.distribute_strategy, encoder.variables)
     encoder.trainable = False
@@ -201,9 +207,28 @@ def report(
         {"checkpoint": "best", **best},
         {"predictions": PREDICTIONS, "accuracy": metrics["val"]},
     )
+    EncoderProgress(run_dir).remove()
     write_json(run_dir / METRICS, metrics)
     print(format_table({config.data.val_split: metrics["val"], **metrics["baselines"]}))
+    for name, table in metrics["baselines"].items():
+        if metrics["val"]["accuracy"] <= table["accuracy"]:
+            logger.warning(
+                "the run is no better than the baseline %s (%.1f %%), which sees no picture: more data, "
+                "more --epochs or another --learning_rate may help",
+                name,
+                100 * table["accuracy"],
+            )
     return metrics
+
+
+def _warn_of_short_run(config: RunConfig, total_steps: int) -> None:
+    if config.training.warmup_steps > total_steps / 2:
+        logger.warning(
+            "--warmup_steps is %d of the run's %d steps: the learning rate hardly gets to its height; "
+            "fewer of them, more --epochs, or a smaller --batch_size may help",
+            config.training.warmup_steps,
+            total_steps,
+        )
 
 
 def make_trainer(network: StackMachine, config: RunConfig, total_steps: int) -> AlternatingTrainer:
