@@ -53,6 +53,9 @@ class TinyNetwork(keras.Model):
     def structure_variables(self) -> list[tf.Variable]:
         return [self.structure]
 
+    def leave_out_minima(self, leave: bool) -> None:
+        """It has none."""
+
     def encode(self, inputs):
         others = {name: x for name, x in inputs.items() if name != "image"}
         return {**others, "encoded": (self.encoder(tf.reduce_mean(inputs["image"], axis=[1, 2])),)}
