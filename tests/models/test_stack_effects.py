@@ -5,8 +5,9 @@ import pytest
 import tensorflow as tf
 
 from lnmn_tf.config import STACK_NMN_MODULES
+from lnmn_tf.layers.stack import validity
 from lnmn_tf.models.registry import make_config
-from lnmn_tf.models.stack_nmn import StackNMN, validity
+from lnmn_tf.models.stack_nmn import ARITY, StackNMN
 
 BATCH, HEIGHT, WIDTH, CHANNELS, STACK_LEN = 2, 2, 3, 5, 4
 SIZES = {
@@ -116,7 +117,9 @@ def test_soft_pointer_sums_to_one(inputs):
 def test_validity_leaves_room_below_and_above():
     found = {
         name: column.tolist()
-        for name, column in zip(STACK_NMN_MODULES, validity(STACK_NMN_MODULES, 4).T)
+        for name, column in zip(
+            STACK_NMN_MODULES, validity(*zip(*(ARITY[name] for name in STACK_NMN_MODULES)), 4).T
+        )
     }
     assert found["no_op"] == [1, 1, 1, 1]
     assert found["find"] == found["scene"] == [1, 1, 1, 0]
