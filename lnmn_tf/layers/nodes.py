@@ -13,6 +13,14 @@ from lnmn_tf.layers.fusion import Fusion
 from lnmn_tf.layers.operators import l2_normalise, node, operator_weights
 
 
+LARGEST_ALPHA = 30.0  # beyond it, softmax(alpha) is one operator to the last bit
+
+
+def within_bounds(structure: tf.Tensor) -> tf.Tensor:
+    """alpha, not larger than `LARGEST_ALPHA`: where it grows to choose, it need not grow for ever."""
+    return tf.clip_by_value(structure, -LARGEST_ALPHA, LARGEST_ALPHA)
+
+
 class NodeChain(Fusion):
     """The nodes of the cells of a bank.
 
@@ -51,7 +59,9 @@ class NodeChain(Fusion):
     def build(self, input_shape):
         initializer = keras.initializers.RandomNormal(stddev=self.stddev)
         shape = [self.cells, self.num_maps + 1, len(OPERATORS)]
-        self.structure = self.add_weight("structure", shape, None, initializer)  # alpha
+        self.structure = self.add_weight(  # alpha
+            "structure", shape, None, initializer, constraint=within_bounds
+        )
         super().build(input_shape)
 
     def operator_weights(self, structure: tf.Tensor) -> tf.Tensor:
