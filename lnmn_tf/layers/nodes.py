@@ -12,7 +12,6 @@ from lnmn_tf.config.names import OPERATORS
 from lnmn_tf.layers.fusion import Fusion
 from lnmn_tf.layers.operators import l2_normalise, node, operator_weights
 
-
 LEAST_ALPHA = -30.0  # beneath the largest: softmax(alpha) is one operator to the last bit
 
 

@@ -32,9 +32,8 @@ class LNMN(StackMachine):
     """
 
     normalises_nodes = False  # L2 norm over channels after each node
-    keeps_memory = (
-        False  # a module that does not answer leaves the memory as it is, or else answers 0
-    )
+    structure_constraint = None  # of alpha, after each step of its optimizer
+    keeps_memory = False  # a module that does not answer leaves the memory as it is; or answers 0
 
     def __init__(self, config: LNMNConfig, **kwargs):
         self.kinds = self.make_kinds(config)
