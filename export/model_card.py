@@ -12,6 +12,7 @@ from export.servable import Servable
 from lnmn_tf.config.export import ExportConfig
 from lnmn_tf.files import write_json
 from lnmn_tf.training import evaluations
+from lnmn_tf.training.supervision import supervision
 from lnmn_tf.training.trained import TrainedRun
 
 FILE = "model_card.json"
@@ -25,9 +26,10 @@ def write_model_card(
     folder = Path(folder)
     config = dataclasses.asdict(run.config)
     card = {
-        "model": "LNMN" if run.config.model.model == "lnmn" else "Stack-NMN",
+        "model": run.config.model.model,
         "inputs": ["question", servable.image_key],
         "tensors": servable.documentation,
+        "supervision": supervision(run.config),
         "flags": {**config, "export": dataclasses.asdict(options)},
         "checkpoint": {"name": run.checkpoint, "step": run.step},
         "evaluation": measured(run, options) or NOT_MEASURED,

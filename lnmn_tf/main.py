@@ -9,6 +9,7 @@
     python -m lnmn_tf.main --mode=export   --run_dir=DIR [--export_dir=DIR]
     python -m lnmn_tf.main --mode=serve    --run_dir=DIR [--port=8501]
     python -m lnmn_tf.main --mode=generate --data_dir=DIR --train_images=2000
+    python -m lnmn_tf.main --mode=report   --runs=DIR,DIR
     python -m lnmn_tf.main --mode=inspect  --data_dir=DIR
     python -m lnmn_tf.main --mode=verify   --data_dir=DIR
     python -m lnmn_tf.main --mode=analyze  --run_dir=DIR --what=structure,formulas

@@ -129,15 +129,10 @@ def analyze(command: SimpleNamespace, choices: dict) -> None:
 
 def explain(command: SimpleNamespace, choices: dict) -> None:
     """Shows how a run comes to its answers."""
-    from lnmn_tf.analysis.explain_run import explain_run
+    from lnmn_tf.analysis.explain_run import OPTIONS, explain_run
 
-    names = ("image", "question", "split", "indices", "wrong", "family", "count")
-    explain_run(
-        command.run_dir,
-        command.checkpoint,
-        choices,
-        {name: getattr(command, name) for name in names},
-    )
+    asked = {name: getattr(command, name) for name in OPTIONS}
+    explain_run(command.run_dir, command.checkpoint, choices, asked)
 
 
 def pack(command: SimpleNamespace, choices: dict) -> None:
@@ -146,3 +141,10 @@ def pack(command: SimpleNamespace, choices: dict) -> None:
 
     folder = pack(command.run_dir, command.pack_dir or f"{command.run_dir}/packed")
     print(f"wrote {folder}; next: python -m lnmn_tf.main --mode=answer --run_dir={folder} ...")
+
+
+def report(command: SimpleNamespace, choices: dict) -> None:
+    """Puts the results of run folders into the paper's tables, and onto a page."""
+    from lnmn_tf.analysis.report import report_runs
+
+    report_runs(command.runs, command.report_dir)

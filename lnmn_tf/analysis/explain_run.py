@@ -17,8 +17,10 @@ from lnmn_tf.analysis.explain_picture import write_picture
 from lnmn_tf.models.machine import StackMachine
 from lnmn_tf.training.trained import TrainedRun
 
+# Flags of `explain`, which are not fields of the config.
+OPTIONS = ("image", "question", "split", "indices", "wrong", "family", "count")
 FOLDER = "explained"  # in the run folder
-MODELS = {"lnmn": "LNMN", "stack_nmn": "Stack-NMN"}
+MODELS = {"relational": "relational LNMN", "paper": "LNMN", "released": "LNMN, as released"}
 
 
 def explain_run(
@@ -47,7 +49,7 @@ def explain_run(
     pairs = explain_request(run, request, formulas_of(run.network))
     folder = run.run_dir / FOLDER
     page = folder / f"{request.name}.html"
-    kind = MODELS.get(run.config.model.model, run.config.model.model)
+    kind = MODELS.get(run.config.model.model, "Stack-NMN")
     chosen = request.image or f"split {request.split}"
     about = f"{kind} · {run.run_dir} · {checkpoint} checkpoint · {chosen}"
     several = sum(map(len, pairs)) > 1

@@ -16,6 +16,8 @@ COMMANDS = {
     "wrong": (False, "explain: the first questions of the split that are answered wrongly."),
     "family": ("", "explain: of --wrong, those of one family, such as count."),
     "count": ("20", "explain: of --wrong, so many."),
+    "runs": ("", "report: run folders, with commas between them."),
+    "report_dir": ("runs/report", "report: where it is written."),
     "preset": ("quickstart", "benchmark: sizes, paper, stack_nmn or quickstart."),
     "what": (
         "",

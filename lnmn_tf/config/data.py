@@ -133,3 +133,8 @@ class DataConfig:
     def is_vqa(self) -> bool:
         """Questions have ten answers each, and the official accuracy."""
         return self.data_format.startswith("vqa")
+
+    def folder_of(self, split: str) -> str:
+        """The folder of a split's pictures, and its name in --features: VQA's test-dev2015 asks about
+        pictures of test2015."""
+        return split.replace("-dev", "") if self.is_vqa else split

@@ -43,7 +43,7 @@ EXPORT = fields("export", without=("export", "port"))
 # What says which data, and how to read them.
 DATA = (
     *("split", "data_dir", "data_format", "questions_file", "features"),
-    *("train_split", "val_split", "num_answers", "min_word_count"),
+    *("train_split", "val_split", "max_answers", "min_word_count"),
 )
 
 
@@ -183,6 +183,13 @@ MODES = {
             "Writes a finished run as a small folder, for answers alone: weights in half precision.",
             "lnmn_tf.modes:pack",
             ("run_dir", "pack_dir"),
+        ),
+        Mode(
+            "report",
+            "Puts the results of run folders into the paper's tables, and onto a page.",
+            "lnmn_tf.modes:report",
+            ("runs", "report_dir"),
+            ("runs",),
         ),
         Mode(
             "benchmark",

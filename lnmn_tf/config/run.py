@@ -14,13 +14,13 @@ from lnmn_tf.config.data import DataConfig
 from lnmn_tf.config.export import ExportConfig
 from lnmn_tf.config.features import FeaturesConfig
 from lnmn_tf.config.machine import MachineConfig
+from lnmn_tf.config.registry import MODELS, entry, make_config
 from lnmn_tf.config.relational import RelationalConfig
 from lnmn_tf.config.sizes import ModelConfig
 from lnmn_tf.config.training import TrainingConfig
 from lnmn_tf.config.world import WorldConfig
 from lnmn_tf.errors import InputError
 from lnmn_tf.files import write_json
-from lnmn_tf.models import registry  # as a module: it imports configs, too
 
 FILE_NAME = "config.json"
 SECTIONS = {
@@ -82,13 +82,13 @@ class RunConfig:
         """
         choices = dict(choices)
         name = choices.pop("model", RelationalConfig.model)
-        presets = registry.entry(name).training
+        presets = entry(name).training
         parts = {}
         for title, section in SECTIONS.items():
             known = {field.name for field in section_fields(title)}
             given = {k: v for k, v in choices.items() if k in known}
             if title == "model":
-                parts[title] = registry.make_config(name, **given)
+                parts[title] = make_config(name, **given)
             elif title == "training":
                 parts[title] = section(**{**presets, **given})
             else:
@@ -158,7 +158,7 @@ def section_fields(title: str) -> list[dataclasses.Field]:
     """The fields of a section by its title; of the model, those of every model."""
     classes = [FLAG_SECTIONS[title]]
     if title == "model":
-        classes += [model.config for model in registry.MODELS.values()]
+        classes += [model.config for model in MODELS.values()]
     fields = {}
     for section in classes:
         for field in dataclasses.fields(section):
@@ -174,8 +174,8 @@ def all_options() -> list[dataclasses.Field]:
 
 def differs_by_model(name: str) -> bool:
     """Whether the default of a field depends on the model."""
-    presets = [model.training.get(name) for model in registry.MODELS.values()]
-    configs = [model.config.__dataclass_fields__ for model in registry.MODELS.values()]
+    presets = [model.training.get(name) for model in MODELS.values()]
+    configs = [model.config.__dataclass_fields__ for model in MODELS.values()]
     defaults = [fields[name].default for fields in configs if name in fields]
     return any(x is not None for x in presets) or len(set(defaults)) > 1
 
@@ -196,7 +196,7 @@ def _section(title: str, content: Any) -> Any:
     content = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
     section = SECTIONS[title]
     if title == "model":
-        section = registry.entry(str(content.get("model"))).config
+        section = entry(str(content.get("model"))).config
     unknown = set(content) - field_names(section)
     if unknown:
         raise InputError(

@@ -56,11 +56,11 @@ def _sizes(name: str, questions: QuestionSet) -> Iterator[str]:
             + f"{int((lengths == 0).sum())} without"
         )
     if questions.annotations is not None:
-        types = np.bincount(questions.question_family_index)
         names = questions.annotations.question_types
+        types = np.bincount(questions.question_family_index, minlength=len(names))
         order = np.argsort(-types, kind="stable")[:_MOST_FREQUENT]
-        yield f"  question types: {len(names)}; " + ", ".join(
-            f"{names[i]} {types[i]}" for i in order
+        yield f"  question types: {np.count_nonzero(types)}; " + ", ".join(
+            f"{names[i]} {types[i]}" for i in order if types[i]
         )
         without = int((questions.answers == NO_ANSWER).sum())
         yield f"  no annotator gave an answer of the vocabulary: {without} questions"

@@ -24,7 +24,6 @@ from lnmn_tf.data.vocabulary import Vocabulary
 from lnmn_tf.data.vqa import (
     files_of,
     picture_name,
-    picture_split,
     read_annotation_file,
     read_question_file,
 )
@@ -62,7 +61,7 @@ def verify_split(
     problems = _Problems(report)
     check = _check_vqa if data.is_vqa else _check_clevr
     images = check(data, split, vocabulary, problems)
-    folder = Path(data.data_dir) / "images" / (picture_split(split) if data.is_vqa else split)
+    folder = Path(data.data_dir) / "images" / data.folder_of(split)
     if folder.is_dir() or not data.features:
         _check_pictures(folder, images, problems)
     if data.features:
@@ -161,7 +160,7 @@ def _check_vqa(
         problems(error)
         return {}
     names = [picture_name(split, image) for image in np.unique(image_ids).tolist()]
-    folder = Path(data.data_dir) / "images" / picture_split(split)
+    folder = Path(data.data_dir) / "images" / data.folder_of(split)
     order = sorted(os.listdir(folder)) if folder.is_dir() else names
     row_of = {name: row for row, name in enumerate(order)}
     return {name: row_of.get(name, -1) for name in names}

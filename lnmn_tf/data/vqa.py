@@ -26,6 +26,21 @@ from lnmn_tf.data.vocabulary import UNKNOWN, Vocabulary
 from lnmn_tf.errors import InputError
 
 ANNOTATORS = 10
+# How questions about COCO's pictures begin; the longest that fits is a question's type.
+QUESTION_TYPES = tuple(
+    """
+are|are the|are there|are there any|are these|are they|can you|could|do|do you|does the|does this|has|how|how many
+how many people are|how many people are in|is|is he|is it|is that a|is the|is the man|is the person
+is the woman|is there|is there a|is this|is this a|is this an|is this person|none of the above|was|what
+what animal is|what are|what are the|what brand|what color|what color are the|what color is
+what color is the|what does the|what is|what is in the|what is on the|what is the|what is the color of the
+what is the man|what is the name|what is the person|what is the woman|what is this|what kind of
+what number is|what room is|what sport is|what time|what type of|where are the|where is the|which|who is|why
+why is the
+""".strip()
+    .replace("\n", "|")
+    .split("|")
+)
 ANSWER_TYPES = ("yes/no", "number", "other")
 NUM_ANSWERS = 3000
 _PREFIX = {1: "", 2: "v2_"}  # of the file names, by version
@@ -55,7 +70,8 @@ def read_vqa(
 ) -> QuestionSet:
     """Reads the open-ended questions of one split.
 
-    `families` are the answer types, `question_family_index` numbers the question types, and
+    `families` are the answer types, `question_family_index` numbers the question types (those of
+    `QUESTION_TYPES` alike in every split; others follow as they come), and
     `question_index` is the data set's `question_id`.
 
     Args:
@@ -229,7 +245,7 @@ def read_annotation_file(
     """Annotations in the order of the questions; wrong records are left out, or refused."""
     position_of = {question: position for position, question in enumerate(question_ids.tolist())}
     texts: dict[str, int] = {}
-    types: dict[str, int] = {}
+    types = {name: number for number, name in enumerate(QUESTION_TYPES)}
     said = np.full([len(question_ids), ANNOTATORS], -1, np.int32)
     answer_types = np.zeros(len(question_ids), np.int8)
     question_type = np.zeros(len(question_ids), np.int32)

@@ -131,10 +131,13 @@ class LNMN(StackMachine):
         texts, seen = self.project_text(text), dict(zip(self.banks, image))  # noqa: B905
         *weights, no_op = tf.split(module_weights, [*(k.cells for k in self.kinds), 1], axis=-1)
         outputs = {}
-        for kind, of_kind in zip(self.kinds, weights):  # noqa: B905
+        for kind in self.kinds:
             name = kind.bank_name
             if name not in outputs:
-                outputs[name] = self.run(kind, seen[name], texts[name], state, of_kind)
+                of_bank = [w for w, k in zip(weights, self.kinds) if k.bank_name == name]
+                outputs[name] = self.run(
+                    kind, seen[name], texts[name], state, tf.concat(of_bank, axis=-1)
+                )
         outputs = [outputs[kind.bank_name] for kind in self.kinds]
         return self.average(state, self.kinds, outputs, weights, no_op, self.keeps_memory)
 
@@ -145,7 +148,7 @@ class LNMN(StackMachine):
             kind: with a bank of its own, or the first that uses a bank.
             image, text: in map space, [batch, 1 or cells, positions or 1, map_dim].
             state: before the step.
-            module_weights: of its modules, [batch, cells]; a kernel may look at them.
+            module_weights: of all modules of its bank, [batch, modules]; a kernel may look at them.
 
         Returns:
             New maps [batch, cells, positions], or memory features [batch, cells, mem_dim].

@@ -131,7 +131,9 @@ class RelationalLNMN(LNMN):
         pops = [kind.pops for kind in self.kinds for _ in range(kind.cells)]
         pushes = [kind.pushes for kind in self.kinds for _ in range(kind.cells)]
         valid = stacks.validity(pops, pushes, self.config.stack_len)
-        valid = tf.matmul(state.pointer, tf.cast(valid, state.pointer.dtype))  # [batch, modules - 1]
+        valid = tf.matmul(
+            state.pointer, tf.cast(valid, state.pointer.dtype)
+        )  # [batch, modules - 1]
         weights = module_weights[:, :-1] * valid
         no_op = 1.0 - tf.reduce_sum(weights, axis=-1, keepdims=True)
         return tf.concat([weights, no_op], axis=-1)

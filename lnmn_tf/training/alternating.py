@@ -16,10 +16,16 @@ from lnmn_tf.training.objectives import (
     soft_cross_entropy,
     structure_sparsity,
 )
-from lnmn_tf.training.optimizers import answering_weights
+from lnmn_tf.training.optimizers import answering_weights, learning_rate_of
 from lnmn_tf.training.replicas import run_on_replicas
 
-STRUCTURE_REPORT = ("structure_loss", "structure_cross_entropy", "structure_sparsity")
+# What a structure step reports; all zero at a step that takes none.
+STRUCTURE_REPORT = (
+    "structure_loss",
+    "structure_cross_entropy",
+    "structure_sparsity",
+    "structure_gradient_norm",
+)
 
 
 class AlternatingTrainer(keras.Model):
@@ -145,9 +151,9 @@ class AlternatingTrainer(keras.Model):
 
     def _weight_step(self, batch: Batch) -> dict[str, tf.Tensor]:
         losses, gradients = self._of_weights(batch)
+        losses["gradient_norm"] = norm = tf.linalg.global_norm(gradients)
         if self.clip_norm:
-            gradients, norm = tf.clip_by_global_norm(gradients, self.clip_norm)
-            losses["gradient_norm"] = norm
+            gradients, _ = tf.clip_by_global_norm(gradients, self.clip_norm, use_norm=norm)
         _apply(self.optimizer, gradients, self.weights_of_network)
         return losses
 
@@ -158,6 +164,7 @@ class AlternatingTrainer(keras.Model):
             losses, gradients = self._of_structure(structure_batch)
         _apply(self.arch_optimizer, gradients, self.structure)
         losses["structure_loss"] = losses.pop("loss")
+        losses["structure_gradient_norm"] = tf.linalg.global_norm(gradients)
         return losses
 
     def _unrolled_gradients(self, weight_batch: Batch, structure_batch: Batch):
@@ -168,7 +175,7 @@ class AlternatingTrainer(keras.Model):
         grad_alpha L_train along grad_w' L_val.
         """
         weights = self.weights_of_network
-        xi = tf.cast(_learning_rate(self.optimizer), tf.float32)
+        xi = tf.cast(learning_rate_of(self.optimizer), tf.float32)
         kept = [tf.identity(variable) for variable in weights]
         _, descent = self._of_weights(weight_batch)
         _shift(weights, kept, descent, -xi)
@@ -194,12 +201,6 @@ def _inputs(batch: Batch) -> Batch:
 def _accuracy(logits: tf.Tensor, answers: tf.Tensor) -> tf.Tensor:
     right = tf.equal(tf.argmax(logits, axis=-1, output_type=answers.dtype), answers)
     return tf.reduce_mean(tf.cast(right, tf.float32))
-
-
-def _learning_rate(optimizer) -> tf.Tensor:
-    optimizer = getattr(optimizer, "_optimizer", optimizer)  # inside tfa.optimizers.MovingAverage
-    rate = optimizer.learning_rate
-    return rate(optimizer.iterations) if callable(rate) else rate
 
 
 def _apply(optimizer, gradients, variables) -> None:

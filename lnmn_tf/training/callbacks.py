@@ -1,4 +1,4 @@
-"""What happens around the steps of a run: schedules, progress, TensorBoard, checkpoints, the stop."""
+"""What happens around the steps of a run: schedules, progress, checkpoints, the stop."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from pathlib import Path
 
-import tensorflow as tf
 from tensorflow import keras
 
 from lnmn_tf.config import TrainingConfig
@@ -17,6 +15,7 @@ from lnmn_tf.layers.dropout import StepDropout
 from lnmn_tf.progress import Stage, say
 from lnmn_tf.training.checkpoints import CheckpointFolder, Progress
 from lnmn_tf.training.schedules import entropy_weight
+from lnmn_tf.training.tensorboard import Board
 
 SHOWN = ("loss", "accuracy")
 _NOTE_EVERY = 10  # steps between two texts beside the bar
@@ -122,76 +121,26 @@ class Progressbar(keras.callbacks.Callback):
         self._epoch = None
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._epoch, self._steps = epoch, 0
-        self._began, self._sums = time.monotonic(), defaultdict(float)
+        self._epoch, self._steps, self._sums = epoch, 0, defaultdict(float)
 
     def on_train_begin(self, logs=None):
         if self._epoch is None:
-            self._stage.note("the first step is compiled")
+            self._stage.note("the first step takes longest: it is traced and compiled")
 
     def on_train_batch_end(self, batch, logs=None):
         self._steps += 1
         for name in SHOWN:
             self._sums[name] += logs[name]
         self._stage.update()
-        if self._steps % _NOTE_EVERY == 1:
+        if self._steps == 1:  # which may have been compiled
+            self._began = time.monotonic()
+        elif self._steps % _NOTE_EVERY == 0:
             self._note()
 
     def _note(self) -> None:
-        rate = self._steps * self._batch_size / (time.monotonic() - self._began)
+        rate = (self._steps - 1) * self._batch_size / (time.monotonic() - self._began)
         means = "  ".join(f"{name} {total / self._steps:.4f}" for name, total in self._sums.items())
         self._stage.note(f"epoch {self._epoch + 1}/{self._epochs}  {means}  {rate:,.0f} examples/s")
-
-
-class TensorBoardScalars(keras.callbacks.Callback):
-    """Means over some steps as TensorBoard scalars, and those of the epoch in its logs.
-
-    Args:
-        folder: `tensorboard/` of the run.
-        clock: of the run.
-        batch_size: questions a step.
-        every: steps that one point stands for.
-    """
-
-    def __init__(self, folder: Path, clock: Clock, batch_size: int, every: int = 50):
-        super().__init__()
-        self._folder, self._writer = folder, tf.summary.create_file_writer(str(folder))
-        self._clock, self._batch_size, self._every = clock, batch_size, every
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self._began_epoch = self._began = time.monotonic()
-        self._steps_of_epoch = 0
-        self._of_epoch, self._recent = defaultdict(float), defaultdict(float)
-        self._steps = 0
-
-    def on_train_batch_end(self, batch, logs=None):
-        self._steps += 1
-        self._steps_of_epoch += 1
-        for name, value in logs.items():
-            self._recent[name] += value
-            self._of_epoch[name] += value
-        if self._steps == self._every:
-            seconds = time.monotonic() - self._began
-            means = {f"train/{k}": v / self._steps for k, v in self._recent.items()}
-            means["train/lambda_w"] = float(self.model.entropy_weight.numpy())
-            means["train/examples_per_second"] = self._steps * self._batch_size / seconds
-            self.write(means)
-            self._recent, self._steps, self._began = defaultdict(float), 0, time.monotonic()
-
-    def on_epoch_end(self, epoch, logs=None):
-        seconds = time.monotonic() - self._began_epoch
-        logs.update({k: v / self._steps_of_epoch for k, v in self._of_epoch.items()})
-        logs["examples_per_second"] = self._steps_of_epoch * self._batch_size / seconds
-
-    def write(self, scalars: dict[str, float]) -> None:
-        """Writes scalars at the step of the clock. Raises InputError where the disk is full."""
-        try:
-            with self._writer.as_default(step=self._clock.step):
-                for name, value in scalars.items():
-                    tf.summary.scalar(name, value)
-            self._writer.flush()
-        except (OSError, tf.errors.OpError) as error:
-            raise InputError(f"{self._folder}: cannot be written: {error}") from None
 
 
 class Checkpoints(keras.callbacks.Callback):
@@ -200,20 +149,24 @@ class Checkpoints(keras.callbacks.Callback):
     Args:
         folder: where to.
         clock: of the run.
-        monitor: () -> accuracy of the network on the monitored questions.
+        monitor: () -> what `accuracy_table` says of the monitored questions.
         every: steps between checkpoints within an epoch.
-        board: for the monitored accuracy.
+        board: looks at the network after each epoch.
+        last_is_best: the last checkpoint answers, not the one with the best accuracy: a search that ends with
+            one operator a node is no search before its end.
     """
 
     def __init__(
         self,
         folder: CheckpointFolder,
         clock: Clock,
-        monitor: Callable[[], float],
+        monitor: Callable[[], dict],
         every: int,
-        board: TensorBoardScalars,
+        board: Board,
+        last_is_best: bool = False,
     ):
         super().__init__()
+        self._last_is_best = last_is_best
         self._folder, self._clock, self._monitor = folder, clock, monitor
         self._every, self._board = every, board
 
@@ -224,12 +177,13 @@ class Checkpoints(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         with self.model.answering():
-            accuracy = self._monitor()
+            table = self._monitor()
+            self._board.look(table)
+        accuracy = table["accuracy"]
         clock = self._clock
-        best = accuracy >= clock.best_accuracy
+        best = accuracy >= clock.best_accuracy or self._last_is_best
         if best:
             clock.best_accuracy, clock.best_step = accuracy, clock.step
-        self._board.write({"held_out/accuracy": accuracy})
         self._save(best)
         say(
             f"epoch {epoch + 1}/{len(clock.steps_of_epochs)}  step {clock.step}  "

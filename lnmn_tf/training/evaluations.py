@@ -133,6 +133,7 @@ def checksum(path: str | os.PathLike) -> str:
 def _checksum_of_images(config: RunConfig, split: str, filenames: Sequence[str]) -> str:
     """SHA-256 of the names and sizes of the files: their contents may be a terabyte."""
     data = config.data
+    split = data.folder_of(split)
     if data.features:
         paths = [Path(data.features.replace("{split}", split))]
     else:

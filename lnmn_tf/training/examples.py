@@ -17,7 +17,6 @@ from lnmn_tf.data.pipeline import batches, num_batches
 from lnmn_tf.data.pixels import PixelStore
 from lnmn_tf.data.question_set import QuestionSet, split_for_structure
 from lnmn_tf.data.vocabulary import Vocabulary
-from lnmn_tf.data.vqa import picture_split
 from lnmn_tf.errors import InputError
 from lnmn_tf.layers.encoders import ImageEncoder
 from lnmn_tf.training.encoded_store import EncodedStore
@@ -65,8 +64,7 @@ def open_split(
 def with_images(config: RunConfig, split: str, questions: QuestionSet) -> Examples:
     """Questions of a split with their pictures or features."""
     data, cache_bytes = config.data, config.data.cache_mb << 20
-    if data.is_vqa:
-        split = picture_split(split)
+    split = data.folder_of(split)
     if data.features:
         path = data.features.replace("{split}", split)
         store = FeatureStore(

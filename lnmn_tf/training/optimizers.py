@@ -60,7 +60,9 @@ def structure_optimizer(
     learned together belong together.
     """
     peak, decay = config.structure_learning_rate, config.structure_weight_decay
-    if config.structure_decay == "annealed":  # the last word has the decay, which makes nodes choose
+    if (
+        config.structure_decay == "annealed"
+    ):  # the last word has the decay, which makes nodes choose
         steps = -(-total_steps // config.structure_every)
         rate = WarmUpAndDecay(peak, config.warmup_steps, steps, "linear", start=config.search_share)
     else:
@@ -95,6 +97,13 @@ def create_slots(optimizer: keras.optimizers.legacy.Optimizer, variables: Sequen
     if isinstance(optimizer, tfa.optimizers.MovingAverage):
         _ = optimizer._optimizer.iterations
     optimizer._create_all_weights(list(variables))
+
+
+def learning_rate_of(optimizer: keras.optimizers.legacy.Optimizer) -> tf.Tensor:
+    """The rate of the next step, a scalar."""
+    optimizer = getattr(optimizer, "_optimizer", optimizer)  # inside tfa.optimizers.MovingAverage
+    rate = optimizer.learning_rate
+    return rate(optimizer.iterations) if callable(rate) else rate
 
 
 @contextlib.contextmanager

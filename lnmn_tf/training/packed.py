@@ -85,5 +85,5 @@ def load_packed(network: tf.keras.Model, run_dir: str | os.PathLike) -> int:
 
 
 def _name(index: int, variable: tf.Variable) -> str:
-    """Of a variable in the archive: models of one process count up the first part of their names."""
-    return f"{index:03d}/{variable.name.split('/', 1)[-1].split(':')[0]}"
+    """Of a variable in the archive. Keras counts layers up within a process, so layers are left out."""
+    return f"{index:03d}_{variable.name.split('/')[-1].split(':')[0]}"

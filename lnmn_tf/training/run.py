@@ -32,9 +32,14 @@ from lnmn_tf.training.pretraining import (
 )
 from lnmn_tf.training.run_folder import METRICS, PREDICTIONS, RunFolder
 from lnmn_tf.training.shards import shards_for
+from lnmn_tf.training.supervision import describe as describe_supervision
+from lnmn_tf.training.supervision import supervision
+from lnmn_tf.training.tensorboard import Board, write_result
 from lnmn_tf.training.warm_start import begin
+from lnmn_tf.training.watched import watch
 
 FLAGS = "flags.txt"
+TENSORBOARD = "tensorboard"
 
 
 def train(config: RunConfig, run_dir: Path, flags: str = "") -> dict:
@@ -116,8 +121,11 @@ def _train(
     if folder.exists():
         progress = folder.restore(trainer)
         print(f"goes on from step {progress.step} of {examples.total_steps}", flush=True)
+    ledger = supervision(config)
+    if first:
+        print(f"what is learned from what:\n{describe_supervision(ledger)}", flush=True)
     with replicas.explained_loss_of_a_worker():
-        clock = fit(trainer, examples, folder, progress)
+        clock = fit(trainer, examples, folder, progress, flags, ledger)
     metrics = {}
     if first:
         metrics = report(network, config, examples, reported, clock, run_dir, eyesight)
@@ -196,6 +204,7 @@ def report(
         "val": accuracy_table(predictions, reported.questions, config.data.vqa_rules),
         "baselines": {},
         "image_encoder": eyesight,
+        "supervision": supervision(config),
         "held_out": {"accuracy": clock.best_accuracy, "step": clock.best_step},
         "steps": clock.step,
         "seconds": clock.seconds,
@@ -212,6 +221,7 @@ def report(
         {"predictions": PREDICTIONS, "accuracy": metrics["val"]},
     )
     write_json(run_dir / METRICS, metrics)
+    write_result(run_dir / TENSORBOARD, metrics)
     print(format_table({config.data.val_split: metrics["val"], **metrics["baselines"]}))
     return metrics
 
@@ -244,8 +254,16 @@ def fit(
     examples: TrainingExamples,
     folder: CheckpointFolder,
     progress: Progress,
+    flags: str = "",
+    ledger: dict[str, str] | None = None,
 ) -> callbacks.Clock:
-    """Trains from `progress` to the last epoch. Returns the clock at the end."""
+    """Trains from `progress` to the last epoch. Returns the clock at the end.
+
+    Args:
+        trainer, examples, folder, progress: of the run.
+        flags: a flagfile that gives the config.
+        ledger: what each part of the run learns from.
+    """
     training = examples.config.training
     clock = callbacks.Clock(progress, examples.steps_of_epochs)
     monitored = examples.structure.select(
@@ -254,9 +272,8 @@ def fit(
 
     predictor = Predictor(trainer.network, training.batch_size, training.xla)
 
-    def monitor() -> float:
-        predictions = predictor(monitored)
-        return accuracy_table(predictions, monitored.questions)["accuracy"]
+    def monitor() -> dict:
+        return accuracy_table(predictor(monitored), monitored.questions)
 
     def describe(epoch: int, batch: int) -> str:
         (positions,) = examples.weight_batches(epoch, batch).map(lambda b: b["position"]).take(1)
@@ -271,13 +288,17 @@ def fit(
     first, total = replicas.is_first(strategy), sum(clock.steps_of_epochs)
     with Stage("train", total, "steps", clock.step, made=folder.path, shown=first) as stage:
         if first:
-            board = callbacks.TensorBoardScalars(
-                folder.path.parent / "tensorboard", clock, training.batch_size
+            watched = watch(monitored, pictures_of(examples.config), training.batch_size)
+            board = Board(
+                folder.path.parent / TENSORBOARD, clock, examples.config, flags, ledger, watched
             )
+            last_is_best = bool(trainer.structure) and training.structure_decay == "annealed"
             watchers += [
                 callbacks.Progressbar(stage, training.epochs, training.batch_size),
                 board,
-                callbacks.Checkpoints(folder, clock, monitor, training.checkpoint_steps, board),
+                callbacks.Checkpoints(
+                    folder, clock, monitor, training.checkpoint_steps, board, last_is_best
+                ),
             ]
         while clock.epoch < training.epochs:
             # One `fit` an epoch, so that an epoch that begins in its middle is nothing special.
@@ -292,6 +313,13 @@ def fit(
                 verbose=0,
             )
     return clock
+
+
+def pictures_of(config: RunConfig) -> Path:
+    """The folder of the pictures that the held-out questions are about."""
+    data = config.data
+    split = data.val_split if data.structure_split == "val" else data.train_split
+    return Path(data.data_dir) / "images" / split
 
 
 def _check_vocabulary(vocabulary: Vocabulary, run_dir: Path) -> None:

@@ -6,7 +6,12 @@ import pytest
 from lnmn_tf.data.annotations import soft_targets
 from lnmn_tf.data.pixels import PixelStore
 from lnmn_tf.data.question_set import NO_ANSWER
-from lnmn_tf.data.vqa import most_frequent_answers, read_complementary_pairs, read_vqa
+from lnmn_tf.data.vqa import (
+    QUESTION_TYPES,
+    most_frequent_answers,
+    read_complementary_pairs,
+    read_vqa,
+)
 from lnmn_tf.data.vqa_results import read_results, vqa_table, write_results
 from lnmn_tf.errors import InputError
 from tests.data import vqa_folder
@@ -181,3 +186,12 @@ def test_complementary_pairs_are_positions(questions, tmp_path):
     ids = [vqa_folder.question_id(position) for position in range(5)]
     path.write_text(json.dumps([[ids[0], ids[3]], [ids[2], 1], [ids[4], ids[1]]]))
     assert read_complementary_pairs(path, questions).tolist() == [[0, 3], [4, 1]]
+
+
+def test_question_types_have_the_same_number_in_every_split(folder, questions):
+    assert len(QUESTION_TYPES) == len(set(QUESTION_TYPES)) == 65
+    entries = vqa_folder.QUESTIONS[::-1] + [(9, "Odd?", "odd", "other", ["yes"] * 10)]
+    vqa_folder.write(folder, "val2014", entries=entries)
+    val = read_vqa(folder, "val2014", questions.vocabulary)
+    assert val.question_family_index[:5].tolist() == questions.question_family_index[::-1].tolist()
+    assert val.annotations.question_types[65:] == ("odd",)

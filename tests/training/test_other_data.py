@@ -13,6 +13,7 @@ from lnmn_tf.config import RunConfig
 from lnmn_tf.data.question_set import NO_ANSWER
 from lnmn_tf.data.transfer import NEW, map_vocabulary
 from lnmn_tf.main import main
+from lnmn_tf.training import evaluations
 from lnmn_tf.training.examples import TrainingExamples, open_split
 from lnmn_tf.training.networks import build_network
 from lnmn_tf.training.trained import TrainedRun
@@ -61,13 +62,12 @@ def test_the_test_split_gives_a_file_for_the_server(vqa, capsys):
     results = json.loads(path.read_text())
     ids = [vqa_folder.question_id(i, vqa_folder.QUESTIONS * 8) for i in range(40)]
     assert [result["question_id"] for result in results] == ids
-    assert not (vqa / "run" / "evaluation_test-dev2015.json").exists()
+    assert "accuracy" not in evaluations.read(vqa / "run")[-1]
 
 
 def test_other_rules_are_said_in_the_report(vqa):
     assert main(to_arguments(mode="evaluate", run_dir=vqa / "run", vqa_rules="strict")) == 0
-    table = json.loads((vqa / "run" / "evaluation_val2014.json").read_text())
-    assert table["vqa_rules"] == "strict"
+    assert evaluations.read(vqa / "run")[-1]["accuracy"]["vqa_rules"] == "strict"
 
 
 def test_questions_without_a_known_answer_are_measured_and_not_trained_on(vqa):
@@ -186,7 +186,7 @@ def test_closure_is_measured_on_the_pictures_of_clevr(tiny_run, tiny_world, tmp_
         data_dir=tiny_world,
     )
     assert main(arguments) == 0
-    table = json.loads((run_dir / "evaluation_val.json").read_text())
+    table = evaluations.read(run_dir)[-1]["accuracy"]
     assert table == json.loads((tiny_run / "metrics.json").read_text())["val"]
 
 

@@ -1,4 +1,4 @@
-"""A chain of hard nodes is the limit of a chain of sharp mixtures, and holds nothing that is dead."""
+"""`kernels.hard.hard_cell` equals a chain of hard nodes, and holds nothing that is dead."""
 
 import itertools
 
@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from lnmn_tf.config import OPERATORS
+from lnmn_tf.kernels.hard import hard_cell
+from lnmn_tf.kernels.nodes import NodeSums
 from lnmn_tf.layers.nodes import NodeChain
-from lnmn_tf.layers.operators import OPERATORS
 
 BATCH, POSITIONS, MAP_DIM = 2, 5, 7
 
@@ -38,14 +40,26 @@ def test_hard_operators_are_the_limit_of_sharp_alpha(num_maps, normalise, over_c
     hard, sharp, inputs, kernel = make(
         every[:: 2 * num_maps - 1], num_maps, over_channels, normalise=normalise, zeroed=zeroed
     )
-    for name, arguments in (("call", ()), ("weigh_channels", (kernel,)), ("sum_positions", ())):
-        found, expected = (getattr(chain, name)(*inputs, *arguments) for chain in (hard, sharp))
+    sums, expected = NodeSums(hard), sharp(*inputs)
+    np.testing.assert_allclose(hard(*inputs), expected, rtol=1e-4, atol=2e-5)
+    for name, arguments in (("weigh_channels", (kernel,)), ("sum_positions", ())):
+        found, expected = (getattr(form, name)(*inputs, *arguments) for form in (sums, sharp))
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=2e-5, err_msg=name)
+
+
+def test_the_terms_of_a_cell_add_up_to_its_fused_map():
+    operators = [["sum", "product"], ["product", "min"], ["choose_2", "sum"]]
+    indices = [[OPERATORS.index(name) for name in cell] for cell in operators]
+    hard, _, (image, text, maps), _ = make(indices, 1)
+    fused = hard(image, text, maps)
+    for index, cell in enumerate(operators):
+        found = hard_cell(cell, image[:, 0], text[:, 0], [maps[0][:, 0]])
+        np.testing.assert_allclose(found.fused(), fused[:, index], rtol=1e-5, atol=1e-5)
 
 
 def graph_of(chain, inputs, kernel):
     def weigh(image, text, attention):
-        return chain.weigh_channels(image, text, [attention], kernel)
+        return NodeSums(chain).weigh_channels(image, text, [attention], kernel)
 
     image, text, (attention,) = inputs
     graph = tf.function(weigh).get_concrete_function(image, text, attention).graph
@@ -71,17 +85,17 @@ def test_what_no_operator_needs_is_not_in_the_graph():
             if operation.name in left and operation.type not in ("StridedSlice", "ZerosLike")
         ]
         assert not multiplied, absent
-        assert len(graph.get_operations()) < len(
-            graph_of(sharp, inputs, kernel)[0].get_operations()
-        )
+        whole, _ = graph_of(sharp, inputs, kernel)
+        assert len(graph.get_operations()) < len(whole.get_operations())
 
 
 def test_the_structure_is_read_when_a_graph_is_traced():
     product, total = OPERATORS.index("product"), OPERATORS.index("sum")
     hard, _, inputs, kernel = make([[product, product]], 1)
-    old = tf.function(lambda: hard.weigh_channels(*inputs, kernel))
+    sums = NodeSums(hard)
+    old = tf.function(lambda: sums.weigh_channels(*inputs, kernel))
     before = old().numpy()
     hard.structure.assign(tf.one_hot([[total, total]], len(OPERATORS)))
     np.testing.assert_array_equal(old(), before)
-    new = tf.function(lambda: hard.weigh_channels(*inputs, kernel))
+    new = tf.function(lambda: sums.weigh_channels(*inputs, kernel))
     assert np.abs(new() - before).max() > 0.1

@@ -1,4 +1,4 @@
-"""Modules that no example of a batch needs do not run, and count as NoOp."""
+"""`kernels.skip.Skip` equals `models.lnmn.LNMN.run`, but runs nothing that no example needs."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lnmn_tf.config import ModelConfig
 from lnmn_tf.errors import InputError
+from lnmn_tf.kernels.install import install
 from lnmn_tf.models.lnmn import LNMN
+from lnmn_tf.models.registry import make_config, make_model
 
 BATCH, HEIGHT, WIDTH, CHANNELS, WORDS, STEPS = 2, 3, 5, 7, 4, 3
 SIZES = {
@@ -24,7 +25,7 @@ SIZES = {
     "stack_len": 3,
 }
 LAYOUT = ("push_3", "relate_3", "answer_4")  # a kind for each step
-CALLS = ("eager", "graph", "xla")
+CALLS = ("eager", "graph", pytest.param("xla", marks=pytest.mark.slow))
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def inputs():
 
 def make(threshold: float, inputs) -> LNMN:
     tf.keras.utils.set_random_seed(3)
-    model = LNMN(ModelConfig.create(**SIZES, module_threshold=threshold))
+    model = install(make_model(make_config("relational", **SIZES, module_threshold=threshold)))
     model(inputs)
     return model
 
@@ -67,9 +68,9 @@ def test_a_bank_that_nothing_asks_for_does_not_run(inputs, call):
     whole, adaptive = make(0.0, inputs), make(0.01, inputs)
     expected = run(whole, inputs, layout)
     for model in (whole, adaptive):
-        wanted = {kind.bank for kind in model._kinds if kind.name in LAYOUT}
-        for bank in model.banks:
-            if bank.name not in wanted:
+        wanted = {kind.bank_name for kind in model.kinds if kind.name in LAYOUT}
+        for name, bank in model.banks.items():
+            if name not in wanted:
                 for variable in bank.trainable_variables:
                     variable.assign(np.nan * variable)
     np.testing.assert_allclose(run(adaptive, inputs, layout, call), expected, atol=1e-5)
@@ -110,7 +111,7 @@ def _nodes(part):
     return part.node if hasattr(part, "node") else part.node_def
 
 
-@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_conditionals_are_real_and_none_is_there_without_a_threshold(inputs, compiled):
     adaptive = make(0.1, inputs)
     assert conditionals(adaptive, inputs, compiled) == len(adaptive.banks)
@@ -118,5 +119,5 @@ def test_conditionals_are_real_and_none_is_there_without_a_threshold(inputs, com
 
 
 def test_stack_nmn_has_no_threshold():
-    with pytest.raises(InputError, match=r"--module_threshold is 0\.1 .*stack_nmn"):
-        ModelConfig.create("stack_nmn", module_threshold=0.1)
+    with pytest.raises(InputError, match=r"--module_threshold is unknown to --model=stack_nmn"):
+        make_config("stack_nmn", module_threshold=0.1)
