@@ -11,9 +11,8 @@ from __future__ import annotations
 import tensorflow as tf
 
 from export.checks import checked
+from lnmn_tf.data.pixels import MAX_PIXELS, MAX_SIDE
 
-MAX_SIDE = 8192
-MAX_PIXELS = 25_000_000  # 75 MB decoded; more is refused before it is decoded
 _AT_A_TIME = 4  # pictures decoded side by side
 _HEADER_BYTES = 24  # of a PNG, up to its size; no JPEG is shorter
 _PNG = b"\x89PNG\r\n\x1a\n"

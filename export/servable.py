@@ -10,8 +10,8 @@ import tensorflow as tf
 from export.checks import checked, checked_each
 from export.pictures import read_pictures
 from export.stored_weights import StoredWeights
-from export.tokeniser import MAX_WORDS, Tokeniser
-from lnmn_tf.data.vocabulary import PADDING, Vocabulary
+from export.tokeniser import Tokeniser
+from lnmn_tf.data.vocabulary import MAX_WORDS, PADDING, Vocabulary
 from lnmn_tf.features.backbone import Backbone
 from lnmn_tf.models.machine import StackMachine
 

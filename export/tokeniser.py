@@ -8,9 +8,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from export.checks import checked, checked_each
-from lnmn_tf.data.vocabulary import UNKNOWN, Vocabulary
-
-MAX_WORDS = 256  # the longest question of CLEVR has 46, of VQA 26: more is no question
+from lnmn_tf.data.vocabulary import MAX_WORDS, UNKNOWN, Vocabulary
 
 
 class Tokeniser(tf.Module):

@@ -35,6 +35,7 @@ from lnmn_tf.config.modes import MODES, unknown_flag
 from lnmn_tf.config.option import from_flag
 from lnmn_tf.config.run import all_options
 from lnmn_tf.errors import InputError, exit_code
+from lnmn_tf.noise import filter_standard_error
 
 DEFINE = {
     bool: flags.DEFINE_boolean,
@@ -137,4 +138,6 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    if not HELP & set(sys.argv):
+        filter_standard_error()
     sys.exit(main(sys.argv[1:]))

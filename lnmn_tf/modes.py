@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from lnmn_tf.config import ExportConfig, RunConfig
 from lnmn_tf.config.run import to_flags
 from lnmn_tf.progress import Stage, recorded, summary
+from lnmn_tf.training.estimates import check_training, check_world
 from lnmn_tf.training.run_folder import RunFolder
 
 
@@ -32,6 +33,7 @@ def _train_and_export(command: SimpleNamespace, choices: dict) -> None:
         folder.check_free()
     metrics = folder.finished(config)
     if metrics is None:
+        check_training(config, folder.path)
         _train(command, choices, config)
     else:
         print(
@@ -56,8 +58,12 @@ def _train(command: SimpleNamespace, choices: dict, config: RunConfig) -> None:
     foreign = (data_dir / "questions").is_dir() and not (data_dir / "world.json").exists()
     if config.world.generate and not foreign:  # data of another origin are used as they are
         make_world(config)
-    train_seeds(config, Path(command.run_dir), to_flags(choices))
-    print(next_steps(command.run_dir))
+    run_dir = Path(command.run_dir)
+    try:
+        train_seeds(config, run_dir, to_flags(choices))
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(RunFolder(run_dir).where_it_goes_on()) from None
+    print(next_steps(command.run_dir, config))
 
 
 def evaluate(command: SimpleNamespace, choices: dict) -> None:
@@ -103,13 +109,14 @@ def generate(command: SimpleNamespace, choices: dict) -> None:
     """Makes the embedded world."""
     config = RunConfig.create({"image_height": 1, "image_width": 1, **choices})
     make_world(config)
-    print(f"next: python -m lnmn_tf.main --data_dir={config.data.data_dir} --help")
+    print(f"next: python -m lnmn_tf.main --mode=train --data_dir={config.data.data_dir} --help")
 
 
 def make_world(config: RunConfig) -> None:
     """Makes what is missing of the embedded world in --data_dir."""
     from lnmn_tf.world.generator import generate_world
 
+    check_world(config.world, config.data.data_dir)
     generate_world(config.world, config.data.data_dir)
 
 

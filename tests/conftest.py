@@ -29,6 +29,8 @@ TINY_MODEL = {
     "map_dim": 3,
     "mem_dim": 11,
     "mlp_dim": 13,
+    "encoder_filters": "4,5",
+    "encoder_strides": "2,1",
     "num_steps": 2,
     "stack_len": 3,
     "attention_3": 3,

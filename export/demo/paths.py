@@ -69,11 +69,17 @@ class Handler(BoundedHandler):
     def _check_origin(self) -> None:
         """Only this page and programs of this machine may ask, not other pages in a browser."""
         hosts = [f"{name}:{self.server.server_port}" for name in ("127.0.0.1", "localhost")]
+        hosts += self.server.demonstration.allowed_hosts
         origin = self.headers.get("Origin")
-        foreign = origin is not None and origin not in [f"http://{host}" for host in hosts]
+        pages = [f"{scheme}://{host}" for host in hosts for scheme in ("http", "https")]
+        foreign = origin is not None and origin not in pages
         if foreign or self.headers.get("Host") not in hosts:
             self.close_connection = True
-            raise Refusal(HTTPStatus.FORBIDDEN, f"expected a request to http://{hosts[0]}/")
+            raise Refusal(
+                HTTPStatus.FORBIDDEN,
+                f"expected a request to http://{hosts[0]}/; behind a port forward, start the server with "
+                f"--allowed_host={str(self.headers.get('Host'))[:100]!r}",
+            )
 
     def _get(self, path: str) -> None:
         demonstration = self.server.demonstration

@@ -58,7 +58,8 @@ def _signed_map(axes, values: np.ndarray, rows, largest: float):
         axes.axhline(edge - 0.5, color="white", linewidth=1.2)
     for (row, column), value in np.ndenumerate(values):
         dark = abs(value) > 0.55 * largest
-        text = f"{value:+.3g}".replace("-", "−") if abs(value) < 1e4 else f"{value:+.1e}"
+        text = f"{value:+.3g}" if abs(value) < 1e4 else f"{value:+.1e}"
+        text = text.replace("-", "−") if abs(value) > 1e-3 * largest else "0"
         axes.text(
             column,
             row,
@@ -73,8 +74,12 @@ def _signed_map(axes, values: np.ndarray, rows, largest: float):
 
 def _convergence(axes, result: Mapping[str, Any]) -> None:
     counts = [int(count) for count in result["convergence"]]
+    still = []
     for index, path in enumerate(result["paths"]):
         errors = [result["convergence"][str(count)][path] for count in counts]
+        if not any(errors):  # alpha changes nothing along this path
+            still.append(path)
+            continue
         axes.plot(
             counts,
             100 * np.maximum(errors, _LEAST_ERROR),
@@ -91,6 +96,8 @@ def _convergence(axes, result: Mapping[str, Any]) -> None:
     axes.set_xticks(counts, [str(count) for count in counts])
     axes.minorticks_off()
     axes.set_ylabel("error of the sum,\n% of F(α) − F(0)")
-    axes.set_title("completeness")
+    axes.set_title(
+        "completeness" + (f"; nothing to attribute: {', '.join(still)}" if still else "")
+    )
     axes.grid(axis="y")
-    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+    axes.figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=5)

@@ -26,7 +26,7 @@ COLOURS = [
 ]
 CHARACTERS_AN_INCH = 14  # of words
 FLAT = 1e-6  # of a map, the share of its largest value that counts as one value everywhere
-FORMULA_WIDTH = 34  # characters of a line
+FORMULA_WIDTH = 44  # characters of a line
 
 
 def write_picture(path: Path, explanation: Explanation) -> None:
@@ -52,7 +52,16 @@ def draw(explanation: Explanation):
     map_height = (WIDTH - 0.8 - 0.18 * (columns - 1)) / columns / ratio
     characters = sum(len(word) + 2 for word in explanation.words)
     lines = math.ceil(characters / (CHARACTERS_AN_INCH * WIDTH / columns))
-    rows = [2.9, 0.28, map_height, map_height, 0.2 * lines, 0.95, 0.42]
+    rows = [
+        2.9,
+        0.28,
+        map_height,
+        map_height,
+        0.2 * lines,
+        0.95,
+        0.17 * _formula_lines(explanation) + 0.01,
+        0.42,
+    ]
     figure = Figure(figsize=(WIDTH, sum(rows) + 1.15), facecolor="white")
     FigureCanvasAgg(figure)  # measures texts
     grid = figure.add_gridspec(
@@ -73,7 +82,8 @@ def draw(explanation: Explanation):
             _map(figure.add_subplot(grid[2 + row, step]), picture, map_, label)
         _words(figure.add_subplot(grid[4, step]), explanation, step)
         _modules(figure.add_subplot(grid[5, step]), explanation, step)
-        _stack(figure, grid[6, step], explanation, step)
+        _formula(figure.add_subplot(grid[6, step]), explanation, step)
+        _stack(figure, grid[7, step], explanation, step)
     return figure
 
 
@@ -167,10 +177,22 @@ def _modules(axes, explanation: Explanation, step: int) -> None:
     order = np.argsort(-weights, kind="stable")[:MODULES_SHOWN]
     names = [explanation.module_names[i] for i in order]
     _bars(axes, names, weights[order], [ACCENT] * len(order), 9.5, 0)
-    formula = explanation.formulas.get(names[0])
-    if formula:
-        text = "\n".join(textwrap.wrap(formula, FORMULA_WIDTH)[:2])
-        axes.text(0, -0.02, text, fontsize=7.5, color=QUIET, va="top", transform=axes.transAxes)
+
+
+def _wrapped_formula(explanation: Explanation, step: int) -> list[str]:
+    """That of the step's strongest module, in lines; none where it has no formula."""
+    formula = explanation.formulas.get(explanation.strongest(step)[0], "")
+    return textwrap.wrap(formula, FORMULA_WIDTH, max_lines=3, placeholder=" …")
+
+
+def _formula_lines(explanation: Explanation) -> int:
+    return max(len(_wrapped_formula(explanation, step)) for step in range(explanation.num_steps))
+
+
+def _formula(axes, explanation: Explanation, step: int) -> None:
+    _blank(axes)
+    text = "\n".join(_wrapped_formula(explanation, step))
+    axes.text(0, 1.0, text, fontsize=8, color=QUIET, va="top")
 
 
 def _stack(figure, place, explanation: Explanation, step: int) -> None:

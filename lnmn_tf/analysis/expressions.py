@@ -36,12 +36,18 @@ class Apply(NamedTuple):
 
 
 class Unit(NamedTuple):
-    """x / ||x||_2 over channels."""
+    """x / ||x||_2 over the channels of a map; what has one channel is repeated in each."""
 
     of: Expression
 
 
-Expression = Union[Symbol, Apply, Unit]
+class Sign(NamedTuple):
+    """x / |x|, which is what normalising leaves of an attention map, with its one channel."""
+
+    of: Expression
+
+
+Expression = Union[Symbol, Apply, Unit, Sign]
 
 IMAGE = Symbol("conv1(I)", r"\mathrm{conv}_1(I)", frozenset({"picture"}))
 TEXT = Symbol("W1 c", r"W_1 c", frozenset({"text"}))
@@ -85,7 +91,10 @@ def compose(
         raise ValueError(f"{len(operators)} operators for {len(maps)} maps; expected one more")
     result = maps[0]
     if len(maps) == 2:
-        result = node(operators.pop(0), *maps)
+        result = Apply(operators.pop(0), *maps)
+        if normalised:
+            wide = "picture" in maps[0].sees | maps[1].sees
+            result = Unit(result) if wide else Sign(result)
         if convention == "result first":
             result = node(operators.pop(0), result, image)
         else:
@@ -99,9 +108,9 @@ def simplify(expression: Expression) -> Expression:
     """The same function: choose_i gives its operand, the norm of what has norm one is left out."""
     if isinstance(expression, Symbol):
         return expression
-    if isinstance(expression, Unit):
-        of = simplify(expression.of)
-        return of if isinstance(of, Unit) else Unit(of)
+    if isinstance(expression, (Unit, Sign)):
+        of, kind = simplify(expression.of), type(expression)
+        return of if isinstance(of, kind) else kind(of)
     first, second = simplify(expression.first), simplify(expression.second)
     if expression.operator == "choose_1":
         return first
@@ -114,7 +123,7 @@ def symbols(expression: Expression) -> set[Symbol]:
     """The inputs that stand in it."""
     if isinstance(expression, Symbol):
         return {expression}
-    parts = (expression.of,) if isinstance(expression, Unit) else expression[1:]
+    parts = expression[1:] if isinstance(expression, Apply) else (expression.of,)
     return set().union(*map(symbols, parts))
 
 
@@ -124,11 +133,11 @@ def sees(expression: Expression) -> frozenset[str]:
 
 
 def to_text(expression: Expression) -> str:
-    """In plain text, ⊙ for the product of elements and `unit` for `Unit`."""
+    """In plain text, ⊙ for the product of elements."""
     if isinstance(expression, Symbol):
         return expression.text
-    if isinstance(expression, Unit):
-        return f"unit({to_text(expression.of)})"
+    if not isinstance(expression, Apply):
+        return f"{type(expression).__name__.lower()}({to_text(expression.of)})"
     operator, *operands = expression
     texts = [to_text(operand) for operand in operands]
     if operator in _NAMES:
@@ -138,11 +147,11 @@ def to_text(expression: Expression) -> str:
 
 
 def to_latex(expression: Expression) -> str:
-    r"""In LaTeX, \odot for the product of elements and hats for `Unit`."""
+    r"""In LaTeX, \odot for the product of elements."""
     if isinstance(expression, Symbol):
         return expression.latex
-    if isinstance(expression, Unit):
-        return rf"\mathrm{{unit}}({to_latex(expression.of)})"
+    if not isinstance(expression, Apply):
+        return rf"\mathrm{{{type(expression).__name__.lower()}}}({to_latex(expression.of)})"
     operator, *operands = expression
     texts = [to_latex(operand) for operand in operands]
     if operator in _LATEX:

@@ -11,7 +11,6 @@ from lnmn_tf.analysis.expressions import (
     Apply,
     Expression,
     Symbol,
-    Unit,
     compose,
     in_cell,
     in_cell_latex,
@@ -76,9 +75,8 @@ def _in_sympy(expression: Expression):
 
     if isinstance(expression, Symbol):
         return sympy.Symbol(expression.text, real=True)
-    if isinstance(expression, Unit):
-        return sympy.Function("unit")(_in_sympy(expression.of))
-    assert isinstance(expression, Apply)
+    if not isinstance(expression, Apply):
+        return sympy.Function(type(expression).__name__)(_in_sympy(expression.of))
     operands = [_in_sympy(expression.first), _in_sympy(expression.second)]
     if expression.operator.startswith("choose"):
         return operands[int(expression.operator[-1]) - 1]
@@ -120,7 +118,9 @@ def describe(cells) -> dict[str, Any]:
         else:
             groups.append((made, [cell.name]))
     if any(cell.normalised for cell in cells):
-        notes.append("unit(x) = x / ||x||_2 over channels")
+        notes.append(
+            "unit(x) = x / ||x||_2 over channels; of a map of one channel that is its sign"
+        )
     return {
         "convention": CONVENTIONS[0],
         "cells": entries,
@@ -198,7 +198,8 @@ def draw(result: Mapping[str, Any]) -> dict[str, Any]:
                 )
                 last = cell["kind"]
             axes.text(1.6, y + 0.13, name, va="center", fontweight="bold")
-            axes.text(2.75, y + 0.13, f"${cell['latex']}$", va="center", fontsize=8.5)
+            latex = cell["latex"].replace(r"\sum", r"\Sigma")
+            axes.text(2.75, y + 0.13, f"${latex}$", va="center", fontsize=8.5)
             if cell["lost"]:
                 lost = " and ".join(PARTS[part] for part in cell["lost"])
                 axes.text(

@@ -23,7 +23,7 @@ from lnmn_tf.models.machine import StackMachine
 from lnmn_tf.models.registry import make_model
 from lnmn_tf.models.relational import ATTENTION_GAIN, RelationalLNMN
 
-__all__ = ["OPERATORS", "Cell", "Operands", "Probe", "with_stack_len"]
+__all__ = ["OPERATORS", "Cell", "Operands", "Probe", "changed", "with_stack_len"]
 
 Weights = Mapping[str, np.ndarray]  # of each cell by name, [nodes, 6]
 
@@ -227,19 +227,40 @@ class Probe:
         with _no_softmax(self._chains.values()):
             return self._as_it_is(encoded)
 
+    # The gradient of a step traces the step again: nodes stay replaced until it is there.
+
     def _gradient_of_probability(self, encoded, answers, weight):
         variables = [chain.structure for chain in self._chains.values()]
-        with tf.GradientTape() as tape, _mixing(self._chains.values()):
-            probabilities = self._as_it_is(encoded)["probabilities"]
-            right = tf.gather(probabilities, answers, batch_dims=1)
-            total = tf.reduce_sum(weight * right)
-        return total, tape.gradient(total, variables)
+        with _mixing(self._chains.values()):
+            with tf.GradientTape() as tape:
+                probabilities = self._as_it_is(encoded)["probabilities"]
+                right = tf.gather(probabilities, answers, batch_dims=1)
+                total = tf.reduce_sum(weight * right)
+            return total, tape.gradient(total, variables)
 
     def _gradient_of_logit(self, inputs):
-        with tf.GradientTape() as tape:
-            logits = self._without_softmax(inputs)["logits"]
-            total = tf.reduce_sum(tf.reduce_max(logits, axis=-1))
-        return tape.gradient(total, [chain.structure for chain in self._chains.values()])
+        variables = [chain.structure for chain in self._chains.values()]
+        with _no_softmax(self._chains.values()):
+            with tf.GradientTape() as tape:
+                logits = self._as_it_is(inputs)["logits"]
+                total = tf.reduce_sum(tf.reduce_max(logits, axis=-1))
+            return tape.gradient(total, variables)
+
+
+def changed(network: StackMachine, **changes: Any) -> StackMachine:
+    """A network with the same weights and other values of config fields, as far as these allow it."""
+    config = network.config.replace(**changes)
+    other = install(make_model(config))
+    if config.image_height:
+        image = {"image": tf.zeros([1, config.image_height, config.image_width, 3])}
+    else:
+        image = {"features": tf.zeros([1, *config.feature_shape])}
+    other({**image, "question": tf.ones([1, 2], tf.int32)})
+    if len(other.variables) != len(network.variables):
+        raise ValueError(f"{len(network.variables)} weights for {len(other.variables)} variables")
+    for mine, theirs in zip(other.variables, network.variables):  # noqa: B905 (Python 3.9)
+        mine.assign(theirs)
+    return other
 
 
 def with_stack_len(network: StackMachine, stack_len: int) -> StackMachine:
@@ -248,17 +269,10 @@ def with_stack_len(network: StackMachine, stack_len: int) -> StackMachine:
     At the ends of the stack its pointer stays where it is: where there is one slot, all is read there
     and written there.
     """
-    changes = {"saturate_pointer": True} if hasattr(network.config, "saturate_pointer") else {}
-    config = network.config.replace(stack_len=stack_len, **changes)
-    other = install(make_model(config))
-    if config.image_height:
-        image = {"image": tf.zeros([1, config.image_height, config.image_width, 3])}
-    else:
-        image = {"features": tf.zeros([1, *config.feature_shape])}
-    other({**image, "question": tf.ones([1, 2], tf.int32)})
-    for mine, theirs in zip(other.variables, network.variables):  # noqa: B905 (Python 3.9)
-        mine.assign(theirs)
-    return other
+    other_options = {}
+    if hasattr(network.config, "saturate_pointer"):
+        other_options["saturate_pointer"] = True
+    return changed(network, stack_len=stack_len, **other_options)
 
 
 def softmax(alpha: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lnmn_tf.analysis import interrupts
 from lnmn_tf.analysis.ledger import Ledger
 from lnmn_tf.analysis.output import write_csv, write_figure, write_result
 from lnmn_tf.analysis.subject import Subject
@@ -25,6 +26,7 @@ INSTRUMENTS = (
     "layouts",
     "stack",
     "cells",
+    "generalise",
 )
 NEED_NODES = ("structure", "formulas", "attribution", "cells")
 # Flags of `analyze`, which are not fields of the config.
@@ -78,10 +80,13 @@ def analyze(
                 "at; expected a run of --model=lnmn with --fusion=nodes"
             )
         wanted = [name for name in wanted if name not in NEED_NODES]
+    if not what and subject.pictures is None:
+        wanted.remove("generalise")  # it asks about pictures
     options = {"points": int(points), "attribution": attribution}
     if retrained_dir:
         options["retrained"] = Subject.open(retrained_dir, split, checkpoint, choices)
-    return {name: run_instrument(name, subject, options) for name in wanted}
+    with interrupts.remembered():
+        return {name: run_instrument(name, subject, options) for name in wanted}
 
 
 def run_instrument(

@@ -147,7 +147,7 @@ def draw(result: Mapping[str, Any]) -> dict[str, Any]:
         left, middle, right = figure.subplots(1, 3, gridspec_kw={"width_ratios": [1, 1, 1.1]})
         for axes, key, label in (
             (left, "height_by_step", "expected slot after the step, mean"),
-            (middle, "difference_by_step", "difference of a1 and a2 before it, mean"),
+            (middle, "difference_by_step", "difference of $a_1$ and $a_2$, mean"),
         ):
             for index, family in enumerate(families):
                 values = np.asarray(result["families"][family][key])

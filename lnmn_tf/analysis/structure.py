@@ -144,57 +144,7 @@ def texts(result: Mapping[str, Any]) -> dict[str, str]:
 
 
 def draw(result: Mapping[str, Any]) -> dict[str, Any]:
-    """{"": the heat maps}: cells of one kind in a row, as in Figures 3, 8 and 9."""
-    from lnmn_tf.analysis import pictures
+    """{"": the heat maps}."""
+    from lnmn_tf.analysis.structure_picture import draw_structure
 
-    kinds: dict[str, list[str]] = {}
-    for name, cell in result["cells"].items():
-        kinds.setdefault(cell["kind"], []).append(name)
-    columns = max(2, min(4, max(map(len, kinds.values()))))
-    lines = [
-        (kind, names[first : first + columns])
-        for kind, names in kinds.items()
-        for first in range(0, len(names), columns)
-    ]
-    nodes = [len(result["cells"][names[0]]["strongest"]) for _, names in lines]
-    with pictures.style():
-        figure = pictures.figure(
-            2.35 * columns + 0.9, sum(0.3 * count + 0.62 for count in nodes) + 0.75
-        )
-        grid = figure.subplots(
-            len(lines),
-            columns,
-            squeeze=False,
-            gridspec_kw={"height_ratios": [count + 0.4 for count in nodes]},
-        )
-        image = None
-        for line, (kind, names) in zip(grid, lines):  # noqa: B905 (Python 3.9)
-            for axes in line[len(names) :]:
-                axes.set_axis_off()
-            for axes, name in zip(line, names):  # noqa: B905
-                cell = result["cells"][name]
-                mixture = np.asarray(cell["mixture"])
-                labels = [str(node + 1) for node in range(len(mixture))]
-                if "live" in cell:
-                    labels = [f"{x}" if y else f"{x} (idle)" for x, y in zip(labels, cell["live"])]  # noqa: B905
-                last = line is grid[-1]
-                image = pictures.heat_map(
-                    axes, mixture, labels, result["operators"] if last else [""] * len(OPERATORS)
-                )
-                axes.set_title(name)
-                if axes is line[0]:
-                    axes.set_ylabel(kind.replace(" (", "\n("), fontsize=7.5)
-        for line, below in zip(grid, [*grid[1:], None]):  # noqa: B905 (Python 3.9)
-            for index, axes in enumerate(line):  # operators stand below the lowest map of a column
-                if axes.images and (below is None or not below[index].images):
-                    axes.set_xticks(
-                        range(len(OPERATORS)),
-                        result["operators"],
-                        rotation=40,
-                        ha="right",
-                        rotation_mode="anchor",
-                    )
-        bar = figure.colorbar(image, ax=grid, shrink=0.7, aspect=30, pad=0.015)
-        bar.set_label("weight of the operator, α′ = softmax(α)")
-        bar.outline.set_visible(False)
-    return {"": figure}
+    return {"": draw_structure(result)}

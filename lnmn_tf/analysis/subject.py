@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from lnmn_tf.analysis import interrupts
 from lnmn_tf.analysis.probe import Probe
 from lnmn_tf.config import RunConfig
+from lnmn_tf.data.image_store import ImageStore
 from lnmn_tf.data.pipeline import batches
 from lnmn_tf.data.question_set import QuestionSet
 from lnmn_tf.data.vocabulary import UNKNOWN, Vocabulary
@@ -52,6 +54,7 @@ class Subject:
         split: its name.
         config: of the run, or None for a network that belongs to none.
         folder: for tables and pictures, or None.
+        pictures: what `examples` holds the features of; None where there are no pictures.
     """
 
     probe: Probe
@@ -60,6 +63,7 @@ class Subject:
     split: str = "val"
     config: RunConfig | None = None
     folder: Path | None = None
+    pictures: ImageStore | None = None
 
     @classmethod
     def open(
@@ -87,10 +91,11 @@ class Subject:
         examples = open_split(run.config, split, run.vocabulary, data.max_val_questions)
         check_features(run.config.model, examples.store, data.features)
         check_words(examples.questions, run_dir)
-        if run.network.image_encoder is not None:
+        pictures = examples.store if examples.store.key == "image" else None
+        if pictures is not None:
             examples = examples.encoded(run.network.image_encoder)
         probe, folder = Probe(run.network), run_dir / "analysis"
-        return cls(probe, examples, run.vocabulary, split, run.config, folder)
+        return cls(probe, examples, run.vocabulary, split, run.config, folder, pictures)
 
     @property
     def questions(self) -> QuestionSet:
@@ -119,11 +124,12 @@ class Subject:
 
     @property
     def batch_size(self) -> int:
-        """Questions at a time: 256, or fewer where maps are large."""
+        """Questions at a time: 256, or fewer where there are not so many, or maps are large."""
         height, width, _ = self.examples.store.shape
         places = self.probe.network.config.attended_places or height * width
         size = _BATCH_FLOATS // (places * self.probe.network.config.map_dim)
-        return int(np.clip(2 ** int(np.log2(max(size, 1))), 8, 256))
+        enough = 2 ** int(np.ceil(np.log2(len(self.questions))))
+        return int(np.clip(2 ** int(np.log2(max(size, 1))), 8, max(min(enough, 256), 8)))
 
     def batches(self, indices: np.ndarray | None = None) -> Iterator[Batch]:
         """All questions, or those at `indices`, in that order."""
@@ -131,6 +137,7 @@ class Subject:
         key = examples.store.key
         dataset = batches(examples.questions, examples.store, self.batch_size, shuffle=False)
         for batch in dataset:
+            interrupts.check()
             inputs = {name: batch[name] for name in (key, "question")}
             real = int(tf.reduce_sum(batch["weight"]))
             positions = batch["position"].numpy()[:real]

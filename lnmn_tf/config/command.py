@@ -23,7 +23,7 @@ COMMANDS = {
         "",
         "benchmark: some of train, infer, hard, threshold, input, growth, serving; empty = the first "
         "three. analyze: some of structure, formulas, attribution, operators, hardmax, layouts, stack, "
-        "cells; empty = all.",
+        "cells, generalise; empty = all.",
     ),
     "points": ("17", "analyze: points of the integration of --what=attribution."),
     "attribution": (

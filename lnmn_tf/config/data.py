@@ -69,9 +69,6 @@ class DataConfig:
         choices=("official", "strict"),
         may_change=True,
     )
-    max_words: int = option(
-        0, "Padded length of questions; 0 = the longest training question.", minimum=0
-    )
     cache_mb: int = option(
         512,
         "Images of a split up to this size, in MiB as stored, are kept in memory; of more, a window "

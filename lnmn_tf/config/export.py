@@ -23,6 +23,11 @@ class ExportConfig:
     port: int = option(
         8501, "serve: port on 127.0.0.1; 0 = any free one.", minimum=0, maximum=65535
     )
+    allowed_host: tuple[str, ...] = option(
+        (),
+        "serve: other names that the page may be asked under, host:port as the browser shows them, such "
+        "as localhost:9000 behind a port forward.",
+    )
     export_jit: bool = option(
         False, "Compile the network by XLA for each new shape; stock TF Serving may refuse it."
     )

@@ -39,7 +39,7 @@ AT_EVALUATION = (
     *("data_dir", "features", "questions_file", "max_val_questions", "vqa_rules"),
     *("batch_size", "shards", "cache_mb", "window_mb"),
 )
-EXPORT = fields("export", without=("export", "port"))
+EXPORT = fields("export", without=("export", "port", "allowed_host"))
 # What says which data, and how to read them.
 DATA = (
     *("split", "data_dir", "data_format", "questions_file", "features"),
@@ -136,7 +136,7 @@ MODES = {
             "serve",
             "Serves the newest exported version on this machine, with a page to ask it on.",
             "lnmn_tf.modes:serve",
-            ("run_dir", "export_dir", "port"),
+            ("run_dir", "export_dir", "port", "allowed_host"),
             ("port",),
         ),
         Mode(

@@ -11,6 +11,8 @@ from typing import Any
 
 from lnmn_tf.errors import InputError
 
+LARGEST = 2**31 - 1
+
 
 def option(
     default: Any,
@@ -19,7 +21,7 @@ def option(
     choices: tuple = (),
     minimum: float = -math.inf,
     above: float = -math.inf,
-    maximum: float = math.inf,
+    maximum: float | None = None,
     below: float = math.inf,
     flag: bool = True,
     may_change: bool = False,
@@ -31,12 +33,16 @@ def option(
         default: also says the type: bool, int, float, str, or a tuple of int or str.
         help: for `--help`; unit and meaning of special values included.
         choices: the values allowed; empty = any.
-        minimum, maximum: bounds of a number (of each number of a tuple), themselves allowed.
+        minimum, maximum: bounds of a number (of each number of a tuple), themselves allowed; without a
+            maximum, whole numbers go as far as those of 32 bits.
         above, below: bounds, themselves not allowed.
         flag: False for what a run finds in its data.
         may_change: a checkpoint made with another value still fits.
         may_grow: one made with a smaller value does.
     """
+    if maximum is None:
+        whole = type(default[0] if isinstance(default, tuple) and default else default) is int
+        maximum = LARGEST if whole else math.inf
     checks = {
         "choices": choices,
         "minimum": minimum,
@@ -71,7 +77,9 @@ def validate(config: Any) -> None:
             raise InputError(f"--{field.name} is {value!r}; expected one of: {choices}")
         numbers = value if isinstance(value, tuple) else (value,)
         if not all(_is_within(number, field.metadata) for number in numbers):
-            raise InputError(f"--{field.name} is {value!r}; expected {_bounds(field.metadata)}")
+            raise InputError(
+                f"--{field.name} is {value!r}; expected {_bounds(field.metadata, numbers)}"
+            )
 
 
 def from_flag(field: dataclasses.Field, value: Any) -> Any:
@@ -116,7 +124,7 @@ def _is_within(number: Any, bounds) -> bool:
     )
 
 
-def _bounds(metadata) -> str:
+def _bounds(metadata, numbers: tuple) -> str:
     words = {
         "minimum": "at least",
         "above": "more than",
@@ -124,7 +132,7 @@ def _bounds(metadata) -> str:
         "below": "less than",
     }
     return " and ".join(
-        f"{word} {metadata[name]:g}"
+        f"{word} {metadata[name]:.12g}"
         for name, word in words.items()
-        if math.isfinite(metadata[name])
+        if math.isfinite(metadata[name]) and (metadata[name] != LARGEST or max(numbers) > LARGEST)
     )

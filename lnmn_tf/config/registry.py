@@ -38,7 +38,7 @@ PAPER = {
 }
 RELATIONAL = {
     "structure_learning_rate": 2e-2,
-    "structure_weight_decay": 0.1,
+    "structure_weight_decay": 0.2,
     "sparsity": 0.0,
     "entropy_weight": 0.05,
 }

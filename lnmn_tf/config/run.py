@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from lnmn_tf.config.sizes import ModelConfig
 from lnmn_tf.config.training import TrainingConfig
 from lnmn_tf.config.world import WorldConfig
 from lnmn_tf.errors import InputError
-from lnmn_tf.files import write_json
+from lnmn_tf.files import read_json, write_json
 
 FILE_NAME = "config.json"
 SECTIONS = {
@@ -118,10 +117,7 @@ class RunConfig:
         path = Path(run_dir) / FILE_NAME
         if not path.is_file():
             raise InputError(f"{path}: is missing; expected a run folder, made by --mode=train")
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path}: cannot be read as JSON: {error}") from None
+        content = read_json(path)
         if not isinstance(content, dict) or set(content) != set(SECTIONS):
             raise InputError(f"{path}: expected an object with the fields {sorted(SECTIONS)}")
         try:

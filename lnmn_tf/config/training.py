@@ -62,7 +62,7 @@ class TrainingConfig:
         choices=("coupled", "decoupled", "annealed"),
     )
     search_share: float = option(
-        0.6,
+        0.5,
         "Share of the run in which operators and modules are kept mixed; then the annealed decay and the "
         "annealed lambda_w turn, and each node and step is pushed to choose one.",
         above=0,

@@ -21,9 +21,9 @@ class WorldConfig:
     train_images: int = option(2000, "Pictures of the training split.", minimum=0)
     val_images: int = option(200, "Pictures of the validation split.", minimum=0)
     test_images: int = option(0, "Pictures of the test split.", minimum=0)
-    questions_per_image: int = option(10, "Questions about each picture.", minimum=1)
-    picture_width: int = option(480, "Columns of a picture, in pixels.", minimum=1)
-    picture_height: int = option(320, "Rows of a picture, in pixels.", minimum=1)
+    questions_per_image: int = option(10, "Questions about each picture.", minimum=1, maximum=1000)
+    picture_width: int = option(480, "Columns of a picture, in pixels.", minimum=1, maximum=4096)
+    picture_height: int = option(320, "Rows of a picture, in pixels.", minimum=1, maximum=4096)
     min_objects: int = option(3, "Fewest objects of a scene.", minimum=1)
     max_objects: int = option(10, "Most objects of a scene.", maximum=10)
     question_types: tuple[str, ...] = option(

@@ -6,8 +6,10 @@ batch of it. Images are gathered once per batch, in numpy.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 import tensorflow as tf
@@ -19,6 +21,18 @@ from lnmn_tf.errors import InputError
 
 WINDOW_BYTES = 128 << 20
 _PREFETCHED_BATCHES = 2
+
+
+@contextmanager
+def explained_errors() -> Iterator[None]:
+    """Gives back the InputError of a store that TensorFlow has wrapped while it read batches."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        found = re.search(r"\bInputError: (.+)", str(error))
+        if not found:
+            raise
+        raise InputError(found[1].strip()) from None
 
 
 def num_batches(question_set: QuestionSet, batch_size: int, *, drop_remainder: bool) -> int:

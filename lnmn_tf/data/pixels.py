@@ -14,16 +14,22 @@ from lnmn_tf.data.image_store import CACHE_BYTES, ImageStore
 from lnmn_tf.errors import InputError
 from lnmn_tf.progress import Stage
 
+# The same for training, answers and a served model (`export/pictures.py`).
+MAX_SIDE = 8192
+MAX_PIXELS = 25_000_000  # 75 MB decoded; more is refused before it is decoded
 _FORMATS = ("PNG", "JPEG")
-_MODES = ("RGB", "RGBA", "L", "LA", "P", "1")  # others have no sure meaning in 8 bits of RGB
+# Others have no sure meaning in 8 bits of RGB; of 16 bits, the upper eight are taken.
+_MODES = ("RGB", "RGBA", "L", "LA", "P", "1", "I", "I;16", "I;16B", "I;16L")
 _SMALLEST = 2  # rows and columns
+_TAIL = 1 << 12  # bytes, in which a picture's mark of its end is looked for
 
 
 class PixelStore(ImageStore):
     """The pictures `images/{split}/*` of a CLEVR folder, resized, as uint8 RGB in [0, 255].
 
     Resizing is bilinear or bicubic with antialiasing (PIL's, like `tf.image.resize` with
-    `antialias=True`) and does not keep the aspect ratio. Transparency is dropped.
+    `antialias=True`) and does not keep the aspect ratio. Transparency is dropped; of 16 bits, the upper
+    eight are taken.
 
     Args:
       data_dir: the CLEVR folder.
@@ -33,7 +39,7 @@ class PixelStore(ImageStore):
       width: W, in pixels.
       resize: "bilinear" or "bicubic".
       cache_bytes: up to this size (I * H * W * 3 bytes) all pictures are decoded at once and kept.
-        70,000 pictures of 64x96 are 1.3 GB. Beyond it only their headers are checked here.
+        70,000 pictures of 64x96 are 1.3 GB. Beyond it only their headers and ends are checked here.
 
     Raises:
       InputError: a picture is missing, empty, damaged, of another format than PNG and JPEG, in other
@@ -66,7 +72,7 @@ class PixelStore(ImageStore):
         if self.in_memory:
             self._cache = self._decoded(range(len(self)), progress=f"decode {folder}")
         else:
-            self._map(_check_header, self._paths, progress=f"check {folder}")
+            self._map(_check, self._paths, progress=f"check {folder}")
 
     def __len__(self) -> int:
         return len(self._paths)
@@ -97,9 +103,15 @@ def check_picture(path: Path) -> None:
     _decode(path, (_SMALLEST, _SMALLEST, 3))
 
 
-def _check_header(path: Path) -> None:
-    with _open(path):
-        pass
+def _check(path: Path) -> None:
+    """Looks at a picture's header and end; decodes it only where its end is not the usual one."""
+    with _open(path) as picture:
+        size, end = picture.size, b"IEND" if picture.format == "PNG" else b"\xff\xd9"
+    with open(path, "rb") as stream:
+        stream.seek(max(path.stat().st_size - _TAIL, 0))
+        ended = end in stream.read()
+    if not ended:
+        _decode(path, (*size[::-1], 3))
 
 
 def _decode(
@@ -108,6 +120,9 @@ def _decode(
     height, width, _ = shape
     with _open(path) as picture:
         try:
+            if picture.mode.startswith("I"):  # 16 bits, which `convert` would clip
+                upper = np.asarray(picture).astype(np.uint32) >> 8
+                picture = Image.fromarray(upper.astype(np.uint8))
             rgb = picture.convert("RGB")
         except (OSError, SyntaxError, ValueError) as error:  # what PIL raises for damaged data
             raise InputError(f"{path}: the picture is damaged: {error}") from None
@@ -127,14 +142,20 @@ def _open(path: Path) -> Image.Image:
     except Image.DecompressionBombError as error:
         raise InputError(f"{path}: the picture is too large: {error}") from None
     except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"{path}: the picture cannot be read: {error}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path}: the picture cannot be read: {reason}") from None
+    columns, rows = picture.size
+    wrong = ""
     if picture.mode not in _MODES:
-        raise InputError(
-            f"{path}: the picture is in mode {picture.mode}; expected 8 bits of RGB or grey"
+        wrong = f"is in mode {picture.mode}; expected RGB or grey"
+    elif min(rows, columns) < _SMALLEST:
+        wrong = f"is {columns}x{rows} pixels; expected at least {_SMALLEST}x{_SMALLEST}"
+    elif max(rows, columns) > MAX_SIDE or rows * columns > MAX_PIXELS:
+        wrong = (
+            f"has {rows} rows and {columns} columns; expected at most {MAX_SIDE} of each, and at most "
+            f"{MAX_PIXELS} pixels"
         )
-    if min(picture.size) < _SMALLEST:
-        raise InputError(
-            f"{path}: the picture is {picture.size[0]}x{picture.size[1]} pixels; expected at least "
-            f"{_SMALLEST}x{_SMALLEST}"
-        )
+    if wrong:
+        picture.close()
+        raise InputError(f"{path}: the picture {wrong}")
     return picture

@@ -20,6 +20,7 @@ from pathlib import Path
 from lnmn_tf.errors import InputError
 
 PADDING = 0  # fills a question up to the length of its batch
+MAX_WORDS = 256  # of a question; the longest of CLEVR has 46, of VQA 26: more is no question
 UNKNOWN = 1  # stands for every word that the training split does not hold
 RESERVED_WORDS = ("<pad>", "<unk>")
 

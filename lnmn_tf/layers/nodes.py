@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -11,6 +11,18 @@ from tensorflow import keras
 from lnmn_tf.config.names import OPERATORS
 from lnmn_tf.layers.fusion import Fusion
 from lnmn_tf.layers.operators import l2_normalise, node, operator_weights
+
+
+LEAST_ALPHA = -30.0  # beneath the largest: softmax(alpha) is one operator to the last bit
+
+
+def beneath_largest(structure: tf.Tensor) -> tf.Tensor:
+    """alpha less its largest entry, which softmax(alpha) does not see, and not below `LEAST_ALPHA`.
+
+    So alpha can grow until each node has chosen, and no further.
+    """
+    largest = tf.reduce_max(structure, axis=-1, keepdims=True)
+    return tf.maximum(structure - largest, LEAST_ALPHA)
 
 
 class NodeChain(Fusion):
@@ -27,6 +39,7 @@ class NodeChain(Fusion):
         hard: each node is its strongest operator alone (inference).
         zeroed: operators whose contribution is removed (inference).
         stddev: of the first alpha, N(0, stddev^2); 1 in the paper.
+        constraint: what is made of alpha after each step of its optimizer, such as `beneath_largest`.
 
     Raises:
         ValueError: an unknown operator is zeroed.
@@ -40,6 +53,7 @@ class NodeChain(Fusion):
         hard: bool = False,
         zeroed: Sequence[str] = (),
         stddev: float = 1.0,
+        constraint: Callable[[tf.Tensor], tf.Tensor] | None = None,
         **kwargs,
     ):
         super().__init__(cells, num_maps, **kwargs)
@@ -47,11 +61,14 @@ class NodeChain(Fusion):
         if unknown:
             raise ValueError(f"zeroed operators {sorted(unknown)} are not among {OPERATORS}")
         self.normalise, self.hard, self.zeroed, self.stddev = normalise, hard, tuple(zeroed), stddev
+        self.constraint = constraint
 
     def build(self, input_shape):
         initializer = keras.initializers.RandomNormal(stddev=self.stddev)
         shape = [self.cells, self.num_maps + 1, len(OPERATORS)]
-        self.structure = self.add_weight("structure", shape, None, initializer)  # alpha
+        self.structure = self.add_weight(  # alpha
+            "structure", shape, None, initializer, constraint=self.constraint
+        )
         super().build(input_shape)
 
     def operator_weights(self, structure: tf.Tensor) -> tf.Tensor:

@@ -60,6 +60,7 @@ class LNMN(StackMachine):
             normalise=self.normalises_nodes,
             hard=config.hard_operators,
             zeroed=config.zeroed_operators,
+            constraint=self.structure_constraint,
             name="fusion",
         )
 

@@ -14,6 +14,7 @@ from lnmn_tf.config.relational import RelationalConfig
 from lnmn_tf.layers import stack as stacks
 from lnmn_tf.layers.cells import AnswerBank, AttentionBank
 from lnmn_tf.layers.fusion import Fusion
+from lnmn_tf.layers.nodes import beneath_largest
 from lnmn_tf.layers.places import (
     likeliest,
     pick,
@@ -55,6 +56,7 @@ class RelationalLNMN(LNMN):
     """
 
     keeps_memory = True
+    structure_constraint = staticmethod(beneath_largest)
 
     def __init__(self, config: RelationalConfig, **kwargs):
         super().__init__(config, **kwargs)

@@ -23,8 +23,9 @@ ATTENTION = np.array(
     ],
     np.float32,
 )
-CELL_WIDTH, CELL_HEIGHT, MARGIN = 74, 30, 12
-SIZE = 14  # of texts, in pixels
+CELL_WIDTH, CELL_HEIGHT, MARGIN = 66, 30, 10
+SIZE = 16  # of texts, in pixels
+COLUMNS = 3  # of a strip
 
 
 def heat_map(
@@ -49,7 +50,7 @@ def heat_map(
     draw.text((MARGIN, MARGIN), title, INK, _font())
     for j, name in enumerate(columns):
         x = left + column * j + column / 2
-        draw.text((x, top - 4), name, QUIET, _font(), anchor="mb")
+        draw.text((x, top - 8), name, QUIET, _font(), anchor="ms")
     for i, name in enumerate(rows):
         y = top + CELL_HEIGHT * i
         draw.text((left - 8, y + CELL_HEIGHT / 2), name, INK, _font(), anchor="rm")
@@ -63,21 +64,6 @@ def heat_map(
     return np.asarray(image)
 
 
-def side_by_side(pictures: Sequence[np.ndarray], columns: int = 2) -> np.ndarray:
-    """Pictures [height, width, 3] in rows, on white."""
-    rows = [pictures[i : i + columns] for i in range(0, len(pictures), columns)]
-    width = max(sum(p.shape[1] for p in row) for row in rows)
-    sheet = np.full([sum(max(p.shape[0] for p in row) for row in rows), width, 3], 255, np.uint8)
-    y = 0
-    for row in rows:
-        x = 0
-        for picture in row:
-            sheet[y : y + picture.shape[0], x : x + picture.shape[1]] = picture
-            x += picture.shape[1]
-        y += max(p.shape[0] for p in row)
-    return sheet
-
-
 def strip(
     picture: Image.Image,
     maps: np.ndarray,
@@ -86,7 +72,7 @@ def strip(
     answer: str,
     right: bool,
 ) -> np.ndarray:
-    """A question's picture, and the map that each step left over it.
+    """A question's picture, and the map that each step left over it, in rows.
 
     Args:
         picture: RGB.
@@ -99,17 +85,21 @@ def strip(
         uint8 [height, width, 3].
     """
     width, height = picture.size
-    top = 2 * MARGIN + 3 * SIZE
-    full = MARGIN + (width + MARGIN) * (len(maps) + 1)
-    sheet = Image.new("RGB", (full, top + height + MARGIN), GROUND)
+    full = MARGIN + (width + MARGIN) * COLUMNS
+    lines = [*_wrapped(title, full - 2 * MARGIN), answer]
+    top, row_height = MARGIN + (SIZE + 4) * len(lines) + 4, SIZE + height + 12
+    rows = -(-(len(maps) + 1) // COLUMNS)
+    sheet = Image.new("RGB", (full, top + row_height * rows + MARGIN), GROUND)
     draw = ImageDraw.Draw(sheet)
-    draw.text((MARGIN, MARGIN), title, INK, _font())
-    draw.text((full - MARGIN, MARGIN), answer, GOOD if right else BAD, _font(), anchor="ra")
+    for number, line in enumerate(lines):
+        ink = INK if number < len(lines) - 1 else GOOD if right else BAD
+        draw.text((MARGIN, MARGIN + (SIZE + 4) * number), line, ink, _font())
     for number, label in enumerate(["", *labels]):
-        x = MARGIN + (width + MARGIN) * number
-        draw.text((x, top - 5), label, QUIET, _font(), anchor="ls")
+        x = MARGIN + (width + MARGIN) * (number % COLUMNS)
+        y = top + row_height * (number // COLUMNS)
+        draw.text((x, y + SIZE), label, QUIET, _font(), anchor="ls")
         shown = picture if not number else overlaid(picture, maps[number - 1])
-        sheet.paste(shown, (x, top))
+        sheet.paste(shown, (x, y + SIZE + 5))
     return np.asarray(sheet)
 
 
@@ -132,6 +122,18 @@ def _blend(colours: np.ndarray, share) -> np.ndarray:
 @cache
 def _font():
     return ImageFont.load_default(SIZE)
+
+
+def _wrapped(text: str, width: float) -> list[str]:
+    """Lines of no more than a width, in pixels, as far as words allow."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if _width(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
 
 
 def _width(text: str) -> float:

@@ -15,21 +15,14 @@ from tensorboard.plugins.hparams import api_pb2
 from tensorboard.plugins.hparams import summary as hparams_summary
 
 from lnmn_tf.config import RunConfig
-from lnmn_tf.data.programs import FAMILIES
 from lnmn_tf.layers.operators import OPERATORS
 
-# Columns of the HParams table; the flags that were given follow.
+# Hyperparameters of the HParams table, beside the flags that were given.
 COMPARED = (
     "model", "seed", "learning_rate", "structure_learning_rate", "sparsity", "epochs",
     "num_steps", "stack_len", "map_dim", "attention_3", "attention_4", "answer_3", "answer_4",
 )  # fmt: skip
 NOT_COMPARED = ("data_dir", "export", "generate", "workers", "features", "baselines")
-METRICS = {
-    "accuracy/validation": "validation accuracy",
-    "accuracy/held_out": "held-out accuracy",
-    "accuracy/training": "training accuracy",
-    **{f"validation_accuracy/{family}": family for family in FAMILIES},
-}
 # Charts of the custom scalars: by category, title and the tags that it draws.
 CHARTS = {
     "What matters": {
@@ -55,10 +48,8 @@ def write_head(config: RunConfig, flags: str, ledger: Mapping[str, str] | None) 
     tf.summary.text("run/card", run_card(config, flags))
     if ledger:
         tf.summary.text("run/supervision", table(("part", "learns from"), ledger.items()))
-    hp.hparams_config(
-        hparams=[hp.HParam(name) for name in hparams(config, flags)],
-        metrics=[hp.Metric(tag, display_name=name) for tag, name in METRICS.items()],
-    )
+    # Without a list of hyperparameters and metrics TensorBoard makes its own, in which those come first
+    # that differ between runs, and the accuracies.
     hp.hparams(hparams(config, flags))
     _write_summary(custom_scalars.pb(layout()))
 

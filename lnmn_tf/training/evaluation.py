@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from lnmn_tf.data.pipeline import batches
+from lnmn_tf.data.pipeline import batches, explained_errors
 from lnmn_tf.data.question_set import QuestionSet
 from lnmn_tf.data.vocabulary import Vocabulary
 from lnmn_tf.data.vqa_results import vqa_table, write_results
@@ -57,7 +57,8 @@ class Predictor:
         dataset = batches(examples.questions, examples.store, self.batch_size, shuffle=False)
         count = len(examples.questions)
         answer, parts = self.graph(count), []
-        with Stage("answer", count, "questions", made=made, shown=shown) as stage:
+        stage = Stage("answer", count, "questions", made=made, shown=shown)
+        with explained_errors(), stage:
             for batch in dataset:
                 logits = answer({name: batch[name] for name in INPUTS if name in batch})
                 parts.append(np.argmax(logits, axis=-1).astype(np.int32))

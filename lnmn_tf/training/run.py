@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from lnmn_tf.config import RunConfig
+from lnmn_tf.data.pipeline import explained_errors
 from lnmn_tf.data.vocabulary import Vocabulary
 from lnmn_tf.errors import InputError
 from lnmn_tf.files import write_json, write_text
@@ -17,9 +19,10 @@ from lnmn_tf.layers.encoders import ImageEncoder
 from lnmn_tf.models.machine import StackMachine
 from lnmn_tf.progress import Stage
 from lnmn_tf.training import callbacks, evaluations, replicas
-from lnmn_tf.training.alternating import AlternatingTrainer
+from lnmn_tf.training.algorithm_2 import AlternatingTrainer
 from lnmn_tf.training.baselines import baselines
 from lnmn_tf.training.checkpoints import CheckpointFolder, Progress
+from lnmn_tf.training.encoder_progress import EncoderProgress
 from lnmn_tf.training.evaluation import Predictor, accuracy_table, format_table, write_predictions
 from lnmn_tf.training.examples import Examples, TrainingExamples, open_split
 from lnmn_tf.training.networks import VOCABULARY, build_network, check_features, sizes_of
@@ -40,6 +43,7 @@ from lnmn_tf.training.watched import watch
 
 FLAGS = "flags.txt"
 TENSORBOARD = "tensorboard"
+logger = logging.getLogger(__name__)
 
 
 def train(config: RunConfig, run_dir: Path, flags: str = "") -> dict:
@@ -93,7 +97,7 @@ def _train(
     """`train` in a folder that is ours, with all data opened."""
     first = replicas.is_first(strategy)
     folder = CheckpointFolder(run_dir)
-    if folder.exists():
+    if folder.exists() or EncoderProgress(run_dir).exists():
         _check_vocabulary(examples.vocabulary, run_dir)
         config.check_fits(RunConfig.load(run_dir), run_dir)
     if first:
@@ -117,6 +121,7 @@ def _train(
         network.question_encoder.embedding.trainable = False
     with strategy.scope():
         trainer = make_trainer(network, config, examples.total_steps)
+    _warn_of_short_run(config, examples.total_steps)
     progress = Progress()
     if folder.exists():
         progress = folder.restore(trainer)
@@ -124,7 +129,7 @@ def _train(
     ledger = supervision(config)
     if first:
         print(f"what is learned from what:\n{describe_supervision(ledger)}", flush=True)
-    with replicas.explained_loss_of_a_worker():
+    with replicas.explained_loss_of_a_worker(), explained_errors():
         clock = fit(trainer, examples, folder, progress, flags, ledger)
     metrics = {}
     if first:
@@ -154,7 +159,8 @@ def open_eyes(
     else:  # one of its own, for statistics of batches have no part in a step on replicas
         sizes = config.model
         apart = ImageEncoder(sizes.encoder_filters, sizes.encoder_strides, sizes.encoder_groups)
-        pretrain(apart, examples.weights, config)
+        first = replicas.is_first(network.distribute_strategy)
+        pretrain(apart, examples.weights, config, EncoderProgress(folder.path.parent, first))
         encoder.set_weights(apart.get_weights())
         replicas.share_first(network.distribute_strategy, encoder.variables)
     encoder.trainable = False
@@ -220,10 +226,29 @@ def report(
         {"checkpoint": "best", **best},
         {"predictions": PREDICTIONS, "accuracy": metrics["val"]},
     )
+    EncoderProgress(run_dir).remove()
     write_json(run_dir / METRICS, metrics)
     write_result(run_dir / TENSORBOARD, metrics)
     print(format_table({config.data.val_split: metrics["val"], **metrics["baselines"]}))
+    for name, table in metrics["baselines"].items():
+        if metrics["val"]["accuracy"] <= table["accuracy"]:
+            logger.warning(
+                "the run is no better than the baseline %s (%.1f %%), which sees no picture: more data, "
+                "more --epochs or another --learning_rate may help",
+                name,
+                100 * table["accuracy"],
+            )
     return metrics
+
+
+def _warn_of_short_run(config: RunConfig, total_steps: int) -> None:
+    if config.training.warmup_steps > total_steps / 2:
+        logger.warning(
+            "--warmup_steps is %d of the run's %d steps: the learning rate hardly gets to its height; "
+            "fewer of them, more --epochs, or a smaller --batch_size may help",
+            config.training.warmup_steps,
+            total_steps,
+        )
 
 
 def make_trainer(network: StackMachine, config: RunConfig, total_steps: int) -> AlternatingTrainer:

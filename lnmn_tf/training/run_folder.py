@@ -14,15 +14,16 @@ from __future__ import annotations
 
 import dataclasses
 import fcntl
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from lnmn_tf.config import RunConfig
 from lnmn_tf.config.run import SECTIONS, flag_text
 from lnmn_tf.errors import InputError
+from lnmn_tf.files import read_json
 
 METRICS = "metrics.json"
 PREDICTIONS = "predictions.txt"
@@ -65,9 +66,9 @@ class RunFolder:
         """What the training reported."""
         path = self.path / METRICS
         try:
-            metrics = json.loads(path.read_text(encoding="utf-8"))
+            metrics = read_json(path)
             float(metrics["val"]["accuracy"])
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path}: is no file of metrics: {error!r}") from None
         return metrics
 
@@ -80,11 +81,21 @@ class RunFolder:
                 if old.exists():
                     old.rename(old.with_name(f"{old.stem}_{epochs}_epochs{old.suffix}"))
 
+    def where_it_goes_on(self) -> str:
+        """What the same command does with a run that was stopped."""
+        if any(self.path.glob("**/checkpoints/index.json")):
+            return "the same command goes on from the last checkpoint"
+        if any(self.path.glob("**/encoder/epoch_*")):
+            return "the same command goes on after the image encoder's last finished epoch"
+        return "the same command begins anew: nothing was finished that could be kept"
+
     def check_free(self) -> None:
         """Raises InputError where another process trains in this folder."""
-        if (self.path / LOCK).is_file():
-            with self.locked():
-                pass
+        try:
+            with open(self.path / LOCK, encoding="utf-8") as stream:
+                self._take(stream, fcntl.LOCK_SH)
+        except FileNotFoundError:
+            pass
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -95,18 +106,21 @@ class RunFolder:
         """
         self.path.mkdir(parents=True, exist_ok=True)
         with open(self.path / LOCK, "a+", encoding="utf-8") as stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                stream.seek(0)
-                raise InputError(
-                    f"{self.path}: another process trains here{_named(stream.read(80))}; expected its "
-                    "end first, or another --run_dir"
-                ) from None
+            self._take(stream, fcntl.LOCK_EX)
             stream.truncate(0)
             stream.write(f"process {os.getpid()} of {os.uname().nodename}")
             stream.flush()
             yield
+
+    def _take(self, stream: TextIO, kind: int) -> None:
+        try:
+            fcntl.flock(stream, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            stream.seek(0)
+            raise InputError(
+                f"{self.path}: another process trains here{_named(stream.read(80))}; expected its "
+                "end first, or another --run_dir"
+            ) from None
 
     def _more_epochs(self, config: RunConfig, saved: RunConfig) -> bool:
         if config.training.epochs <= saved.training.epochs:

@@ -61,12 +61,19 @@ def train_seeds(config: RunConfig, run_dir: Path, flags: str) -> dict:
     return summary
 
 
-def next_steps(run_dir: str | os.PathLike) -> str:
+def next_steps(run_dir: str | os.PathLike, config: RunConfig) -> str:
     """What to type when a run is finished."""
-    return (
-        "next:\n"
-        f"  tensorboard --logdir={run_dir}\n"
-        f"  python -m lnmn_tf.main --mode=evaluate --run_dir={run_dir}\n"
-        f"  python -m lnmn_tf.main --mode=answer --run_dir={run_dir} "
-        f'--image=PICTURE.png --question="How many cubes are there?"'
-    )
+    one = run_dir
+    if config.training.num_seeds > 1:  # evaluations are of one of them
+        one = Path(run_dir) / f"seed_{config.training.seed}"
+    lines = [
+        "next:",
+        f"  tensorboard --logdir={run_dir}",
+        f"  python -m lnmn_tf.main --mode=evaluate --run_dir={one}",
+    ]
+    if not config.data.features:  # a model of features answers about no picture
+        lines.append(
+            f"  python -m lnmn_tf.main --mode=answer --run_dir={one} "
+            f'--image=PICTURE.png --question="How many cubes are there?"'
+        )
+    return "\n".join(lines)

@@ -178,8 +178,12 @@ class Board(keras.callbacks.Callback):
         names = network.module_names
         for step in range(weights.shape[1]):
             _write_histogram(f"module_weights/step_{step + 1}", weights[:, step])
-        use = modules_picture(weights, names, watched)
-        tf.summary.image("layout/module_use", use[np.newaxis])
+        for family in np.unique(watched.families):
+            name = watched.family_names[family] if family >= 0 else "all"
+            use = weights[watched.families == family].mean(axis=0).T  # [modules, steps]
+            steps = [f"step {step + 1}" for step in range(use.shape[1])]
+            drawn = board_pictures.heat_map(use, names, steps, f"weights of modules: {name}")
+            tf.summary.image(f"module_use/{name}", drawn[np.newaxis])
         shown = len(watched.pictures)
         stack, pointer = (tf.cast(x[:shown], tf.float32) for x in (trace.stack, trace.pointer))
         left = tf.einsum("bthwl,btl->bthw", stack, pointer)
@@ -210,22 +214,6 @@ def structure_picture(mixtures: Mapping[str, np.ndarray]) -> np.ndarray:
     rows = [f"{cell}  node {k + 1}" for cell, nodes in mixtures.items() for k in range(len(nodes))]
     values = np.concatenate(list(mixtures.values()))
     return board_pictures.heat_map(values, rows, OPERATORS, "alpha' of each node")
-
-
-def modules_picture(weights: np.ndarray, names, watched: Watched) -> np.ndarray:
-    """Mean weight of each module at each step, [T, M], for each family: uint8 [height, width, 3]."""
-    steps = [f"step {step + 1}" for step in range(weights.shape[1])]
-    return board_pictures.side_by_side(
-        [
-            board_pictures.heat_map(
-                weights[watched.families == family].mean(axis=0).T,
-                names,
-                steps,
-                watched.family_names[family].replace("_", " ") if family >= 0 else "all questions",
-            )
-            for family in np.unique(watched.families)
-        ]
-    )
 
 
 def write_result(folder: Path, metrics: Mapping[str, Any]) -> None:

@@ -14,7 +14,7 @@ import tensorflow as tf
 from lnmn_tf.config import RunConfig
 from lnmn_tf.config.modes import AT_EVALUATION
 from lnmn_tf.data.pixels import PixelStore
-from lnmn_tf.data.vocabulary import UNKNOWN, Vocabulary, tokenize
+from lnmn_tf.data.vocabulary import MAX_WORDS, UNKNOWN, Vocabulary, tokenize
 from lnmn_tf.errors import InputError
 from lnmn_tf.models.machine import StackMachine
 from lnmn_tf.training import evaluations
@@ -152,6 +152,11 @@ class TrainedRun:
         model = self.config.model
         if not tokenize(question):
             raise InputError(f"--question is {question!r}; expected a question")
+        words = len(tokenize(question))
+        if words > MAX_WORDS:
+            raise InputError(
+                f"--question has {words} words and punctuation marks; expected at most {MAX_WORDS}"
+            )
         if not image:
             raise InputError("--image is empty; expected a picture file")
         if not model.image_height:
@@ -159,7 +164,7 @@ class TrainedRun:
                 f"{self.run_dir}: this model reads features, not pictures; expected a run that was "
                 "trained with --image_height and --image_width"
             )
-        path = Path(image).resolve()
+        path = Path(os.path.abspath(image))  # resolve() would fail at a loop of links
         store = PixelStore(path.parent, "", [path], model.image_height, model.image_width)
         ids = self.vocabulary.encode(question)
         if UNKNOWN in ids:

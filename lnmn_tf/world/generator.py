@@ -103,11 +103,16 @@ def generate_world(config: WorldConfig, out_dir: str | os.PathLike, progress: bo
     families_of(record["question_types"])
     folder = WorldFolder(out_dir)
     with folder.claimed():
-        if folder.start(record):
+        finished = folder.start(record)
+        shards = {split: _shards(config, split) for split in SPLITS}
+        every = [shard for split in SPLITS for shard in shards[split]]
+        if finished and all(folder.has_texts(split) for split in SPLITS if shards[split]):
+            lost = [s for s in every if not folder.has_pictures(s.split, range(s.first, s.end))]
+            for _ in _made(config, folder, lost):
+                pass
             folder.clean()  # a kill may have come just after the world was finished
             return
-        shards = {split: _shards(config, split) for split in SPLITS}
-        missing = [s for split in SPLITS for s in shards[split] if not folder.has_part(s.name)]
+        missing = [s for s in every if not folder.has_part(s.name)]
         total = sum(_num_images(config, split) for split in SPLITS)
         done = total - sum(shard.end - shard.first for shard in missing)
         with Stage("generate", total, "pictures", done, made=out_dir, shown=progress) as stage:

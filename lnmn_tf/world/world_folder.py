@@ -118,6 +118,18 @@ class WorldFolder:
         """Whether a shard is finished."""
         return (self.parts / f"{name}.jsonl").exists()
 
+    def has_texts(self, split: str) -> bool:
+        """Whether the questions and scenes of a split are there."""
+        return all(
+            (self.root / field / f"CLEVR_{split}_{field}.json").is_file()
+            for field in ("questions", "scenes")
+        )
+
+    def has_pictures(self, split: str, indices: Iterable[int]) -> bool:
+        """Whether these pictures of a split are there."""
+        folder = self.root / "images" / split
+        return all((folder / f"CLEVR_{split}_{index:06d}.png").is_file() for index in indices)
+
     def write_part(self, name: str, scenes: list[dict], questions: list[dict]) -> None:
         """Keeps a finished shard's scenes and questions until `merge`."""
         entries = [{"scenes": len(scenes)}, *scenes, *questions]

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lnmn_tf.config.parts import parse_mix
@@ -36,6 +36,7 @@ def test_another_limit_is_refused(limit):
         number_of_images(limit, 13)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 13), st.integers(1, 13), st.integers(0, 5))
 def test_more_images_hold_the_images_of_fewer(one, other, seed):
     images = np.arange(13)

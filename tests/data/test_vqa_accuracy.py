@@ -1,7 +1,7 @@
 """The official accuracy of VQA, held against figures worked out by hand."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lnmn_tf.data.vqa_accuracy import (
@@ -72,6 +72,7 @@ def test_tricky_answers_are_normalised_as_the_rules_say(answer, official, strict
     assert normalise_answer(answer, "strict") == strict.strip()
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="aetdon Ts'.,-/?10\t", max_size=30))
 def test_normalising_twice_changes_only_what_official_rules_first_hid(answer):
     once = normalise_answer(answer, "strict")

@@ -12,15 +12,17 @@ import pytest
 from tensorflow import keras
 
 from lnmn_tf.config import RunConfig
+from lnmn_tf.config.registry import MODELS
 from lnmn_tf.data.vocabulary import Vocabulary
 from lnmn_tf.errors import InputError
-from lnmn_tf.training import evaluations, networks
-from lnmn_tf.training.alternating import AlternatingTrainer
+from lnmn_tf.training import evaluations, run
+from lnmn_tf.training.algorithm_2 import AlternatingTrainer
+from lnmn_tf.training.callbacks import Schedule
 from lnmn_tf.training.checkpoints import CheckpointFolder
 from lnmn_tf.training.evaluation import Predictor
 from lnmn_tf.training.run import make_trainer
 from lnmn_tf.training.seeds import train_seeds
-from tests.training.tiny_network import TinyNetwork, tiny_config, train_tiny
+from tests.training.tiny_network import TINY, TinyNetwork, tiny_config, train_tiny
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +125,77 @@ def test_more_epochs_extend_a_finished_run_to_the_weights_of_a_longer_one(tiny_w
         np.testing.assert_array_equal(one, other)
 
 
+def all_tensors(run_dir):
+    trainer = fresh_trainer(run_dir)
+    CheckpointFolder(run_dir).restore(trainer)
+    variables = [*trainer.network.variables, *trainer.optimizer.variables()]
+    return [v.numpy() for v in [*variables, *trainer.arch_optimizer.variables()]]
+
+
+@pytest.mark.parametrize("steps", [(2, 7)], ids=str)
+def test_a_run_stopped_before_and_in_the_structure_phase_ends_with_the_same_weights(
+    tiny_world, tmp_path, monkeypatch, steps
+):
+    config = tiny_config(tiny_world, structure_start_epoch=1)
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    train_tiny(config, whole)
+    advance = Schedule.on_train_batch_end
+    for step in steps:
+
+        def stop(self, batch, logs=None, step=step):
+            advance(self, batch, logs)
+            if self.clock.step == step + 1:  # one after a checkpoint
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(Schedule, "on_train_batch_end", stop)
+        with pytest.raises(KeyboardInterrupt):
+            train_tiny(config, stopped)
+        assert CheckpointFolder(stopped).progress("last").step <= step
+    monkeypatch.setattr(Schedule, "on_train_batch_end", advance)
+    train_tiny(config, stopped)
+    for one, other in zip(all_tensors(whole), all_tensors(stopped)):  # noqa: B905 (Python 3.9)
+        np.testing.assert_array_equal(one, other)
+
+
+def test_folders_that_the_run_did_not_make_stay_beside_its_checkpoints(tiny_world, tmp_path):
+    config = tiny_config(tiny_world, epochs=2, curriculum_epochs=0)
+    train_tiny(config, tmp_path)
+    folder = tmp_path / "checkpoints"
+    last = json.loads((folder / "index.json").read_text())["last"]
+    for name in (f"{last}_copy", "mine", "step_1"):
+        shutil.copytree(folder / last, folder / name)
+    (folder / ".step_00000001.tmp").mkdir()  # of a kill
+    train_tiny(config.replace(epochs=3), tmp_path)
+    names = {path.name for path in folder.iterdir()}
+    assert {f"{last}_copy", "mine", "step_1"} <= names
+    assert ".step_00000001.tmp" not in names
+    index = json.loads((folder / "index.json").read_text())
+    kept = {index["last"], index["best"], "index.json"}
+    assert names == kept | {f"{last}_copy", "mine", "step_1"}
+
+
+@pytest.mark.parametrize(
+    "index",
+    ["{", "[]", "[" * 100_000, '{"last": 5}', '{"last": "../../x"}', '{"last": ["step_00000001"]}']
+    + ['{"last": "step_00000001", "superseded": "x"}', '{"last": "step_00000001", "best": null}'],
+)
+def test_an_index_that_is_none_is_named(tmp_path, index):
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "index.json").write_text(index)
+    with pytest.raises(InputError, match=r"index\.json: (cannot be read|names)"):
+        CheckpointFolder(tmp_path).progress("last")
+
+
+def test_a_run_that_learned_nothing_says_so(tiny_world, tmp_path, monkeypatch, caplog):
+    best = {"accuracy": 1.0, "families": {}, "questions": 15}
+    monkeypatch.setattr(run, "baselines", lambda *_: {"most_frequent_answer": best})
+    config = tiny_config(tiny_world, baselines=True, epochs=1, curriculum_epochs=0)
+    train_tiny(config.replace(warmup_steps=3), tmp_path)
+    messages = [record.getMessage() for record in caplog.records]
+    assert any("no better than the baseline most_frequent_answer (100.0 %)" in m for m in messages)
+    assert any("--warmup_steps is 3 of the run's 4 steps" in m for m in messages)
+
+
 def test_fewer_epochs_are_refused(finished, tiny_world):
     with pytest.raises(InputError, match=r"--epochs=\d, but --epochs is 1; .*more --epochs"):
         train_tiny(tiny_config(tiny_world, epochs=1, curriculum_epochs=0), finished[0])
@@ -206,7 +279,7 @@ def test_a_full_disk_stops_the_run_with_the_earlier_checkpoint_intact(tiny_world
 def test_seeds_differ_and_their_summary_is_their_mean_and_deviation(
     tiny_world, tmp_path, monkeypatch
 ):
-    monkeypatch.setitem(networks.CLASSES, "lnmn", TinyNetwork)
+    monkeypatch.setitem(MODELS, "relational", TINY)
     summary = train_seeds(tiny_config(tiny_world, num_seeds=2, epochs=2), tmp_path, "--a=b\n")
     single = [json.loads((tmp_path / f"seed_{i}" / "metrics.json").read_text()) for i in range(2)]
     accuracies = [metrics["val"]["accuracy"] for metrics in single]

@@ -74,7 +74,9 @@ def test_more_epochs_and_a_run_without_metrics_are_left_to_train(finished):
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"val": {}}', "[" * 100_000])
 def test_metrics_that_are_none_are_named(finished, content):
     (finished.path / "metrics.json").write_text(content)
-    with pytest.raises(InputError, match=r"metrics\.json: is no file of metrics"):
+    with pytest.raises(
+        InputError, match=r"metrics\.json: (is no file of metrics|cannot be read as JSON)"
+    ):
         finished.finished(RunConfig.create(CHOICES))
 
 
@@ -88,6 +90,21 @@ def test_a_second_training_is_refused_while_the_first_lives_and_not_after_its_ki
     folder.check_free()
     with folder.locked():
         assert folder.path.is_dir()
+
+
+@pytest.mark.parametrize(
+    "made, words",
+    [
+        ("checkpoints/index.json", "goes on from the last checkpoint"),
+        ("seed_1/checkpoints/index.json", "goes on from the last checkpoint"),
+        ("encoder/epoch_0003/state.json", "image encoder's last finished epoch"),
+        ("config.json", "begins anew"),
+    ],
+)
+def test_who_stops_a_run_is_told_where_it_goes_on(tmp_path, made, words):
+    (tmp_path / made).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / made).write_text("{}")
+    assert words in RunFolder(tmp_path).where_it_goes_on()
 
 
 def test_looking_whether_a_folder_is_free_does_not_make_it(tmp_path):

@@ -23,7 +23,8 @@ def test_the_papers_lambda_falls_to_zero_in_20_epochs_and_to_minus_one_in_10(epo
 )
 def test_the_released_lambda_is_that_of_the_authors_program(epoch, expected):
     config = TrainingConfig(entropy_schedule="released")
-    assert entropy_weight(epoch, config) == pytest.approx(1e-2 * expected, rel=1e-4)
+    summed = 1e-2 * expected * config.batch_size  # of the mean, where theirs is of the sum
+    assert entropy_weight(epoch, config) == pytest.approx(summed, rel=1e-4)
 
 
 def test_a_shorter_course_is_the_papers_squeezed():

@@ -80,7 +80,7 @@ def test_scalars_are_grouped_and_named_for_what_they_show(tags):
 
 
 def test_pictures_histograms_and_texts_are_there(tags, board):
-    assert tags["images"] >= {"structure/alpha", "layout/module_use", "attention/question_1"}
+    assert tags["images"] >= {"structure/alpha", "module_use/count", "attention/question_1"}
     assert any(tag.startswith("weights/") for tag in tags["histograms"])
     assert tags["histograms"] >= {"module_weights/step_1", "alpha/look_3.0"}
     assert {tag.removesuffix("/text_summary") for tag in tags["text"]} >= {
@@ -130,8 +130,8 @@ def test_the_layout_opens_on_accuracy_and_names_tags_that_exist(board, tags):
     ("page", "texts"),
     [
         ("custom_scalars", ["What matters"]),
-        ("images", ["structure", "attention"]),
-        ("hparams", ["validation accuracy", "map_dim"]),
+        ("images", ["structure/alpha", "attention/question_1"]),
+        ("hparams", ["accuracy/validation", "map_dim"]),
     ],
 )
 def test_the_pages_show_it_in_a_browser(board, tags, page, texts):

@@ -4,6 +4,7 @@ import dataclasses
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -81,6 +82,16 @@ def test_a_finished_world_is_left_as_it_is(quick, tmp_path, monkeypatch):
     monkeypatch.setattr(generator, "sample_scene", None)  # it would fail if it were called
     generate_world(dataclasses.replace(SMALL, workers=2), tmp_path, progress=False)
     assert files_of(tmp_path) == before
+
+
+@pytest.mark.parametrize("lost", ["images/train/CLEVR_train_000004.png", "scenes", "questions"])
+def test_what_a_finished_world_has_lost_is_made_again(quick, tmp_path, lost):
+    generate_world(SMALL, tmp_path / "world", progress=False)
+    before = files_of(tmp_path / "world")
+    path = tmp_path / "world" / lost
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    generate_world(SMALL, tmp_path / "world", progress=False)
+    assert files_of(tmp_path / "world") == before
 
 
 def test_another_seed_is_another_world_and_a_larger_world_continues_it(quick, tmp_path):
