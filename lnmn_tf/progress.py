@@ -161,11 +161,15 @@ def span(seconds: float) -> str:
 
 
 def summary(stages: Iterable[Finished]) -> str:
-    """A table: each stage, how long it took, what it made. Stages of one name are one row."""
+    """A table: each stage, how long it took, what it made.
+
+    Stages of one name are one row. What took no `SHORT` time and made nothing is left out.
+    """
     rows: dict[str, list] = {}
     for stage in stages:
         row = rows.setdefault(stage.name, [0.0, stage.made])
         row[0] += stage.seconds
+    rows = {name: row for name, row in rows.items() if row[0] >= SHORT or row[1]}
     total = sum(seconds for seconds, _ in rows.values())
     rows["in all"] = [total, ""]
     width = max(map(len, rows))

@@ -89,11 +89,13 @@ def test_stages_outside_of_a_record_are_not_kept():
     assert stages == []
 
 
-def test_the_summary_adds_up_stages_of_one_name():
+def test_the_summary_adds_up_stages_of_one_name_and_leaves_out_what_took_no_time(monkeypatch):
+    monkeypatch.setattr(progress, "SHORT", 1.0)
     stages = [
         Finished("train", 200.0, "runs/here"),
         Finished("encode", 2.0, ""),
         Finished("encode", 3.0, ""),
+        Finished("decode", 0.5, ""),
     ]
     assert [line.split() for line in summary(stages).splitlines()] == [
         ["train", "3", "min", "20", "s", "runs/here"],

@@ -121,23 +121,24 @@ class Progressbar(keras.callbacks.Callback):
         self._epoch = None
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._epoch, self._steps = epoch, 0
-        self._began, self._sums = time.monotonic(), defaultdict(float)
+        self._epoch, self._steps, self._sums = epoch, 0, defaultdict(float)
 
     def on_train_begin(self, logs=None):
         if self._epoch is None:
-            self._stage.note("the first step is compiled")
+            self._stage.note("the first step takes longest: it is traced and compiled")
 
     def on_train_batch_end(self, batch, logs=None):
         self._steps += 1
         for name in SHOWN:
             self._sums[name] += logs[name]
         self._stage.update()
-        if self._steps % _NOTE_EVERY == 1:
+        if self._steps == 1:  # which may have been compiled
+            self._began = time.monotonic()
+        elif self._steps % _NOTE_EVERY == 0:
             self._note()
 
     def _note(self) -> None:
-        rate = self._steps * self._batch_size / (time.monotonic() - self._began)
+        rate = (self._steps - 1) * self._batch_size / (time.monotonic() - self._began)
         means = "  ".join(f"{name} {total / self._steps:.4f}" for name, total in self._sums.items())
         self._stage.note(f"epoch {self._epoch + 1}/{self._epochs}  {means}  {rate:,.0f} examples/s")
 
