@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Union
 
-OPERATORS = ("min", "max", "sum", "product", "choose_1", "choose_2")
-# Which operand of a node with the image stands first: the released program and ours have the image,
-# the paper's Table 6 has the result of the node before (in cells of two maps, where they differ).
-CONVENTIONS = ("image first", "result first")
+from lnmn_tf.config.names import OPERATORS
+from lnmn_tf.models.genotype import CONVENTIONS
+
+__all__ = ["CONVENTIONS", "OPERATORS"]
 
 
 class Symbol(NamedTuple):

@@ -17,9 +17,9 @@ from lnmn_tf.analysis.expressions import (
     sees,
     simplify,
 )
-from lnmn_tf.analysis.genotype import strongest
 from lnmn_tf.analysis.ledger import Ledger
 from lnmn_tf.analysis.subject import Subject
+from lnmn_tf.models.genotype import strongest
 
 PARTS = {"picture": "the picture", "map": "the attention map", "text": "the question"}
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from lnmn_tf.analysis.genotype import one_hot, strongest
 from lnmn_tf.analysis.ledger import Ledger
 from lnmn_tf.analysis.probe import Probe, Weights
 from lnmn_tf.analysis.subject import Subject
 from lnmn_tf.analysis.sweep import Variant, sweep
+from lnmn_tf.models.genotype import one_hot, strongest
 
 SOFT, OPERATORS, MODULES, BOTH = "soft", "hard operators", "hard modules", "both hard"
 AFTER = "after retraining"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,8 +14,9 @@ import numpy as np
 
 from lnmn_tf.analysis.probe import OPERATORS, softmax
 from lnmn_tf.errors import InputError
+from lnmn_tf.training.structure_history import FILE_NAME, append
 
-FILE_NAME = "structure.jsonl"  # in the run folder
+__all__ = ["FILE_NAME", "History", "append", "draw_history", "read"]
 
 
 class History(NamedTuple):
@@ -24,19 +24,6 @@ class History(NamedTuple):
 
     steps: np.ndarray  # [times], rising
     mixtures: dict[str, np.ndarray]  # of each cell, [times, nodes, 6]
-
-
-def append(path: str | os.PathLike, step: int, alpha: Mapping[str, np.ndarray]) -> None:
-    """Adds a line. Raises OSError.
-
-    Args:
-        path: the file; made where it is missing.
-        step: weight steps done.
-        alpha: of each cell, [nodes, 6].
-    """
-    entry = {"step": int(step), "cells": {k: np.round(v, 5).tolist() for k, v in alpha.items()}}
-    with open(path, "a", encoding="utf-8") as stream:
-        stream.write(json.dumps(entry) + "\n")
 
 
 def read(path: str | os.PathLike) -> History | None:

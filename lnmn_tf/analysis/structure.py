@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from lnmn_tf.analysis import history
-from lnmn_tf.analysis.genotype import genotype_text, strongest
 from lnmn_tf.analysis.ledger import Ledger
 from lnmn_tf.analysis.probe import OPERATORS, Cell, softmax
 from lnmn_tf.analysis.subject import Subject
 from lnmn_tf.analysis.sweep import Variant, sweep
+from lnmn_tf.models.genotype import genotype_text, strongest
 
 SAMPLE = 1024  # questions that say whether a node is live
 

@@ -94,6 +94,11 @@ class TrainingConfig:
         "Run folder whose weights training begins with. Words and answers that it knows keep theirs, new "
         "ones begin fresh.",
     )
+    genotype: str = option(
+        "",
+        "File of a structure that --mode=analyze --what=structure wrote: each node is that operator, and "
+        "the weights learn alone.",
+    )
     freeze_structure: bool = option(
         False, "The structure stays as it began, as with --init_from; the weights learn alone."
     )

@@ -13,6 +13,7 @@ from lnmn_tf.config import TrainingConfig
 from lnmn_tf.errors import InputError
 from lnmn_tf.layers.dropout import StepDropout
 from lnmn_tf.progress import Stage, say
+from lnmn_tf.training import structure_history
 from lnmn_tf.training.checkpoints import CheckpointFolder, Progress
 from lnmn_tf.training.schedules import entropy_weight
 from lnmn_tf.training.tensorboard import Board
@@ -179,6 +180,7 @@ class Checkpoints(keras.callbacks.Callback):
         with self.model.answering():
             table = self._monitor()
             self._board.look(table)
+            self._remember_structure()
         accuracy = table["accuracy"]
         clock = self._clock
         best = accuracy >= clock.best_accuracy or self._last_is_best
@@ -191,6 +193,16 @@ class Checkpoints(keras.callbacks.Callback):
             f"held-out accuracy {accuracy:.4f}  {logs['examples_per_second']:,.0f} examples/s  "
             f"{clock.seconds:,.0f} s",
         )
+
+    def _remember_structure(self) -> None:
+        cells = {
+            f"{name}.{i}": alpha
+            for name, bank in getattr(self.model.network, "structure", {}).items()
+            for i, alpha in enumerate(bank.numpy())
+        }
+        if cells:
+            path = self._folder.path.parent / structure_history.FILE_NAME
+            structure_history.append(path, self._clock.step, cells)
 
     def _save(self, best: bool) -> None:
         try:

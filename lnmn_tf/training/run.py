@@ -260,7 +260,7 @@ def make_trainer(network: StackMachine, config: RunConfig, total_steps: int) -> 
         sparsity=training.sparsity,
         structure_every=training.structure_every,
         unrolled=training.unrolled,
-        search=not training.freeze_structure,
+        search=not (training.freeze_structure or training.genotype),
         answer_loss=training.answer_loss,
         clip_norm=training.clip_norm,
         shards=shards_for(of_replica, training.shards),

@@ -25,6 +25,8 @@ def supervision(config: RunConfig) -> dict[str, str]:
         ledger["structure of modules"] = f"answers to questions about {split}, from alpha ~ N(0, 1)"
         if training.freeze_structure:
             ledger["structure of modules"] = "nothing: it stays as it began"
+        if training.genotype:
+            ledger["structure of modules"] = f"nothing here: it is that of {training.genotype}"
     weight = getattr(training, "layout_loss_weight", 0.0)
     ledger["layout"] = f"expert layouts, made of programs ({weight:g})" if weight else ANSWERS
     curriculum = training.curriculum_epochs

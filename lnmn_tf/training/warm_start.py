@@ -13,6 +13,8 @@ from lnmn_tf.data.transfer import carry_over, map_vocabulary
 from lnmn_tf.data.vocabulary import Vocabulary
 from lnmn_tf.data.word_vectors import read_word_vectors
 from lnmn_tf.errors import InputError
+from lnmn_tf.layers.nodes import LEAST_ALPHA
+from lnmn_tf.models.genotype import one_hot, read_genotype
 from lnmn_tf.models.machine import StackMachine
 from lnmn_tf.training.checkpoints import CheckpointFolder
 from lnmn_tf.training.networks import build_network
@@ -24,12 +26,32 @@ _FROM_DATA = ("num_words", "num_answers", "dropout")  # may differ
 RARE = -8.0  # first bias of each answer's sigmoid: one of 3,000 is right (Hu et al., 2018)
 
 
+def give_genotype(network: StackMachine, path: str) -> str:
+    """Makes each node of a network one operator, as a file says. Returns a line that says so.
+
+    Raises:
+        InputError: the model has no nodes; see also `read_genotype`.
+    """
+    structure = getattr(network, "structure", {})
+    if not structure:
+        raise InputError(f"--genotype is {path!r}, and --model has no nodes; expected an LNMN")
+    sizes = {name: alpha.shape for name, alpha in structure.items()}
+    nodes = {f"{name}.{i}": n for name, (cells, n, _) in sizes.items() for i in range(cells)}
+    genotype = read_genotype(path, nodes)
+    for name, alpha in structure.items():
+        chosen = [one_hot(genotype[f"{name}.{i}"]) for i in range(alpha.shape[0])]
+        alpha.assign(LEAST_ALPHA * (1.0 - tf.stack(chosen)))
+    return f"the structure is that of {path}, and stays so"
+
+
 def begin(network: StackMachine, training: TrainingConfig, vocabulary: Vocabulary) -> Iterator[str]:
     """Gives a new network what training begins with, and says what.
 
     Raises:
-        InputError: see `read_word_vectors` and `begin_with`.
+        InputError: see `read_word_vectors`, `read_genotype` and `begin_with`.
     """
+    if training.genotype:
+        yield give_genotype(network, training.genotype)
     if training.answer_loss == "sigmoid":
         network.classifier_output.bias.assign(tf.fill([vocabulary.num_answers], RARE))
     if training.word_vectors:

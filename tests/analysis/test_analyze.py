@@ -14,13 +14,13 @@ from PIL import Image
 from lnmn_tf.analysis import operators, stack
 from lnmn_tf.analysis import run as runs
 from lnmn_tf.analysis import sweep as sweeps
-from lnmn_tf.analysis.genotype import read_genotype
 from lnmn_tf.analysis.ledger import Ledger
 from lnmn_tf.analysis.probe import Probe
 from lnmn_tf.analysis.run import INSTRUMENTS, analyze, run_instrument
 from lnmn_tf.analysis.subject import Subject
 from lnmn_tf.config import ModelConfig
 from lnmn_tf.main import main
+from lnmn_tf.models.genotype import read_genotype
 from lnmn_tf.training.networks import build_network
 
 QUESTIONS = "questions/CLEVR_{}_questions.json"

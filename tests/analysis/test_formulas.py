@@ -11,10 +11,10 @@ from formula_evaluator import Evaluator
 
 from lnmn_tf.analysis.expressions import FIRST_MAP, IMAGE, MAP, OPERATORS, SECOND_MAP, sees
 from lnmn_tf.analysis.formulas import describe, formula, latex_table, same, summary
-from lnmn_tf.analysis.genotype import one_hot
 from lnmn_tf.analysis.probe import Cell, Operands
 from lnmn_tf.layers.cells import AnswerBank, AttentionBank
 from lnmn_tf.layers.nodes import NodeChain
+from lnmn_tf.models.genotype import one_hot
 
 # Operators, kind, and the expressions of Table 6: as composed, and as simplified where it is.
 TABLE_6 = [

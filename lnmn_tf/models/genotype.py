@@ -12,9 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from lnmn_tf.analysis.expressions import CONVENTIONS, OPERATORS
+from lnmn_tf.config.names import OPERATORS
 from lnmn_tf.errors import InputError
 
+# Which operand of a node with the image stands first: the released program and ours have the image,
+# the paper's Table 6 has the result of the node before (in cells of two maps, where they differ).
+CONVENTIONS = ("image first", "result first")
 Genotype = dict[str, list[str]]  # operators of each cell by its name, from first node to last
 
 
