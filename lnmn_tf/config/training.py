@@ -68,6 +68,13 @@ class TrainingConfig:
         above=0,
         below=1,
     )
+    choose_share: float = option(
+        0.6,
+        "Share of the run after which, with the annealed decay, each node is its strongest operator for "
+        "good, and the weights go on with that structure.",
+        above=0,
+        maximum=1,
+    )
     structure_every: int = option(1, "A structure step every so many weight steps.", minimum=1)
     unrolled: bool = option(False, "Second-order structure gradients (DARTS).")
     sparsity: float = option(1.0, "lambda_op, weight of the structure's sparsity.", minimum=0)

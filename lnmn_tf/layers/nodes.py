@@ -24,6 +24,14 @@ def beneath_largest(structure: tf.Tensor) -> tf.Tensor:
     return tf.maximum(structure - largest, LEAST_ALPHA)
 
 
+def chosen(structure: tf.Tensor) -> tf.Tensor:
+    """alpha of the same strongest operators, each node being that one alone."""
+    strongest = tf.one_hot(
+        tf.argmax(structure, axis=-1), structure.shape[-1], dtype=structure.dtype
+    )
+    return LEAST_ALPHA * (1.0 - strongest)
+
+
 class NodeChain(Fusion):
     """The nodes of the cells of a bank.
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import tensorflow as tf
 from tensorflow import keras
 
+from lnmn_tf.layers.nodes import chosen
 from lnmn_tf.models.machine import StackMachine
 from lnmn_tf.training.gradients import ENCODED, Batch, ShardedGradients
 from lnmn_tf.training.objectives import (
@@ -44,6 +45,7 @@ class AlternatingTrainer(keras.Model):
         unrolled: differentiate L_val at the weights after one step of descent on the training batch
             (second order, DARTS equation 7), not at the weights as they are.
         search: take step 1 at all; else the structure stays as it is.
+        choose_step: weight step from which each node is its strongest operator for good; None = never.
         answer_loss: "softmax", or "sigmoid" for batches with `answer_scores`.
         clip_norm: largest global norm of the weights' gradient; 0 = unlimited.
         shards: parts that a batch is cut into, one for each core.
@@ -61,6 +63,7 @@ class AlternatingTrainer(keras.Model):
         structure_every: int = 1,
         unrolled: bool = False,
         search: bool = True,
+        choose_step: int | None = None,
         answer_loss: str = "softmax",
         clip_norm: float = 0.0,
         shards: int = 1,
@@ -70,7 +73,7 @@ class AlternatingTrainer(keras.Model):
         self.network = network
         self.sparsity, self.structure_every = sparsity, structure_every
         self.unrolled, self.clip_norm = unrolled, clip_norm
-        self.search, self.answer_loss = search, answer_loss
+        self.search, self.answer_loss, self.choose_step = search, answer_loss, choose_step
         self.entropy_weight = tf.Variable(0.0, trainable=False, name="lambda_w")
         self.structure = list(getattr(network, "structure_variables", ()))
         names = {id(variable) for variable in self.structure}
@@ -163,6 +166,10 @@ class AlternatingTrainer(keras.Model):
         else:
             losses, gradients = self._of_structure(structure_batch)
         _apply(self.arch_optimizer, gradients, self.structure)
+        if self.choose_step is not None:
+            due = self.optimizer.iterations >= self.choose_step
+            for alpha in self.structure:
+                alpha.assign(tf.where(due, chosen(alpha), alpha))
         losses["structure_loss"] = losses.pop("loss")
         losses["structure_gradient_norm"] = tf.linalg.global_norm(gradients)
         return losses
