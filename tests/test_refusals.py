@@ -60,7 +60,7 @@ COMMAND_LINES = [
     ([*PIXELS, "--cache_mb=-1"], ["--cache_mb"]),
     ([*PIXELS, "--structure_fraction=1"], ["--structure_fraction"]),
     ([*PIXELS, "--decay=slow"], ["--decay", "cosine"]),
-    ([*PIXELS, "--dialect=mine"], ["--dialect", "'mine'"]),
+    ([*PIXELS, "--model=mine"], ["--model", "'mine'"]),
     ([*PIXELS, "--strategy=all"], ["--strategy", "mirrored"]),
     ([*PIXELS, "--mixed_precision=float8"], ["--mixed_precision"]),
     # values that contradict one another
@@ -172,7 +172,9 @@ def test_a_damaged_run_folder_is_named(files, words, capsys, elsewhere):
     refused(capsys, [*PIXELS, f"--run_dir={run_dir}"], words)
 
 
-@pytest.mark.parametrize("flag", ["--seed=3", "--epochs=2", "--map_dim=5", "--data_dir=other"])
+@pytest.mark.parametrize(
+    "flag", ["--seed=3", "--epochs=2", "--map_dim=5", "--data_dir=other", "--model=paper"]
+)
 def test_a_finished_run_of_other_flags_asks_for_another_folder(flag, capsys, elsewhere):
     run_dir = elsewhere / "run"
     RunConfig.create({"image_height": 16, "image_width": 24}).save(run_dir)

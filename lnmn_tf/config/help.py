@@ -6,7 +6,13 @@ from collections.abc import Iterable, Iterator
 
 from lnmn_tf.config.command import COMMANDS
 from lnmn_tf.config.modes import MODES, Mode
-from lnmn_tf.config.run import FLAG_SECTIONS, differs_by_model, flag_text, section_fields
+from lnmn_tf.config.run import (
+    FLAG_SECTIONS,
+    all_options,
+    differs_by_model,
+    flag_text,
+    section_fields,
+)
 
 _MORE = (
     "\n--mode=NAME --help prints all flags of one mode, --helpfull all flags. --flagfile=FILE reads "
@@ -40,7 +46,7 @@ def full_help(head: str) -> str:
 
 
 def _describe(names: Iterable[str]) -> Iterator[str]:
-    fields = {field.name: field for title in FLAG_SECTIONS for field in section_fields(title)}
+    fields = {field.name: field for field in all_options()}
     for name in names:
         if name in COMMANDS:
             default, text = COMMANDS[name]

@@ -134,9 +134,15 @@ def _named(text: str) -> str:
 
 
 def _differences(wanted: RunConfig, found: RunConfig) -> Iterator[tuple]:
-    """(name, value wanted, value found) of the flags whose values differ."""
-    for title, section in SECTIONS.items():
-        for field in dataclasses.fields(section):
+    """(name, value wanted, value found) of the flags whose values differ.
+
+    Of two models, --model alone: each has flags of its own.
+    """
+    if wanted.model.model != found.model.model:
+        yield "model", wanted.model.model, found.model.model
+        return
+    for title in SECTIONS:
+        for field in dataclasses.fields(getattr(wanted, title)):
             values = [getattr(getattr(config, title), field.name) for config in (wanted, found)]
             if not field.metadata["flag"] or field.name in COMPUTING:
                 continue

@@ -16,12 +16,10 @@ from lnmn_tf.analysis.chosen_questions import Request, explain_request
 from lnmn_tf.analysis.explain import Asked, explain
 from lnmn_tf.analysis.explain_page import page
 from lnmn_tf.analysis.explain_picture import write_picture
-from lnmn_tf.config import ModelConfig
 from lnmn_tf.data.vocabulary import Vocabulary
 from lnmn_tf.errors import InputError
 from lnmn_tf.main import main
-from lnmn_tf.models.lnmn import LNMN
-from lnmn_tf.models.stack_nmn import StackNMN
+from lnmn_tf.models.registry import make_config, make_model
 from lnmn_tf.training.trained import TrainedRun
 from tests.conftest import to_arguments
 from tests.export.demo.browser import find_chromium, opened
@@ -31,8 +29,9 @@ HOSTILE = 'How many </script><img src=x onerror="alert(1)"> red cubes?'
 SIZES = {"map_dim": 6, "mem_dim": 4, "text_dim": 6, "embed_dim": 5, "kb_dim": 5, "mlp_dim": 7}
 SHAPE = (2, 3, 5)
 NETWORKS = {
-    "lnmn": (LNMN, {"dialect": "ours", "num_steps": 3, "stack_len": 4, "attended_places": 0}),
-    "stack_nmn": (StackNMN, {"dialect": "stack_nmn", "model": "stack_nmn", "num_steps": 3}),
+    "relational": {"num_steps": 3, "stack_len": 4, "attended_places": 0},
+    "paper": {"num_steps": 3, "stack_len": 4},
+    "stack_nmn": {"num_steps": 3},
 }
 
 
@@ -43,13 +42,12 @@ def picture() -> bytes:
     return stream.getvalue()
 
 
-def explained(kind: str, asked, **others):
-    cls, choices = NETWORKS[kind]
+def explained(name: str, asked, **others):
     sizes = {"num_words": VOCABULARY.num_words, "num_answers": VOCABULARY.num_answers}
-    config = ModelConfig.create(**choices, **SIZES, **sizes, feature_shape=SHAPE)
+    config = make_config(name, **NETWORKS[name], **SIZES, **sizes, feature_shape=SHAPE)
     tf.keras.utils.set_random_seed(3)
     features = {"features": tf.random.normal([len(asked), *SHAPE])}
-    return explain(cls(config), VOCABULARY, asked, features, **others)
+    return explain(make_model(config), VOCABULARY, asked, features, **others)
 
 
 @pytest.fixture(scope="module", params=NETWORKS)
@@ -152,7 +150,7 @@ def test_a_picture_shows_the_map_where_it_is_highest(pair, tmp_path):
 
 
 def test_questions_without_a_picture_are_explained_on_grey(tmp_path):
-    (explanation,) = explained("lnmn", [Asked("How many red cubes?")])
+    (explanation,) = explained("relational", [Asked("How many red cubes?")])
     assert 'class="picture" alt=' in page([[explanation]], "One", "a run")
     write_picture(tmp_path / "one.png", explanation)
 
