@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from export.servable import Servable
 from lnmn_tf.config.export import ExportConfig
 from lnmn_tf.files import write_json
 from lnmn_tf.training import evaluations
 from lnmn_tf.training.supervision import supervision
 from lnmn_tf.training.trained import TrainedRun
+
+from .servable import Servable
 
 FILE = "model_card.json"
 NOT_MEASURED = "not measured"

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from export.checks import checked
 from lnmn_tf.data.pixels import MAX_PIXELS, MAX_SIDE
+
+from .checks import checked
 
 _AT_A_TIME = 4  # pictures decoded side by side
 _HEADER_BYTES = 24  # of a PNG, up to its size; no JPEG is shorter

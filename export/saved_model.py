@@ -23,13 +23,14 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from export.backbone import backbone_of
-from export.model_card import describe_accuracy, write_model_card
-from export.servable import Servable
-from export.warm_up import MODEL_NAME, write_warm_up
 from lnmn_tf.config.export import ExportConfig
 from lnmn_tf.errors import InputError, sentence
 from lnmn_tf.training.trained import TrainedRun
+
+from .backbone import backbone_of
+from .model_card import describe_accuracy, write_model_card
+from .servable import Servable
+from .warm_up import MODEL_NAME, write_warm_up
 
 ABANDONED = 3600.0  # seconds without a change; an export takes less than a minute
 
@@ -89,7 +90,7 @@ def how_to_query(folder: Path, run: TrainedRun, options: ExportConfig) -> str:
         "or with TF Serving:\n"
         f"  docker run -p 8500:8500 -p 8501:8501 -e MODEL_NAME={MODEL_NAME} "
         f"-v {base}:/models/{MODEL_NAME} tensorflow/serving:2.15.1\n"
-        f"  python -m export.client --server=localhost:8500 {asked} "
+        f"  python -m {__package__}.client --server=localhost:8500 {asked} "
         '--question="How many cubes are there?"'
     )
 

@@ -7,13 +7,14 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from export.checks import checked, checked_each
-from export.pictures import read_pictures
-from export.stored_weights import StoredWeights
-from export.tokeniser import Tokeniser
 from lnmn_tf.data.vocabulary import MAX_WORDS, PADDING, Vocabulary
 from lnmn_tf.features.backbone import Backbone
 from lnmn_tf.models.machine import StackMachine
+
+from .checks import checked, checked_each
+from .pictures import read_pictures
+from .stored_weights import StoredWeights
+from .tokeniser import Tokeniser
 
 TOP = 5  # answers in `top_answers`
 DOCUMENTATION = {

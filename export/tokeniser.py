@@ -7,8 +7,9 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from export.checks import checked, checked_each
 from lnmn_tf.data.vocabulary import MAX_WORDS, UNKNOWN, Vocabulary
+
+from .checks import checked, checked_each
 
 
 class Tokeniser(tf.Module):

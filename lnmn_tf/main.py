@@ -137,7 +137,12 @@ def main(arguments: Sequence[str]) -> int:
     return exit_code(run, arguments)
 
 
-if __name__ == "__main__":
+def console() -> None:
+    """The command `lnmn` of an installed program, and of `python -m lnmn_tf.main`."""
     if not HELP & set(sys.argv):
         filter_standard_error()
     sys.exit(main(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    console()

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 from lnmn_tf.config import ExportConfig, RunConfig
 from lnmn_tf.config.run import to_flags
+from lnmn_tf.exporting import exporting
 from lnmn_tf.progress import Stage, recorded, summary
 from lnmn_tf.training.estimates import check_training, check_world
 from lnmn_tf.training.run_folder import RunFolder
@@ -85,24 +86,22 @@ def answer(command: SimpleNamespace, choices: dict) -> None:
 
 def export(command: SimpleNamespace, choices: dict) -> None:
     """Writes the next version of a SavedModel that TF Serving answers with."""
-    from export.saved_model import export_run, how_to_query
     from lnmn_tf.config.modes import AT_INFERENCE
     from lnmn_tf.training.trained import TrainedRun
 
     options = ExportConfig.create(choices)
     changes = {name: value for name, value in choices.items() if name in AT_INFERENCE}
+    saved_model = exporting("saved_model")
     run = TrainedRun.open(command.run_dir, command.checkpoint, changes)
     folder = options.export_dir or Path(command.run_dir) / "export"
     with Stage("export", made=folder):
-        exported = export_run(run, options)
-    print(how_to_query(exported, run, options))
+        exported = saved_model.export_run(run, options)
+    print(saved_model.how_to_query(exported, run, options))
 
 
 def serve(command: SimpleNamespace, choices: dict) -> None:
     """Serves the newest exported version on this machine, with a page to ask it on."""
-    from export.demo.demonstration import serve_run
-
-    serve_run(command.run_dir, ExportConfig.create(choices))
+    exporting("demo.demonstration").serve_run(command.run_dir, ExportConfig.create(choices))
 
 
 def generate(command: SimpleNamespace, choices: dict) -> None:

@@ -19,7 +19,7 @@ from lnmn_tf.config.modes import MODES, flag_names
 from lnmn_tf.main import parse
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 COMMAND = re.compile(r"\bpython -m lnmn_tf\.main\b(.*)")
 # Pictures of docs/seeing.md that may not be there yet.
 AWAITED = {"tensorboard_scalars.png", "tensorboard_images.png", "tensorboard_hparams.png"}

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from export.client.transports import (
+from .transports import (
     Arrays,
     GrpcTransport,
     Late,

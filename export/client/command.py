@@ -15,9 +15,9 @@ from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 
-from export.client.client import Answer, Client
-from export.client.flags import parse
-from export.client.transports import Refused, ServingError, Target
+from .client import Answer, Client
+from .flags import parse
+from .transports import Refused, ServingError, Target
 
 LARGEST_PICTURE = 32 << 20  # bytes
 MOST = 100  # the highest exit code that counts questions

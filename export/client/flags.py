@@ -6,14 +6,14 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-import export.client
+from . import __doc__ as description
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Reads the flags."""
     parser = argparse.ArgumentParser(
-        prog="python -m export.client",
-        description=export.client.__doc__,
+        prog=f"python -m {__package__}",
+        description=description.replace("export.client", __package__),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument

@@ -13,15 +13,16 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from http import HTTPStatus
 from pathlib import Path
 
-from export.demo.examples import Example, find_examples
-from export.demo.http_server import BoundedServer
-from export.demo.paths import Handler
-from export.demo.refusal import Refusal
-from export.demo.rest import parse_request, render_reply
-from export.demo.served_model import ServedModel
-from export.warm_up import MODEL_NAME
 from lnmn_tf.config import ExportConfig
 from lnmn_tf.errors import InputError
+
+from ..warm_up import MODEL_NAME
+from .examples import Example, find_examples
+from .http_server import BoundedServer
+from .paths import Handler
+from .refusal import Refusal
+from .rest import parse_request, render_reply
+from .served_model import ServedModel
 
 HOST = "127.0.0.1"
 MOST_EXAMPLES = 64  # in one request

@@ -15,9 +15,9 @@ from collections.abc import Callable
 from http import HTTPStatus
 from importlib import resources
 
-from export.demo.http_server import BoundedHandler
-from export.demo.refusal import Refusal, invalid
-from export.warm_up import MODEL_NAME
+from ..warm_up import MODEL_NAME
+from .http_server import BoundedHandler
+from .refusal import Refusal, invalid
 
 # Its own files, and those of the design that it shares with the pages of an analysis.
 OWN, SHARED = "export.demo", "lnmn_tf.analysis"

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from export.demo.refusal import Refusal, invalid
+from .refusal import Refusal, invalid
 
 DEFAULT_SIGNATURE = "serving_default"
 LONGEST_INTEGER = 20  # digits; converting a longer one takes time that grows with their square

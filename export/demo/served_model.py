@@ -15,10 +15,11 @@ from google.protobuf.json_format import MessageToDict
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
-from export.demo.refusal import Refusal
-from export.demo.rest import TensorSpec
-from export.warm_up import FILE
 from lnmn_tf.errors import InputError, sentence
+
+from ..warm_up import FILE
+from .refusal import Refusal
+from .rest import TensorSpec
 
 # What TF Serving answers to TensorFlow's errors; anything else is 500.
 STATUS = {

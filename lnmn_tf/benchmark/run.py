@@ -11,6 +11,7 @@ from lnmn_tf.benchmark.growth import format_growth, measure_growth, plan_growth
 from lnmn_tf.benchmark.machine import measure_machine
 from lnmn_tf.benchmark.presets import PRESETS
 from lnmn_tf.errors import InputError
+from lnmn_tf.exporting import exporting
 from lnmn_tf.files import write_json
 
 # Those of `benchmark`.
@@ -89,9 +90,7 @@ def benchmark(
         elif name == "growth":
             result[name] = measure_growth(run_dir, growth, rounds)
         elif name == "serving":
-            from export.benchmark.serving import measure_serving
-
-            result[name] = measure_serving(PRESETS[preset], choices)
+            result[name] = exporting("benchmark.serving").measure_serving(PRESETS[preset], choices)
         else:
             result[name] = contests[name].hold(rounds, machine)
     write_json(run_dir / "benchmark.json", result)
@@ -139,7 +138,5 @@ def format_results(result: dict) -> str:
     if "growth" in result:
         lines.append(format_growth(result["growth"]))
     if "serving" in result:
-        from export.benchmark.serving import format_serving
-
-        lines.append(format_serving(result["serving"]))
+        lines.append(exporting("benchmark.serving").format_serving(result["serving"]))
     return "\n".join(lines)
