@@ -20,7 +20,7 @@ SIZES = {
     "kb_dim": 11,
     "mem_dim": 17,
     "mlp_dim": 19,
-    "num_steps": 3,
+    "num_steps": 4,  # push, push, join two maps, and read what came of it
     "stack_len": 4,
 }
 CELLS = {"map_dim": 13}
@@ -34,6 +34,7 @@ CHOICES = {
         "stack_nmn",
         {"module_mlp_dim": 0, "attend_embeddings": True, "saturate_pointer": True},
     ),
+    "stack_nmn_vqa": ("stack_nmn_vqa", {"module_mlp_dim": 23}),
 }
 NAMES = [
     pytest.param(name, marks=[pytest.mark.slow] if name in ("concat", "stack_nmn_hard") else [])
