@@ -86,6 +86,7 @@ def _convergence(axes, result: Mapping[str, Any]) -> None:
             color=pictures.COLOURS[index % len(pictures.COLOURS)],
             marker=pictures.MARKERS[index % len(pictures.MARKERS)],
             linestyle=pictures.LINES[index % len(pictures.LINES)],
+            markerfacecolor="white" if index // len(pictures.COLOURS) % 2 else None,
             markersize=4,
             linewidth=1.2,
             label=path,

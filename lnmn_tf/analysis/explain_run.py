@@ -77,4 +77,5 @@ def formulas_of(network: StackMachine) -> dict[str, str]:
         return {}
     probe = Probe(network)
     cells = describe(probe.cells)["cells"].values() if probe.has_nodes else ()
-    return {module: cell["formula"] for cell in cells for module in cell["modules"]}
+    # Of "as composed = as simplified", the last.
+    return {m: cell["formula"].rpartition(" = ")[2] for cell in cells for m in cell["modules"]}

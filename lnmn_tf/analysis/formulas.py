@@ -198,7 +198,7 @@ def draw(result: Mapping[str, Any]) -> dict[str, Any]:
                 )
                 last = cell["kind"]
             axes.text(1.6, y + 0.13, name, va="center", fontweight="bold")
-            latex = cell["latex"].replace(r"\sum", r"\Sigma")
+            latex = cell["latex"].replace(r"\sum", r"\Sigma\,")
             axes.text(2.75, y + 0.13, f"${latex}$", va="center", fontsize=8.5)
             if cell["lost"]:
                 lost = " and ".join(PARTS[part] for part in cell["lost"])

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from lnmn_tf.analysis.cell import Cell, Operands, softmax
 from lnmn_tf.analysis.expressions import FIRST_MAP, IMAGE, MAP, SECOND_MAP, Symbol
 from lnmn_tf.config.names import OPERATORS
 from lnmn_tf.errors import InputError
@@ -23,42 +24,9 @@ from lnmn_tf.models.machine import StackMachine
 from lnmn_tf.models.registry import make_model
 from lnmn_tf.models.relational import ATTENTION_GAIN, RelationalLNMN
 
-__all__ = ["OPERATORS", "Cell", "Operands", "Probe", "changed", "with_stack_len"]
+__all__ = ["OPERATORS", "Cell", "Operands", "Probe", "changed", "softmax", "with_stack_len"]
 
 Weights = Mapping[str, np.ndarray]  # of each cell by name, [nodes, 6]
-
-
-class Operands(NamedTuple):
-    """What a cell's nodes receive beside the text, as formulas and diagrams call it."""
-
-    image: Symbol  # of the node that receives the image
-    maps: tuple[Symbol, ...]  # one or two
-
-
-class Cell(NamedTuple):
-    """A cell with nodes of its own; several modules may run it."""
-
-    name: str
-    modules: tuple[str, ...]
-    answers: bool
-    operands: Operands
-    alpha: np.ndarray  # [nodes, 6]
-    normalised: bool  # each node is divided by its L2 norm over channels
-    notes: tuple[str, ...] = ()  # what formulas leave out of what the model makes of the last node
-
-    @property
-    def inputs(self) -> int:
-        """3 or 4: the image, the text, and one or two attention maps."""
-        return 2 + len(self.operands.maps)
-
-    @property
-    def nodes(self) -> int:
-        return len(self.alpha)
-
-    @property
-    def kind(self) -> str:
-        """As Table 3 has it."""
-        return f"{'Answer' if self.answers else 'Attention'} ({self.inputs} inputs)"
 
 
 class Probe:
@@ -273,12 +241,6 @@ def with_stack_len(network: StackMachine, stack_len: int) -> StackMachine:
     if hasattr(network.config, "saturate_pointer"):
         other_options["saturate_pointer"] = True
     return changed(network, stack_len=stack_len, **other_options)
-
-
-def softmax(alpha: np.ndarray) -> np.ndarray:
-    """alpha' = softmax(alpha) over the last axis."""
-    powers = np.exp(alpha - alpha.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
 
 
 def _chains(network: StackMachine) -> dict[str, NodeChain]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from lnmn_tf.analysis import history
 from lnmn_tf.analysis.genotype import genotype_text, strongest
 from lnmn_tf.analysis.ledger import Ledger
 from lnmn_tf.analysis.probe import OPERATORS, Cell, softmax
@@ -74,7 +75,11 @@ def measure(subject: Subject, ledger: Ledger, options: Mapping[str, Any]) -> dic
     """Everything about the structure, as JSON; see the module."""
     cells = subject.probe.cells
     live = live_nodes(subject, options.get("sample", SAMPLE), ledger)
-    return describe(cells, live)
+    result = describe(cells, live)
+    past = (
+        None if subject.folder is None else history.read(subject.folder.parent / history.FILE_NAME)
+    )
+    return result if past is None else {**result, "history": past._asdict()}
 
 
 def describe(cells: Sequence[Cell], live: Mapping[str, np.ndarray] | None = None) -> dict[str, Any]:
@@ -144,7 +149,10 @@ def texts(result: Mapping[str, Any]) -> dict[str, str]:
 
 
 def draw(result: Mapping[str, Any]) -> dict[str, Any]:
-    """{"": the heat maps}."""
+    """{"": the heat maps, "_history": a strip for each node, where training has kept these}."""
     from lnmn_tf.analysis.structure_picture import draw_structure
 
-    return {"": draw_structure(result)}
+    figures = {"": draw_structure(result)}
+    if "history" in result:
+        figures["_history"] = history.draw_history(history.History(**result["history"]))
+    return figures

@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lnmn_tf.analysis import operators, stack
+from lnmn_tf.analysis import run as runs
 from lnmn_tf.analysis import sweep as sweeps
 from lnmn_tf.analysis.genotype import read_genotype
+from lnmn_tf.analysis.ledger import Ledger
 from lnmn_tf.analysis.probe import Probe
 from lnmn_tf.analysis.run import INSTRUMENTS, analyze, run_instrument
 from lnmn_tf.analysis.subject import Subject
@@ -161,6 +164,12 @@ def test_stack_nmn_is_analysed_as_far_as_it_goes(capsys, subject, tmp_path, monk
     monkeypatch.setattr(Subject, "open", lambda *arguments: other)
     error = complaint(capsys, f"--run_dir={tmp_path}", "--what=structure,stack")
     assert "no nodes" in error and "stack_nmn" in error and "structure" in error
+    ran = []
+    monkeypatch.setattr(runs, "run_instrument", lambda name, *others: ran.append(name))
     assert main(["--mode=analyze", f"--run_dir={tmp_path}"]) == 0
-    found = {path.stem for path in tmp_path.glob("*.json")}
-    assert found >= {"operators", "hardmax", "layouts", "stack"} and "structure" not in found
+    assert ran == [name for name in INSTRUMENTS if name not in runs.NEED_NODES]
+    result = stack.measure(other, Ledger(), {})
+    assert result["accuracy"].keys() == {"as it is", "one slot"}
+    assert set(operators.measure(other, Ledger(), {})["modules"]) == {*network.module_names} - {
+        "no_op"
+    }

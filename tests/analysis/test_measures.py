@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lnmn_tf.analysis import interrupts
+from lnmn_tf.analysis import history, interrupts
 from lnmn_tf.analysis.information import mutual_information, with_permutations
 from lnmn_tf.analysis.layouts import agreement, programs, swapped, usage
 from lnmn_tf.analysis.ledger import Ledger
 from lnmn_tf.analysis.operators import rank_correlation
+from lnmn_tf.analysis.probe import softmax
 from lnmn_tf.analysis.stack import difference, height
 from lnmn_tf.analysis.structure import live_nodes, node_entropy
+from lnmn_tf.errors import InputError
 
 
 def test_a_label_says_all_about_itself_and_nothing_about_chance():
@@ -121,3 +123,21 @@ def test_a_ctrl_c_that_python_dropped_is_raised_at_the_next_check():
         with pytest.raises(KeyboardInterrupt):
             interrupts.check()
     interrupts.check()  # outside, nothing is left of it
+
+
+def test_a_history_is_read_as_it_was_written_but_for_a_line_cut_short(tmp_path):
+    path, alpha = tmp_path / history.FILE_NAME, {"look_3.0": np.eye(6)[[1, 4]]}
+    assert history.read(path) is None
+    history.append(path, 10, {"look_3.0": np.zeros([2, 6])})
+    for _ in range(2):  # a step that was done again, after a stop
+        history.append(path, 20, alpha)
+    with open(path, "a") as stream:
+        stream.write('{"step": 30, "cel')
+    past = history.read(path)
+    assert past.steps.tolist() == [10, 20]
+    np.testing.assert_allclose(past.mixtures["look_3.0"][0], 1 / 6)
+    np.testing.assert_allclose(past.mixtures["look_3.0"][1], softmax(alpha["look_3.0"]))
+    with open(path, "a") as stream:
+        stream.write("\n")
+    with pytest.raises(InputError, match="line 4"):
+        history.read(path)

@@ -130,7 +130,7 @@ def test_the_layout_opens_on_accuracy_and_names_tags_that_exist(board, tags):
     ("page", "texts"),
     [
         ("custom_scalars", ["What matters"]),
-        ("images", ["structure/alpha", "attention/question_1"]),
+        ("images", ["structure", "attention"]),
         ("hparams", ["accuracy/validation", "map_dim"]),
     ],
 )
