@@ -9,6 +9,7 @@ import shutil
 
 import numpy as np
 import pytest
+from lnmn_tf.analysis.genotype import read_genotype
 from PIL import Image
 
 from lnmn_tf.analysis import operators, stack
@@ -18,9 +19,8 @@ from lnmn_tf.analysis.ledger import Ledger
 from lnmn_tf.analysis.probe import Probe
 from lnmn_tf.analysis.run import INSTRUMENTS, analyze, run_instrument
 from lnmn_tf.analysis.subject import Subject
-from lnmn_tf.config import ModelConfig
 from lnmn_tf.main import main
-from lnmn_tf.models.genotype import read_genotype
+from lnmn_tf.models.registry import make_config
 from lnmn_tf.training.networks import build_network
 
 QUESTIONS = "questions/CLEVR_{}_questions.json"
@@ -158,7 +158,7 @@ def test_stack_nmn_is_analysed_as_far_as_it_goes(capsys, subject, tmp_path, monk
     encoder = ("image_height", "image_width", "encoder_filters", "encoder_strides")
     config = subject.probe.network.config
     same = {name: getattr(config, name) for name in sizes + encoder}
-    network = build_network(ModelConfig.create("stack_nmn", **same, num_steps=2, stack_len=3))
+    network = build_network(make_config("stack_nmn", **same, num_steps=2, stack_len=3))
     run = dataclasses.replace(subject.config, model=network.config)
     other = dataclasses.replace(subject, probe=Probe(network), config=run, folder=tmp_path)
     monkeypatch.setattr(Subject, "open", lambda *arguments: other)

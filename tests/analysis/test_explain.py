@@ -26,11 +26,11 @@ from tests.export.demo.browser import find_chromium, opened
 
 VOCABULARY = Vocabulary.build(["how many red cubes are there ? left of the"], ["yes", "no", "2"])
 HOSTILE = 'How many </script><img src=x onerror="alert(1)"> red cubes?'
-SIZES = {"map_dim": 6, "mem_dim": 4, "text_dim": 6, "embed_dim": 5, "kb_dim": 5, "mlp_dim": 7}
+SIZES = {"mem_dim": 4, "text_dim": 6, "embed_dim": 5, "kb_dim": 5, "mlp_dim": 7}
 SHAPE = (2, 3, 5)
 NETWORKS = {
-    "relational": {"num_steps": 3, "stack_len": 4, "attended_places": 0},
-    "paper": {"num_steps": 3, "stack_len": 4},
+    "relational": {"num_steps": 3, "stack_len": 4, "map_dim": 6},
+    "paper": {"num_steps": 3, "stack_len": 4, "map_dim": 6},
     "stack_nmn": {"num_steps": 3},
 }
 
