@@ -9,7 +9,6 @@ import shutil
 
 import numpy as np
 import pytest
-from lnmn_tf.analysis.genotype import read_genotype
 from PIL import Image
 
 from lnmn_tf.analysis import operators, stack
@@ -20,6 +19,7 @@ from lnmn_tf.analysis.probe import Probe
 from lnmn_tf.analysis.run import INSTRUMENTS, analyze, run_instrument
 from lnmn_tf.analysis.subject import Subject
 from lnmn_tf.main import main
+from lnmn_tf.models.genotype import read_genotype
 from lnmn_tf.models.registry import make_config
 from lnmn_tf.training.networks import build_network
 
