@@ -15,7 +15,6 @@ from lnmn_tf.data.pipeline import explained_errors
 from lnmn_tf.data.vocabulary import Vocabulary
 from lnmn_tf.errors import InputError
 from lnmn_tf.files import write_json, write_text
-from lnmn_tf.layers.encoders import ImageEncoder
 from lnmn_tf.models.machine import StackMachine
 from lnmn_tf.progress import Stage
 from lnmn_tf.training import callbacks, evaluations, replicas
@@ -25,14 +24,9 @@ from lnmn_tf.training.checkpoints import CheckpointFolder, Progress
 from lnmn_tf.training.encoder_progress import EncoderProgress
 from lnmn_tf.training.evaluation import Predictor, accuracy_table, format_table, write_predictions
 from lnmn_tf.training.examples import Examples, TrainingExamples, open_split
+from lnmn_tf.training.frozen_encoder import give_encoder
 from lnmn_tf.training.networks import VOCABULARY, build_network, check_features, sizes_of
 from lnmn_tf.training.optimizers import create_slots, structure_optimizer, weight_optimizer
-from lnmn_tf.training.pretraining import (
-    attribute_accuracy,
-    describe_accuracy,
-    pretrain,
-    scenes_path,
-)
 from lnmn_tf.training.run_folder import METRICS, PREDICTIONS, RunFolder
 from lnmn_tf.training.shards import shards_for
 from lnmn_tf.training.supervision import describe as describe_supervision
@@ -111,7 +105,7 @@ def _train(
     with strategy.scope():
         network = build_network(config.model)
     if config.training.pretrains_encoder:
-        eyesight = open_eyes(network, config, examples, reported, folder)
+        eyesight = give_encoder(network, config, examples, reported, folder)
         examples = examples.encoded(network.image_encoder)
         reported = reported.encoded(network.image_encoder)
     if not folder.exists():
@@ -136,52 +130,6 @@ def _train(
         metrics = report(network, config, examples, reported, clock, run_dir, eyesight)
     replicas.wait_for_all(strategy)
     return metrics
-
-
-def open_eyes(
-    network: StackMachine,
-    config: RunConfig,
-    examples: TrainingExamples,
-    reported: Examples,
-    folder: CheckpointFolder,
-) -> dict[str, float]:
-    """Gives a network an image encoder that was trained on scenes, and freezes it.
-
-    Returns:
-        `attribute_accuracy` on the reported split; empty where that has no scenes.
-    """
-    data, encoder = config.data, network.image_encoder
-    if folder.exists():
-        folder.load_weights(network, "last")
-    elif config.training.encoder_run:
-        load_encoder(encoder, config)
-        replicas.share_first(network.distribute_strategy, encoder.variables)
-    else:  # one of its own, for statistics of batches have no part in a step on replicas
-        sizes = config.model
-        apart = ImageEncoder(sizes.encoder_filters, sizes.encoder_strides, sizes.encoder_groups)
-        first = replicas.is_first(network.distribute_strategy)
-        pretrain(apart, examples.weights, config, EncoderProgress(folder.path.parent, first))
-        encoder.set_weights(apart.get_weights())
-        replicas.share_first(network.distribute_strategy, encoder.variables)
-    encoder.trainable = False
-    if not scenes_path(data.data_dir, data.val_split).exists():
-        return {}
-    eyesight = attribute_accuracy(encoder, reported, data.data_dir, data.val_split)
-    print(describe_accuracy(eyesight), flush=True)
-    return eyesight
-
-
-def load_encoder(encoder: ImageEncoder, config: RunConfig) -> None:
-    """Gives an image encoder the weights of that of `encoder_run`, which must be of its kind."""
-    run_dir = Path(config.training.encoder_run)
-    theirs = RunConfig.load(run_dir).model
-    for name in ("encoder_filters", "encoder_strides", "encoder_groups"):
-        if getattr(theirs, name) != getattr(config.model, name):
-            raise InputError(
-                f"--encoder_run is {str(run_dir)!r}, whose {name} is {getattr(theirs, name)}; expected "
-                f"{getattr(config.model, name)}, as in this run"
-            )
-    CheckpointFolder(run_dir).load_encoder(encoder)
 
 
 def report(
