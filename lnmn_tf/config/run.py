@@ -169,7 +169,9 @@ def all_options() -> list[dataclasses.Field]:
 
 
 def differs_by_model(name: str) -> bool:
-    """Whether the default of a field depends on the model."""
+    """Whether the default of a field depends on the model; that of --model itself does not."""
+    if name == "model":
+        return False
     presets = [model.training.get(name) for model in MODELS.values()]
     configs = [model.config.__dataclass_fields__ for model in MODELS.values()]
     defaults = [fields[name].default for fields in configs if name in fields]
