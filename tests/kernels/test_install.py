@@ -93,7 +93,7 @@ def test_modules_that_are_skipped_are_those_that_weigh_nothing():
     plain, fast = pair("relational", choices)
     inputs = make_inputs()
     layout = np.zeros([3, SIZES["num_steps"], len(plain.module_names)], np.float32)
-    layout[:, 0, 0], layout[:, 1, 3], layout[:, 2, 5] = 0.7, 1.0, 0.2
+    layout[:, 0, 0], layout[:, 1, 1], layout[:, 2, 5] = 0.7, 1.0, 0.2
     layout[:, :, -1] += 1.0 - layout.sum(axis=-1)
     inputs["module_weights"] = tf.constant(layout)
     expected, found = plain(inputs), fast(inputs)

@@ -24,7 +24,7 @@ SIZES = {
     "num_steps": STEPS,
     "stack_len": 3,
 }
-LAYOUT = ("push_3", "relate_3", "answer_4")  # a kind for each step
+LAYOUT = ("push_3", "push_3", "answer_4")  # a kind for each step
 CALLS = ("eager", "graph", pytest.param("xla", marks=pytest.mark.slow))
 
 
@@ -79,8 +79,8 @@ def test_a_bank_that_nothing_asks_for_does_not_run(inputs, call):
 
 def test_what_is_below_the_threshold_counts_as_no_op(inputs):
     adaptive, whole = make(0.1, inputs), make(0.0, inputs)
-    faint = [{"push_3": 0.6, "answer_3": 0.09}, {"relate_3": 0.5}, {"answer_4": 0.8}]
-    without = [{"push_3": 0.6}, {"relate_3": 0.5}, {"answer_4": 0.8}]
+    faint = [{"push_3": 0.9}, {"push_3": 0.6, "answer_3": 0.09}, {"answer_4": 0.8}]
+    without = [{"push_3": 0.9}, {"push_3": 0.6}, {"answer_4": 0.8}]
     expected = run(whole, inputs, without)
     np.testing.assert_allclose(run(adaptive, inputs, faint), expected, atol=1e-5)
     assert np.abs(run(whole, inputs, faint) - expected).max() > 1e-4
@@ -88,9 +88,9 @@ def test_what_is_below_the_threshold_counts_as_no_op(inputs):
 
 def test_one_example_is_enough_for_a_bank_to_run(inputs):
     adaptive, whole = make(0.1, inputs), make(0.0, inputs)
-    layout = [{"push_3": 0.6, "answer_3": 0.05}, {"relate_3": 0.5}, {"answer_4": 0.8}]
+    layout = [{"push_3": 0.9}, {"push_3": 0.6, "answer_3": 0.05}, {"answer_4": 0.8}]
     weights = weights_of(whole, layout).numpy()
-    weights[1, 0] = np.eye(weights.shape[-1])[whole.module_names.index("answer_3.0")]
+    weights[1, 1] = np.eye(weights.shape[-1])[whole.module_names.index("answer_3.0")]
     weights = tf.constant(weights)
     expected = run(whole, inputs, weights)
     np.testing.assert_allclose(run(adaptive, inputs, weights), expected, atol=1e-5)

@@ -17,7 +17,6 @@ from lnmn_tf.data.vocabulary import Vocabulary
 from lnmn_tf.errors import InputError
 from lnmn_tf.training import evaluations, run
 from lnmn_tf.training.algorithm_2 import AlternatingTrainer
-from lnmn_tf.training.callbacks import Schedule
 from lnmn_tf.training.checkpoints import CheckpointFolder
 from lnmn_tf.training.evaluation import Predictor
 from lnmn_tf.training.run import make_trainer
@@ -109,6 +108,7 @@ def test_a_finished_run_is_left_as_it_is(finished, tiny_world):
 def test_more_epochs_extend_a_finished_run_to_the_weights_of_a_longer_one(tiny_world, tmp_path):
     # Everything that depends on the length of the whole run is off: it would be another run.
     choices = {"decay": "constant", "curriculum_epochs": 0}
+    choices |= {"structure_decay": "decoupled", "entropy_schedule": "none"}
     train_tiny(tiny_config(tiny_world, epochs=2, **choices), tmp_path / "short")
     earlier = (tmp_path / "short" / "metrics.json").read_text()
     extended = train_tiny(tiny_config(tiny_world, epochs=4, **choices), tmp_path / "short")
@@ -122,38 +122,6 @@ def test_more_epochs_extend_a_finished_run_to_the_weights_of_a_longer_one(tiny_w
         CheckpointFolder(tmp_path / name).restore(trainer)
         weights.append([variable.numpy() for variable in trainer.network.variables])
     for one, other in zip(*weights):  # noqa: B905 (Python 3.9)
-        np.testing.assert_array_equal(one, other)
-
-
-def all_tensors(run_dir):
-    trainer = fresh_trainer(run_dir)
-    CheckpointFolder(run_dir).restore(trainer)
-    variables = [*trainer.network.variables, *trainer.optimizer.variables()]
-    return [v.numpy() for v in [*variables, *trainer.arch_optimizer.variables()]]
-
-
-@pytest.mark.parametrize("steps", [(2, 7)], ids=str)
-def test_a_run_stopped_before_and_in_the_structure_phase_ends_with_the_same_weights(
-    tiny_world, tmp_path, monkeypatch, steps
-):
-    config = tiny_config(tiny_world, structure_start_epoch=1)
-    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
-    train_tiny(config, whole)
-    advance = Schedule.on_train_batch_end
-    for step in steps:
-
-        def stop(self, batch, logs=None, step=step):
-            advance(self, batch, logs)
-            if self.clock.step == step + 1:  # one after a checkpoint
-                raise KeyboardInterrupt
-
-        monkeypatch.setattr(Schedule, "on_train_batch_end", stop)
-        with pytest.raises(KeyboardInterrupt):
-            train_tiny(config, stopped)
-        assert CheckpointFolder(stopped).progress("last").step <= step
-    monkeypatch.setattr(Schedule, "on_train_batch_end", advance)
-    train_tiny(config, stopped)
-    for one, other in zip(all_tensors(whole), all_tensors(stopped)):  # noqa: B905 (Python 3.9)
         np.testing.assert_array_equal(one, other)
 
 

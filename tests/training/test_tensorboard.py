@@ -100,7 +100,7 @@ def test_accuracies_are_those_that_the_run_reports(board, tags, tiny_run):
 def test_hparams_compare_runs_by_their_accuracies(board, tags, tiny_run):
     experiment = ask(board, "hparams/experiment", {"experimentName": ""})
     names = {info["name"] for info in experiment["hparamInfos"]}
-    assert names >= {"dialect", "seed", "learning_rate", "map_dim"}
+    assert names >= {"model", "seed", "learning_rate", "map_dim"}
     assert not names & {"data_dir", "run_dir"}
     asked = {
         "startIndex": 0,
