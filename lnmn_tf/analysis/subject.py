@@ -126,8 +126,11 @@ class Subject:
     def batch_size(self) -> int:
         """Questions at a time: 256, or fewer where there are not so many, or maps are large."""
         height, width, _ = self.examples.store.shape
-        places = self.probe.network.config.attended_places or height * width
-        size = _BATCH_FLOATS // (places * self.probe.network.config.map_dim)
+        network = self.probe.network
+        chooses = getattr(network, "chooses_places", False)
+        places = network.config.attended_places if chooses else height * width
+        channels = getattr(network.config, "map_dim", network.config.kb_dim)
+        size = _BATCH_FLOATS // (places * channels)
         enough = 2 ** int(np.ceil(np.log2(len(self.questions))))
         return int(np.clip(2 ** int(np.log2(max(size, 1))), 8, max(min(enough, 256), 8)))
 

@@ -105,7 +105,8 @@ def find(run_dir: str | os.PathLike, config: RunConfig, step: int) -> dict | Non
 
 def answering_flags(config: RunConfig) -> dict:
     """The flags that change what a trained network answers, as JSON holds them."""
-    flags = {name: getattr(config.model, name) for name in INFERENCE_ONLY}
+    known = [name for name in INFERENCE_ONLY if hasattr(config.model, name)]  # Stack-NMN has none
+    flags = {name: getattr(config.model, name) for name in known}
     flags["mixed_precision"] = config.machine.mixed_precision
     return {k: list(v) if isinstance(v, tuple) else v for k, v in flags.items()}
 

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from lnmn_tf.config import RunConfig
-from lnmn_tf.config.modes import AT_EVALUATION
+from lnmn_tf.config.modes import AT_EVALUATION, INFERENCE_ONLY
 from lnmn_tf.data.pixels import PixelStore
 from lnmn_tf.data.vocabulary import MAX_WORDS, UNKNOWN, Vocabulary, tokenize
 from lnmn_tf.errors import InputError
@@ -82,6 +82,11 @@ class TrainedRun:
                 raise InputError(
                     f"--{name} is {value!r}; expected no other value than that of {run_dir}, for only "
                     f"{', '.join(AT_EVALUATION)} may differ from the training"
+                )
+            if name in INFERENCE_ONLY and not hasattr(saved.model, name):
+                raise InputError(
+                    f"--{name} is unknown to --model={saved.model.model}, which {run_dir} is of; leave "
+                    "it out"
                 )
         config = saved.replace(**(changes or {}))
         if saved.training.num_seeds > 1 and not CheckpointFolder(run_dir).exists():

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from lnmn_tf.config import RunConfig
+from lnmn_tf.config.registry import MODELS
 from lnmn_tf.errors import InputError
 from lnmn_tf.training import evaluations
 from lnmn_tf.training.run_folder import RunFolder
@@ -126,3 +127,10 @@ def test_a_record_is_found_by_step_and_flags_and_the_one_of_most_questions_wins(
     assert evaluations.find(tmp_path, config, 4) is None
     assert evaluations.find(tmp_path, config.replace(mixed_precision="bfloat16"), 3) is None
     assert evaluations.find(tmp_path / "nowhere", config, 3) is None
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_record_has_the_flags_that_its_model_has(model):
+    config = RunConfig.create({**CHOICES, "model": model})
+    has_operators = hasattr(config.model, "hard_operators")
+    assert ("hard_operators" in evaluations.answering_flags(config)) == has_operators
