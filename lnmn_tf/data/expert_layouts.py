@@ -19,22 +19,13 @@ from typing import Any
 
 import numpy as np
 
+from lnmn_tf.config.names import STACK_NMN_MODULES
 from lnmn_tf.data.programs import program_functions, program_inputs
 from lnmn_tf.data.question_set import NO_MODULE, QuestionSet
 from lnmn_tf.errors import InputError
 
 # Modules of a layout; an id is a position here. They are Stack-NMN's, in the order of its config.
-MODULES = (
-    "no_op",
-    "find",
-    "transform",
-    "filter",
-    "and",
-    "or",
-    "scene",
-    "describe_one",
-    "describe_two",
-)
+MODULES = STACK_NMN_MODULES
 
 _ATTRIBUTES = ("color", "material", "shape", "size")
 _MODULE_OF = {
