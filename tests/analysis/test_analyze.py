@@ -24,16 +24,36 @@ from lnmn_tf.models.registry import make_config
 from lnmn_tf.training.networks import build_network
 
 QUESTIONS = "questions/CLEVR_{}_questions.json"
+QUICK = ("structure", "formulas", "layouts", "stack")
+SLOW = tuple(name for name in INSTRUMENTS if name not in QUICK)
 
 
 @pytest.fixture(scope="module")
 def results(analysed_run):
-    analyze({}, str(analysed_run), points="2", what=",".join(INSTRUMENTS))
+    """The folder of results."""
+    analyze({}, str(analysed_run), points="2", what=",".join(QUICK))
     return analysed_run / "analysis"
 
 
-@pytest.mark.parametrize("what", INSTRUMENTS)
-def test_each_instrument_writes_a_table_json_and_pictures(results, what):
+@pytest.fixture(scope="module")
+def all_results(results, analysed_run):
+    """The same, with those of the instruments that take their time."""
+    analyze({}, str(analysed_run), points="2", what=",".join(SLOW))
+    return results
+
+
+@pytest.mark.parametrize("what", QUICK)
+def test_an_instrument_writes_a_table_json_and_pictures(results, what):
+    check_files(results, what)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", SLOW)
+def test_a_slow_instrument_writes_a_table_json_and_pictures(all_results, what):
+    check_files(all_results, what)
+
+
+def check_files(results, what):
     with open(results / f"{what}.csv", newline="") as stream:
         assert list(csv.DictReader(stream))
     assert json.loads((results / f"{what}.json").read_text())
