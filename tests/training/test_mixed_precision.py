@@ -16,6 +16,7 @@ from lnmn_tf.training.replicas import configure
 from tests.training.test_algorithm_2 import make_batch
 
 SIZES = {"embed_dim": 5, "text_dim": 6, "kb_dim": 7, "map_dim": 3, "mem_dim": 5, "mlp_dim": 8}
+CELLS = {"attention_3": 2, "attention_4": 0, "answer_3": 1, "answer_4": 0}
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +32,7 @@ def measure(precision: str, seed: int):
     """The losses and gradients of a fresh network, and the network."""
     configure(MachineConfig(mixed_precision=precision))
     keras.utils.set_random_seed(seed)
-    choices = {"num_words": 7, "num_answers": 4, "num_steps": 2, "stack_len": 2, **SIZES}
+    choices = {"num_words": 7, "num_answers": 4, "num_steps": 2, "stack_len": 2, **SIZES, **CELLS}
     config = make_config("relational", **choices, feature_shape=(2, 3, 5))
     network, batch = build_network(config), make_batch(1)
     trainer = AlternatingTrainer(network, shards=1, xla=False)
