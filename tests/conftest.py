@@ -8,6 +8,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import pytest  # noqa: E402
+from hypothesis import HealthCheck, settings  # noqa: E402
 
 _SAMPLE = Path(__file__).resolve().parents[2] / "shared" / "clevr_mini"
 TINY_WORLD = {
@@ -48,6 +49,11 @@ TINY_TRAINING = {
 def to_arguments(**flags) -> list[str]:
     """Flags as they stand on a command line."""
     return [f"--{name}={value}" for name, value in flags.items()]
+
+
+# How fast an example is drawn says nothing about the law, only about what else the machine does.
+settings.register_profile("lnmn", suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("lnmn")
 
 
 @pytest.fixture(scope="session")

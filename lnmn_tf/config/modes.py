@@ -39,7 +39,11 @@ AT_EVALUATION = (
     *("data_dir", "features", "questions_file", "max_val_questions", "vqa_rules"),
     *("batch_size", "shards", "cache_mb", "window_mb"),
 )
-EXPORT = fields("export", without=("export", "port", "allowed_host"))
+# How a model is exported, and the network that --with_backbone puts in front of it.
+EXPORT = (
+    *fields("export", without=("export", "port", "allowed_host")),
+    *fields("features", without=("features_dtype",)),
+)
 # What says which data, and how to read them.
 DATA = (
     *("split", "data_dir", "data_format", "questions_file", "features"),
