@@ -53,10 +53,11 @@ def to_arguments(**flags) -> list[str]:
 @pytest.fixture(scope="session")
 def tiny_world(tmp_path_factory):
     """A CLEVR folder of a few small pictures."""
-    from lnmn_tf.main import main
+    from lnmn_tf.config import WorldConfig
+    from lnmn_tf.world.generator import generate_world
 
     folder = tmp_path_factory.mktemp("world") / "tiny"
-    assert main(to_arguments(mode="generate", data_dir=folder, **TINY_WORLD)) == 0
+    generate_world(WorldConfig(**TINY_WORLD), folder, progress=False)
     return folder
 
 

@@ -241,7 +241,7 @@ def summary(result: Mapping[str, Any]) -> str:
             + (
                 f"complete within {100 * entry['error']:.2g} %"
                 if entry["complete"]
-                else f"NOT complete, {100 * entry['error']:.2g} % off; expected more --points"
+                else f"NOT complete, {100 * entry['error']:.2g} % off; expected more points"
             )
         )
     return "\n".join(lines)
