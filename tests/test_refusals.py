@@ -59,7 +59,7 @@ COMMAND_LINES = [
     ([*PIXELS, "--cache_mb=-1"], ["--cache_mb"]),
     ([*PIXELS, "--structure_fraction=1"], ["--structure_fraction"]),
     ([*PIXELS, "--decay=slow"], ["--decay", "cosine"]),
-    ([*PIXELS, "--dialect=mine"], ["--dialect", "'mine'"]),
+    ([*PIXELS, "--dialect=mine"], ["--dialect is no flag"]),
     ([*PIXELS, "--strategy=all"], ["--strategy", "mirrored"]),
     ([*PIXELS, "--mixed_precision=float8"], ["--mixed_precision"]),
     # values that contradict one another
