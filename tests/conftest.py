@@ -7,7 +7,7 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import pytest  # noqa: E402
+import pytest
 
 _SAMPLE = Path(__file__).resolve().parents[2] / "shared" / "clevr_mini"
 TINY_WORLD = {

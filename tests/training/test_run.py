@@ -121,7 +121,7 @@ def test_more_epochs_extend_a_finished_run_to_the_weights_of_a_longer_one(tiny_w
         trainer = fresh_trainer(tmp_path / name)
         CheckpointFolder(tmp_path / name).restore(trainer)
         weights.append([variable.numpy() for variable in trainer.network.variables])
-    for one, other in zip(*weights):  # noqa: B905 (Python 3.9)
+    for one, other in zip(*weights):
         np.testing.assert_array_equal(one, other)
 
 
@@ -153,7 +153,7 @@ def test_a_run_stopped_before_and_in_the_structure_phase_ends_with_the_same_weig
         assert CheckpointFolder(stopped).progress("last").step <= step
     monkeypatch.setattr(Schedule, "on_train_batch_end", advance)
     train_tiny(config, stopped)
-    for one, other in zip(all_tensors(whole), all_tensors(stopped)):  # noqa: B905 (Python 3.9)
+    for one, other in zip(all_tensors(whole), all_tensors(stopped)):
         np.testing.assert_array_equal(one, other)
 
 
