@@ -7,8 +7,8 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import pytest  # noqa: E402
-from hypothesis import HealthCheck, settings  # noqa: E402
+import pytest
+from hypothesis import HealthCheck, settings
 
 _SAMPLE = Path(__file__).resolve().parents[2] / "shared" / "clevr_mini"
 TINY_WORLD = {
@@ -59,10 +59,11 @@ settings.load_profile("lnmn")
 @pytest.fixture(scope="session")
 def tiny_world(tmp_path_factory):
     """A CLEVR folder of a few small pictures."""
-    from lnmn_tf.main import main
+    from lnmn_tf.config import WorldConfig
+    from lnmn_tf.world.generator import generate_world
 
     folder = tmp_path_factory.mktemp("world") / "tiny"
-    assert main(to_arguments(mode="generate", data_dir=folder, **TINY_WORLD)) == 0
+    generate_world(WorldConfig(**TINY_WORLD), folder, progress=False)
     return folder
 
 

@@ -8,8 +8,9 @@ import json
 import pytest
 
 from lnmn_tf.config import RunConfig
+from lnmn_tf.config.modes import flag_names
 from lnmn_tf.config.registry import ALIASES, MODELS, make_config
-from lnmn_tf.config.run import SECTIONS, all_options
+from lnmn_tf.config.run import FLAG_SECTIONS, SECTIONS, all_options, section_fields
 from lnmn_tf.errors import InputError
 
 PIXELS = {"image_height": 11, "image_width": 13}
@@ -43,6 +44,23 @@ def test_every_flag_has_a_help_text_and_a_name_of_its_own():
     assert len(names) == len(set(names))
 
 
+def test_flags_are_few_and_errors_name_other_fields_without_dashes():
+    flags = {"mode", *flag_names()}
+    assert len(flags) <= 109
+    fields = {field.name: field for title in FLAG_SECTIONS for field in section_fields(title)}
+    for name in set(fields) - flags:
+        value = fields[name].default
+        if isinstance(value, (bool, str, tuple)) or not isinstance(value, (int, float)):
+            continue
+        choices = {**PIXELS, name: "many"}
+        if name in make_config("stack_nmn").__dataclass_fields__:
+            choices["model"] = "stack_nmn"
+        elif name == "attended_places":
+            choices["model"] = "relational"
+        with pytest.raises(InputError, match=f"^{name} is 'many'; expected "):
+            RunConfig.create(choices)
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_json_gives_back_the_same_config(name, tmp_path):
     zeroed = {} if name.startswith("stack_nmn") else {"zeroed_operators": ("max", "sum")}
@@ -60,7 +78,7 @@ def test_json_gives_back_the_same_config(name, tmp_path):
         ({"learning_rate": float("nan")}, ["--learning_rate", "nan", "finite"]),
         ({"ema_decay": 1.0}, ["--ema_decay", "less than 1"]),
         ({"seed": -1}, ["--seed", "-1"]),
-        ({"batch_size": 10, "shards": 3}, ["--shards", "3", "--batch_size=10"]),
+        ({"batch_size": 10, "shards": 3}, ["shards is 3", "--batch_size=10"]),
         ({"epochs": 2, "curriculum_epochs": 2}, ["--curriculum_epochs", "--epochs=2"]),
         ({"structure_split": "test"}, ["--structure_split", "'test'", "held_out, val"]),
         ({"structure_fraction": 1.0}, ["--structure_fraction", "less than 1"]),
@@ -74,13 +92,13 @@ def test_json_gives_back_the_same_config(name, tmp_path):
         ({"looking_cells": 3}, ["--looking_cells is 3", "--attention_3=4"]),
         ({"answer_3": 0, "answer_4": 0}, ["--answer_3", "--answer_4"]),
         ({"text_dim": 7}, ["--text_dim", "7", "even"]),
-        ({"zeroed_operators": ("mean",)}, ["--zeroed_operators", "mean", "choose_1"]),
+        ({"zeroed_operators": ("mean",)}, ["zeroed_operators", "mean", "choose_1"]),
         ({"fusion": "concat", "hard_operators": True}, ["--fusion", "--hard_operators"]),
         ({"model": "stack_nmn", "fusion": "concat"}, ["--fusion", "--model=stack_nmn"]),
         ({"model": "paper", "looking_cells": 1}, ["--looking_cells", "--model=paper"]),
         ({"model": "mine"}, ["--model", "'mine'", "released"]),
-        ({"min_objects": 6, "max_objects": 5}, ["--min_objects", "--max_objects=5"]),
-        ({"max_objects": 11}, ["--max_objects", "at most 10"]),
+        ({"min_objects": 6, "max_objects": 5}, ["min_objects is 6", "max_objects=5"]),
+        ({"max_objects": 11}, ["max_objects is 11", "at most 10"]),
     ],
 )
 def test_a_wrong_or_contradictory_flag_is_named_with_its_value(choices, words):

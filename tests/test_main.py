@@ -16,6 +16,7 @@ from lnmn_tf.config.modes import MODES, Mode, flag_names
 from lnmn_tf.errors import InputError
 from lnmn_tf.main import main, parse
 from lnmn_tf.training import evaluations
+from tests.conftest import to_arguments
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURE = "images/val/CLEVR_val_000001.png"
@@ -78,10 +79,10 @@ def test_every_flag_belongs_to_a_mode():
 
 
 def test_a_mode_is_added_by_one_entry(monkeypatch, capsys):
-    mode = Mode("count", "Counts words.", "tests.test_main:count_words", ("question", "max_hops"))
+    mode = Mode("count", "Counts words.", "tests.test_main:count_words", ("question", "mix"))
     monkeypatch.setitem(MODES, "count", mode)
-    assert main(["--mode=count", "--question=How many?", "--max_hops=3"]) == 0
-    assert capsys.readouterr().out == "2 {'max_hops': 3}\n"
+    assert main(["--mode=count", "--question=How many?", "--mix=x:10%"]) == 0
+    assert capsys.readouterr().out == "2 {'mix': 'x:10%'}\n"
     assert main(["--mode=count", "--image=x.png"]) == 1
     assert "--image is no flag of --mode=count" in capsys.readouterr().err
 
@@ -114,6 +115,13 @@ def test_a_flagfile_may_be_the_next_word_and_hold_another(tmp_path):
     (tmp_path / "outer").write_text(f"--flagfile={tmp_path / 'inner'}\n--seed=5\n")
     _, choices = parse(["--flagfile", str(tmp_path / "outer"), "--batch_size=2"])
     assert choices == {"epochs": 3, "seed": 5, "batch_size": 2}
+
+
+def test_generate_makes_the_embedded_world(tmp_path, capsys):
+    sizes = {"train_images": 2, "val_images": 1, "picture_width": 24, "picture_height": 16}
+    assert main(to_arguments(mode="generate", data_dir=tmp_path, workers=1, **sizes)) == 0
+    assert len(list((tmp_path / "images" / "train").glob("*.png"))) == 2
+    assert f"--mode=train --data_dir={tmp_path}" in capsys.readouterr().out
 
 
 def test_no_config_says_which_mode():

@@ -168,7 +168,7 @@ def answers_of(client: Client, batch: list[Item]) -> Iterator[tuple[Item, Answer
             for item in batch:
                 yield from answers_of(client, [item])
             return
-    yield from zip(batch, answers)  # noqa: B905 - one answer each
+    yield from zip(batch, answers)  # one answer each
 
 
 def read_items(path: str, image: str | None) -> list[Item]:

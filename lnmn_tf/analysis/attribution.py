@@ -52,10 +52,7 @@ def attribute(
     ledger = ledger or Ledger()
     cells = subject.probe.cells
     ends = np.cumsum([cell.nodes for cell in cells])
-    slices = {
-        cell.name: slice(end - cell.nodes, end)
-        for cell, end in zip(cells, ends)  # noqa: B905
-    }
+    slices = {cell.name: slice(end - cell.nodes, end) for cell, end in zip(cells, ends)}
     paths = [*(cell.name for cell in cells), ALL]
     questions = subject.questions
     families, counts, probability, gradients = [], [], [], []
@@ -152,7 +149,7 @@ def measure(subject: Subject, ledger: Ledger, options: Mapping[str, Any]) -> dic
     attributed = attributions(sums, alpha)
     error = completeness(sums, attributed)
     convergence = {
-        str(count): dict(zip(sums["paths"], completeness(sums, attributions(sums, alpha, count))))  # noqa: B905
+        str(count): dict(zip(sums["paths"], completeness(sums, attributions(sums, alpha, count))))
         for count in levels(points)
     }
     by_path = {}
@@ -174,7 +171,7 @@ def measure(subject: Subject, ledger: Ledger, options: Mapping[str, Any]) -> dic
             rows[cell.name] = {
                 "operators": part.sum(axis=0),
                 "nodes": attributed[:, path, sums["slices"][cell.name]].sum(axis=0),
-                "families": dict(zip(sums["families"], part)),  # noqa: B905 (Python 3.9)
+                "families": dict(zip(sums["families"], part)),
             }
         return rows
 
@@ -183,7 +180,7 @@ def measure(subject: Subject, ledger: Ledger, options: Mapping[str, Any]) -> dic
         "points": points,
         "operators": list(OPERATORS),
         "kinds": {cell.name: cell.kind for cell in cells},
-        "questions": dict(zip(sums["families"], sums["questions"])),  # noqa: B905
+        "questions": dict(zip(sums["families"], sums["questions"])),
         "one_at_a_time": table(False),
         "together": table(True),
         "paths": by_path,
@@ -221,9 +218,9 @@ def rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
     for mode in ("one_at_a_time", "together"):
         for name, cell in result.get(mode, {}).items():
             row = {"path": mode, "cell": name, "kind": result["kinds"][name], "family": "all"}
-            table.append(row | dict(zip(OPERATORS, cell["operators"])))  # noqa: B905
+            table.append(row | dict(zip(OPERATORS, cell["operators"])))
             for family, values in cell.get("families", {}).items():
-                table.append(row | {"family": family} | dict(zip(OPERATORS, values)))  # noqa: B905
+                table.append(row | {"family": family} | dict(zip(OPERATORS, values)))
     return table
 
 
@@ -241,7 +238,7 @@ def summary(result: Mapping[str, Any]) -> str:
             + (
                 f"complete within {100 * entry['error']:.2g} %"
                 if entry["complete"]
-                else f"NOT complete, {100 * entry['error']:.2g} % off; expected more --points"
+                else f"NOT complete, {100 * entry['error']:.2g} % off; expected more points"
             )
         )
     return "\n".join(lines)

@@ -29,8 +29,8 @@ def nodes_of(cell: Cell) -> list[dict[str, Any]]:
     else:
         operands = [tuple(maps), (image, "node 1"), ("node 2", TEXT.latex)]
     return [
-        {"x1": x1, "x2": x2, "weights": dict(zip(OPERATORS, weights))}  # noqa: B905 (Python 3.9)
-        for (x1, x2), weights in zip(operands, softmax(cell.alpha))  # noqa: B905
+        {"x1": x1, "x2": x2, "weights": dict(zip(OPERATORS, weights))}
+        for (x1, x2), weights in zip(operands, softmax(cell.alpha))
     ]
 
 

@@ -118,7 +118,7 @@ def explain_request(
         return [(e,) for e in _explained(say, examples, np.array(request.indices), source)]
     right, wrong = _right_and_wrong(run, examples, request)
     shown = _explained(say, examples, np.concatenate([wrong, right]), source)
-    pairs = zip(shown[len(wrong) :], shown)  # noqa: B905 (the wrong ones come first)
+    pairs = zip(shown[len(wrong) :], shown)  # the wrong ones come first
     return [*pairs, *((e,) for e in shown[len(right) : len(wrong)])]
 
 

@@ -109,7 +109,7 @@ class Explanation:
         order = order or [int(np.argmax(weights))]
         modules = " + ".join(f"{_indexed(self.module_names[i])} {weights[i]:.2f}" for i in order)
         least = SHOWN_WORDS * attention.max(initial=0.0)
-        words = [w for w, a in zip(self.words, attention) if a >= least]  # noqa: B905 (Python 3.9)
+        words = [w for w, a in zip(self.words, attention) if a >= least]
         return f't={step + 1}  {modules}  "{" ".join(words)}"'
 
 
@@ -134,7 +134,7 @@ def explain(
     """
     ids = [vocabulary.encode(a.question) for a in asked]
     question = np.zeros([len(ids), max(map(len, ids))], np.int32)
-    for row, numbers in zip(question, ids):  # noqa: B905 (Python 3.9)
+    for row, numbers in zip(question, ids):
         row[: len(numbers)] = numbers
     outputs, trace = network.answer_and_trace({**image, "question": tf.constant(question)})
     written = tf.einsum("bthwl,btl->bthw", trace.stack, tf.cast(trace.pointer, trace.stack.dtype))
@@ -149,7 +149,7 @@ def explain(
     }
     arrays = {k: tf.cast(x, tf.float32).numpy() for k, x in arrays.items()}
     explanations = []
-    for row, (each, numbers) in enumerate(zip(asked, ids)):  # noqa: B905 (Python 3.9)
+    for row, (each, numbers) in enumerate(zip(asked, ids)):
         own = {name: array[row] for name, array in arrays.items()}
         own["word_attention"] = own["word_attention"][:, : len(numbers)]
         explanations.append(

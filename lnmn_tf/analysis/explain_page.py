@@ -69,7 +69,7 @@ def view(explanation: Explanation, name: str) -> dict[str, Any]:
         "program": explanation.program(),
         "formulas": [
             (module, explanation.formulas[module], float(weight))
-            for module, weight in zip(explanation.module_names, weighty)  # noqa: B905 (Python 3.9)
+            for module, weight in zip(explanation.module_names, weighty)
             if module in explanation.formulas
         ],
         "drawn": {

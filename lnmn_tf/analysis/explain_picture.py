@@ -113,7 +113,7 @@ def _head(figure, place, explanation: Explanation, picture, ratio: float) -> Non
     )
     axes.text(0, 0, program, fontsize=9.5, family="monospace", color=QUIET, va="bottom")
     axes = figure.add_subplot(grid[2])
-    names, shares = zip(*explanation.top())  # noqa: B905 (Python 3.9)
+    names, shares = zip(*explanation.top())
     truth = explanation.asked.truth
     colours = [
         ACCENT if not truth else GOOD if name == truth else BAD if i == 0 else ACCENT
@@ -159,7 +159,7 @@ def _words(axes, explanation: Explanation, step: int) -> None:
     box = axes.get_window_extent(renderer)
     x, y, line_height = 0.0, 0.97, 0.19 * axes.figure.dpi / box.height
     attention = explanation.word_attention[step]
-    for word, share in zip(explanation.words, attention):  # noqa: B905 (Python 3.9)
+    for word, share in zip(explanation.words, attention):
         strength = float(np.sqrt(np.clip(share, 0, 1)))
         text = axes.text(
             x, y, word, fontsize=9, va="top", color="white" if strength > 0.55 else INK,
@@ -220,7 +220,7 @@ def _bars(axes, names, shares, colours, size: float, digits: int) -> None:
     rows = np.arange(len(names))[::-1]
     axes.barh(rows, np.ones(len(names)), 0.42, color=SOFT)
     axes.barh(rows, np.clip(shares, 0, 1), 0.42, color=colours)
-    for row, name, share in zip(rows, names, shares):  # noqa: B905 (Python 3.9)
+    for row, name, share in zip(rows, names, shares):
         axes.text(-0.03, row, name, fontsize=size, ha="right", va="center", color=INK)
         axes.text(1.03, row, f"{100 * share:.{digits}f} %", fontsize=size, va="center", color=QUIET)
     axes.set_xlim(-0.68, 1.32)

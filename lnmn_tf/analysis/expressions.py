@@ -166,7 +166,7 @@ def _bracketed(operator: str, operands, texts: list[str], brackets: str) -> list
         return texts
     return [
         brackets.format(text) if isinstance(of, Apply) and of.operator == "sum" else text
-        for of, text in zip(operands, texts)  # noqa: B905 (Python 3.9)
+        for of, text in zip(operands, texts)
     ]
 
 

@@ -190,7 +190,7 @@ def draw(result: Mapping[str, Any]) -> dict[str, Any]:
         axes.set(xlim=(0, 7.6), ylim=(total, 0))
         axes.set_axis_off()
         y, last = 0.16, None
-        for (name, cell), height in zip(cells, heights):  # noqa: B905 (Python 3.9)
+        for (name, cell), height in zip(cells, heights):
             if cell["kind"] != last:
                 axes.plot([0.12, 7.48], [y - 0.04] * 2, color=pictures.LINE, linewidth=0.6)
                 axes.text(

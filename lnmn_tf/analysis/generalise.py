@@ -182,7 +182,7 @@ def draw(result: Mapping[str, Any]) -> dict[str, Any]:
             {"marker": "D", "color": "#D55E00"},
             {"marker": "|", "color": pictures.PALE, "markersize": 11},
         )
-        for name, look in zip(names, looks):  # noqa: B905 (Python 3.9)
+        for name, look in zip(names, looks):
             axes.plot([], [], linestyle="", label=name, **look)
         axes.set_yticks(range(len(table)), [row["questions"] for row in table])
         axes.invert_yaxis()

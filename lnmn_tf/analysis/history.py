@@ -66,7 +66,7 @@ def draw_history(history: History) -> Any:
         figure = pictures.figure(2.35 * nodes + 1.2, 0.78 * len(history.mixtures) + 0.6)
         grid = figure.subplots(len(history.mixtures), nodes, squeeze=False, sharex=True)
         image = None
-        for line, (name, mixture) in zip(grid, history.mixtures.items()):  # noqa: B905
+        for line, (name, mixture) in zip(grid, history.mixtures.items()):
             for node, axes in enumerate(line):
                 if node >= mixture.shape[1]:
                     axes.set_axis_off()

@@ -18,7 +18,7 @@ def quadrature(points: int) -> tuple[np.ndarray, np.ndarray]:
     convergence is seen without another gradient. One point is the middle.
     """
     if points < 1:
-        raise InputError(f"--points is {points}; expected at least 1 point of integration")
+        raise InputError(f"points is {points}; expected at least 1 point of integration")
     if points == 1:
         return np.array([0.5]), np.array([1.0])
     intervals = points - 1

@@ -158,7 +158,7 @@ def _program(number: int, modules, which: np.ndarray, subject: Subject) -> dict[
 def rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Mean weight of every module at every step, a row for each family and step."""
     return [
-        {"family": family, "step": step + 1, **dict(zip(result["modules"], values))}  # noqa: B905
+        {"family": family, "step": step + 1, **dict(zip(result["modules"], values))}
         for family, steps in result["usage"].items()
         for step, values in enumerate(np.asarray(steps))
     ]

@@ -26,7 +26,7 @@ def draw_layouts(result: Mapping[str, Any]):
         )
         uses = grid[0].subgridspec(1, len(families), wspace=0.06).subplots(squeeze=False)[0]
         image = None
-        for axes, family in zip(uses, families):  # noqa: B905 (Python 3.9)
+        for axes, family in zip(uses, families):
             values = np.asarray(result["usage"][family]).T  # [modules, steps]
             steps = [str(step + 1) for step in range(values.shape[1])]
             image = pictures.heat_map(

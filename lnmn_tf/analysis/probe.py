@@ -107,7 +107,7 @@ class Probe:
             self._assign(alpha)
             yield
         finally:
-            for chain, value in zip(self._chains.values(), kept):  # noqa: B905 (Python 3.9)
+            for chain, value in zip(self._chains.values(), kept):
                 chain.structure.assign(value)
 
     @contextlib.contextmanager
@@ -179,7 +179,7 @@ class Probe:
     def _by_cell(self, gradients: Sequence[tf.Tensor]) -> dict[str, np.ndarray]:
         return {
             f"{bank}.{index}": part
-            for bank, gradient in zip(self._chains, gradients)  # noqa: B905 (Python 3.9)
+            for bank, gradient in zip(self._chains, gradients)
             for index, part in enumerate(gradient.numpy())
         }
 
@@ -226,7 +226,7 @@ def changed(network: StackMachine, **changes: Any) -> StackMachine:
     other({**image, "question": tf.ones([1, 2], tf.int32)})
     if len(other.variables) != len(network.variables):
         raise ValueError(f"{len(network.variables)} weights for {len(other.variables)} variables")
-    for mine, theirs in zip(other.variables, network.variables):  # noqa: B905 (Python 3.9)
+    for mine, theirs in zip(other.variables, network.variables):
         mine.assign(theirs)
     return other
 
@@ -310,7 +310,7 @@ def _mixing(chains) -> Iterator[None]:
             chain.hard = False
         yield
     finally:
-        for chain, hard in zip(chains, kept):  # noqa: B905 (Python 3.9)
+        for chain, hard in zip(chains, kept):
             chain.hard = hard
 
 

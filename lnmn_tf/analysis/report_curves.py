@@ -45,8 +45,8 @@ def draw(groups: Sequence[Group]):
     colours = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
     with rc_context(dict.fromkeys(colours, INK) | {"font.size": 10}):
         figure = Figure(figsize=(11, 4), layout="constrained")
-        for (name, title), axes in zip(PANELS, figure.subplots(1, 2)):  # noqa: B905
-            for index, (group, points) in enumerate(zip(groups, curves[name])):  # noqa: B905
+        for (name, title), axes in zip(PANELS, figure.subplots(1, 2)):
+            for index, (group, points) in enumerate(zip(groups, curves[name])):
                 if points is None:
                     continue
                 places, mean, deviation = points

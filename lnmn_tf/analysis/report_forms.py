@@ -26,7 +26,7 @@ def _text(table: Table) -> str:
     widths = [max(len(line[i]) for line in [head, *body]) for i in range(len(head))]
     lines = [f"Table {table.number}. {table.title}."]
     for line in [head, *body]:
-        first, *cells, last = (x.ljust(w) for x, w in zip(line, widths))  # noqa: B905 (Python 3.9)
+        first, *cells, last = (x.ljust(w) for x, w in zip(line, widths))
         lines.append("  ".join([first, *cells, last]).rstrip())
     return "\n".join([*lines, *([table.note] if table.note else [])])
 

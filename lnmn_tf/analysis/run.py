@@ -29,8 +29,8 @@ INSTRUMENTS = (
     "generalise",
 )
 NEED_NODES = ("structure", "formulas", "attribution", "cells")
-# Flags of `analyze`, which are not fields of the config.
-OPTIONS = ("run_dir", "what", "split", "checkpoint", "points", "attribution", "retrained_dir")
+# Flags of `analyze`, which are not fields of the config; its other arguments are for Python alone.
+OPTIONS = ("run_dir", "what", "split", "checkpoint")
 _PARTS = ".parts"  # in the folder of results: what was computed, for going on
 
 
@@ -67,9 +67,9 @@ def analyze(
     if unknown:
         raise InputError(f"--what is {what!r}; expected some of: {', '.join(INSTRUMENTS)}")
     if not points.isdigit() or int(points) < 1:
-        raise InputError(f"--points is {points!r}; expected a whole number, at least 1")
+        raise InputError(f"points is {points!r}; expected a whole number, at least 1")
     if attribution not in ("paper", "released"):
-        raise InputError(f"--attribution is {attribution!r}; expected paper or released")
+        raise InputError(f"attribution is {attribution!r}; expected paper or released")
     subject = Subject.open(run_dir, split, checkpoint, choices)
     if not subject.probe.has_nodes:
         missing = [name for name in wanted if name in NEED_NODES]

@@ -51,7 +51,7 @@ def trace_stack(subject: Subject, ledger: Ledger | None = None) -> tuple[np.ndar
             apart = np.zeros(pointer.shape[:2], np.float32)
             apart[:, 1:] = difference(first, second)
             found.append((height(pointer), apart))
-        heights, apart = (np.concatenate(x) for x in zip(*found))  # noqa: B905 (Python 3.9)
+        heights, apart = (np.concatenate(x) for x in zip(*found))
         return {"heights": heights, "difference": apart}
 
     parts, done = [], 0
@@ -170,7 +170,7 @@ def draw(result: Mapping[str, Any]) -> dict[str, Any]:
         middle.set_ylim(-0.03, 1.03)
         middle.set_title("two maps, or one twice")
         places = np.arange(len(families))
-        for offset, (name, accuracy), colour in zip(  # noqa: B905 (Python 3.9)
+        for offset, (name, accuracy), colour in zip(
             (0.19, -0.19), result["accuracy"].items(), ("#08519c", "#c6dbef")
         ):
             bars = right.barh(

@@ -120,7 +120,7 @@ def rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
     for name, cell in result["cells"].items():
         for node, mixture in enumerate(np.asarray(cell["mixture"])):
             row = {"cell": name, "kind": cell["kind"], "node": node + 1}
-            row |= dict(zip(result["operators"], mixture))  # noqa: B905 (Python 3.9)
+            row |= dict(zip(result["operators"], mixture))
             row["entropy_bits"] = cell["entropy_bits"][node]
             row["strongest"] = cell["strongest"][node]
             row["top_weight"] = cell["top_weight"][node]

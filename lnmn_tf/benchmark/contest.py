@@ -136,7 +136,7 @@ class Contest:
         }
 
     def _ratios(self, turns, figures, workers) -> dict:
-        pairs = zip(turns["peer"], turns["ours"])  # noqa: B905 (Python 3.9)
+        pairs = zip(turns["peer"], turns["ours"])
         ratios = [a["seconds"][0] / b["seconds"][0] for a, b in pairs]
         peer, ours = figures["peer"], figures["ours"]
         result = {

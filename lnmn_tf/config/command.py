@@ -25,15 +25,6 @@ COMMANDS = {
         "three. analyze: some of structure, formulas, attribution, operators, hardmax, layouts, stack, "
         "cells, generalise; empty = all.",
     ),
-    "points": ("17", "analyze: points of the integration of --what=attribution."),
-    "attribution": (
-        "paper",
-        "analyze: the quantity of --what=attribution, the paper's or that of the released script.",
-    ),
-    "retrained_dir": (
-        "",
-        "analyze: a run whose weights were trained on with hard operators, for --what=hardmax.",
-    ),
     "rounds": ("5", "benchmark: how often each measurement is repeated."),
     "trained_dir": ("", "benchmark: the run folder that --what=threshold measures."),
     "gigabytes": ("1", "benchmark: size of each file of features that --what=input reads."),

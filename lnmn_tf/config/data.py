@@ -37,8 +37,9 @@ class DataConfig:
         "split. Empty = pixels.",
         may_change=True,
     )
+    # Python alone: --limit_images is the flag for less data; it keeps the questions of a picture together.
     max_train_questions: int = option(
-        0, "Only the first so many training questions; 0 = all.", minimum=0
+        0, "Only the first so many training questions; 0 = all.", minimum=0, flag=False
     )
     max_val_questions: int = option(
         0, "Only the first so many questions of an evaluation; 0 = all.", minimum=0, may_change=True
@@ -75,10 +76,12 @@ class DataConfig:
         "at a time.",
         minimum=0,
     )
+    # Python alone: 128 MiB mix some thousand pictures, and two windows are small beside --cache_mb.
     window_mb: int = option(
         128,
         "Size of a window, in MiB: its questions are shuffled together. Two are in memory at a time.",
         minimum=1,
+        flag=False,
     )
     structure_split: str = option(
         "held_out",
@@ -89,8 +92,12 @@ class DataConfig:
     structure_fraction: float = option(
         0.1, "Share of the training images that is held out.", above=0, below=1
     )
+    # Python alone: for studies of length; a run that people report trains on all questions.
     max_hops: int = option(
-        -1, "Train only on questions of at most so many hops between objects; -1 = all.", minimum=-1
+        -1,
+        "Train only on questions of at most so many hops between objects; -1 = all.",
+        minimum=-1,
+        flag=False,
     )
 
     def __post_init__(self):

@@ -28,8 +28,11 @@ class ExportConfig:
         "serve: other names that the page may be asked under, host:port as the browser shows them, such "
         "as localhost:9000 behind a port forward.",
     )
+    # Python alone: stock TF Serving may refuse it.
     export_jit: bool = option(
-        False, "Compile the network by XLA for each new shape; stock TF Serving may refuse it."
+        False,
+        "Compile the network by XLA for each new shape; stock TF Serving may refuse it.",
+        flag=False,
     )
     export_dtype: str = option(
         "float32",
@@ -74,6 +77,6 @@ class ExportConfig:
                 f"--export is given and --num_seeds is {choices['num_seeds']}; expected one seed, or "
                 "--mode=export with the --run_dir of one of them"
             )
-        names = {field.name for field in dataclasses.fields(cls) if field.metadata["flag"]}
+        names = {field.name for field in dataclasses.fields(cls)} - {"features"}
         given = {name: value for name, value in choices.items() if name in names}
         return cls(**given, features=FeaturesConfig.create(choices))

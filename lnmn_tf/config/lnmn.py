@@ -28,8 +28,9 @@ class LNMNConfig(ModelConfig):
     hard_operators: bool = option(
         False, "Each node is its strongest operator alone (for inference).", may_change=True
     )
+    # Python alone: `--mode=analyze --what=operators` removes each operator in its turn (Table 7).
     zeroed_operators: tuple[str, ...] = option(
-        (), "Operators whose contribution is removed (Table 7).", may_change=True
+        (), "Operators whose contribution is removed (Table 7).", may_change=True, flag=False
     )
     module_threshold: float = option(
         0.0,
@@ -50,12 +51,12 @@ class LNMNConfig(ModelConfig):
         unknown = set(self.zeroed_operators) - set(OPERATORS)
         if unknown:
             raise InputError(
-                f"--zeroed_operators has {sorted(unknown)}; expected some of {', '.join(OPERATORS)}"
+                f"zeroed_operators has {sorted(unknown)}; expected some of {', '.join(OPERATORS)}"
             )
         if self.fusion == "concat" and (self.hard_operators or self.zeroed_operators):
             raise InputError(
                 "--fusion is 'concat', which has no operators; --hard_operators and "
-                "--zeroed_operators are for --fusion=nodes"
+                "zeroed_operators are for --fusion=nodes"
             )
 
 

@@ -29,6 +29,12 @@ def fields(*sections: str, without: Iterable[str] = ()) -> tuple[str, ...]:
     )
 
 
+def flagged(names: Iterable[str]) -> tuple[str, ...]:
+    """Those of some fields of the config that have a flag; the others are for Python."""
+    known = fields(*FLAG_SECTIONS)
+    return tuple(name for name in names if name in known)
+
+
 # What changes the answers of a trained model, and has no place in a training run.
 INFERENCE_ONLY = ("hard_operators", "zeroed_operators", "module_threshold")
 # What may differ from the run's own config when a trained model answers.
@@ -109,14 +115,14 @@ MODES = {
             "evaluate",
             "Measures a trained model on a split.",
             "lnmn_tf.modes:evaluate",
-            ("run_dir", "split", "checkpoint", *AT_EVALUATION),
+            ("run_dir", "split", "checkpoint", *flagged(AT_EVALUATION)),
             ("split", "checkpoint", "max_val_questions", "hard_operators"),
         ),
         Mode(
             "answer",
             "Answers a question about a picture.",
             "lnmn_tf.modes:answer",
-            ("run_dir", "checkpoint", "image", "question", *AT_INFERENCE),
+            ("run_dir", "checkpoint", "image", "question", *flagged(AT_INFERENCE)),
             ("image", "question"),
         ),
         Mode(
@@ -125,7 +131,7 @@ MODES = {
             "lnmn_tf.modes:explain",
             (
                 *("run_dir", "checkpoint", "image", "question", "split", "indices", "wrong"),
-                *("family", "count", *AT_EVALUATION),
+                *("family", "count", *flagged(AT_EVALUATION)),
             ),
             ("indices", "wrong", "family"),
         ),
@@ -133,7 +139,7 @@ MODES = {
             "export",
             "Writes the next version of a SavedModel for TensorFlow Serving.",
             "lnmn_tf.modes:export",
-            ("run_dir", "checkpoint", *AT_INFERENCE, *EXPORT),
+            ("run_dir", "checkpoint", *flagged(AT_INFERENCE), *EXPORT),
             ("export_dir",),
         ),
         Mode(
@@ -167,8 +173,8 @@ MODES = {
             "Looks inside of a trained model: structure, formulas, attribution, layouts and more.",
             "lnmn_tf.modes:analyze",
             (
-                *("run_dir", "what", "split", "checkpoint", "points", "attribution"),
-                *("retrained_dir", *AT_EVALUATION),
+                *("run_dir", "what", "split", "checkpoint"),
+                *flagged(AT_EVALUATION),
             ),
             ("what", "split"),
         ),
@@ -217,6 +223,11 @@ def flag_names() -> tuple[str, ...]:
 
 def unknown_flag(name: str) -> InputError:
     """What to raise for a flag that no mode knows."""
+    for title, section in FLAG_SECTIONS.items():
+        if name in {field.name for field in section_fields(title)}:
+            return InputError(
+                f"--{name} is no flag, but a field of {section.__name__}; expected it from Python"
+            )
     return InputError(f"--{name} is no flag{_advice(name, flag_names())}")
 
 

@@ -36,7 +36,7 @@ def option(
         minimum, maximum: bounds of a number (of each number of a tuple), themselves allowed; without a
             maximum, whole numbers go as far as those of 32 bits.
         above, below: bounds, themselves not allowed.
-        flag: False for what a run finds in its data.
+        flag: False for what a run finds in its data, and for what is set from Python alone.
         may_change: a checkpoint made with another value still fits.
         may_grow: one made with a smaller value does.
     """
@@ -60,6 +60,11 @@ def option(
     return dataclasses.field(default=default, metadata=metadata)
 
 
+def label(field: dataclasses.Field) -> str:
+    """A field as errors name it: --name, or name where no flag sets it."""
+    return f"--{field.name}" if field.metadata["flag"] else field.name
+
+
 def validate(config: Any) -> None:
     """Holds every field of a config against its type, its choices and its bounds.
 
@@ -68,18 +73,15 @@ def validate(config: Any) -> None:
     """
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
+        name = label(field)
         if not _is_like(value, field.default):
-            raise InputError(
-                f"--{field.name} is {value!r}; expected {_describe_type(field.default)}"
-            )
+            raise InputError(f"{name} is {value!r}; expected {_describe_type(field.default)}")
         if field.metadata["choices"] and value not in field.metadata["choices"]:
             choices = ", ".join(map(str, field.metadata["choices"]))
-            raise InputError(f"--{field.name} is {value!r}; expected one of: {choices}")
+            raise InputError(f"{name} is {value!r}; expected one of: {choices}")
         numbers = value if isinstance(value, tuple) else (value,)
         if not all(_is_within(number, field.metadata) for number in numbers):
-            raise InputError(
-                f"--{field.name} is {value!r}; expected {_bounds(field.metadata, numbers)}"
-            )
+            raise InputError(f"{name} is {value!r}; expected {_bounds(field.metadata, numbers)}")
 
 
 def from_flag(field: dataclasses.Field, value: Any) -> Any:

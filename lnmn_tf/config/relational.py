@@ -21,11 +21,13 @@ class RelationalConfig(LNMNConfig):
         "--attention_3: one replaces that map, one pushes above it.",
         minimum=0,
     )
+    # Python alone: 16 are more than a scene has objects; 0 is the ablation of docs/learning.md.
     attended_places: int = option(
         16,
         "Where the encoder was pretrained, modules look at so many places of its map, those where an "
         "object is likeliest; 0 = at all.",
         minimum=0,
+        flag=False,
     )
 
     def __post_init__(self):

@@ -13,6 +13,7 @@ from lnmn_tf.config.data import DataConfig
 from lnmn_tf.config.export import ExportConfig
 from lnmn_tf.config.features import FeaturesConfig
 from lnmn_tf.config.machine import MachineConfig
+from lnmn_tf.config.option import label
 from lnmn_tf.config.registry import MODELS, entry, make_config
 from lnmn_tf.config.relational import RelationalConfig
 from lnmn_tf.config.sizes import ModelConfig
@@ -136,16 +137,17 @@ class RunConfig:
                 f"{where}: its checkpoint is of --model={saved.model.model}, but --model is "
                 f"{self.model.model}; expected the same, or another --run_dir"
             )
-        for name in SECTIONS:
-            for field in dataclasses.fields(getattr(self, name)):
-                wanted = getattr(getattr(self, name), field.name)
-                found = getattr(getattr(saved, name), field.name)
+        for title in SECTIONS:
+            for field in dataclasses.fields(getattr(self, title)):
+                wanted = getattr(getattr(self, title), field.name)
+                found = getattr(getattr(saved, title), field.name)
                 if field.metadata["may_change"] or wanted == found:
                     continue
+                name = label(field)
                 if not (field.metadata["may_grow"] and wanted > found):
                     raise InputError(
-                        f"{where}: its checkpoint was made with --{field.name}={flag_text(found)}, "
-                        f"but --{field.name} is {flag_text(wanted)}; expected the same, or "
+                        f"{where}: its checkpoint was made with {name}={flag_text(found)}, "
+                        f"but {name} is {flag_text(wanted)}; expected the same, or "
                         "another --run_dir"
                     )
 

@@ -11,7 +11,7 @@ from lnmn_tf.config.sizes import ModelConfig
 
 @dataclass(frozen=True)
 class StackNMNConfig(ModelConfig):
-    """Switches of their program, from Python alone but for --hard_layout."""
+    """Switches of their program, from Python alone."""
 
     model: str = option("stack_nmn")
     num_steps: int = option(9, "T, steps of the machine.", minimum=1)
@@ -23,7 +23,7 @@ class StackNMNConfig(ModelConfig):
     saturate_pointer: bool = option(False, flag=False)  # it stays at the ends, or else it vanishes
     hard_pointer: bool = option(True, flag=False)  # sharpened to its largest entry
     pointer_temperature: float = option(0.2, flag=False, above=0)  # of the softmax, if not hard
-    hard_layout: bool = option(False, "Run the most likely module alone (Stack-NMN).")
+    hard_layout: bool = option(False, "Run the most likely module alone (Stack-NMN).", flag=False)
     validate_modules: bool = option(False, flag=False)  # rule out what the stack does not allow
     hard_validation: bool = option(False, flag=False)  # wholly, not by degrees
     keep_stack: tuple[str, ...] = option((), flag=False)  # modules that leave the stack as it is

@@ -36,10 +36,16 @@ class TrainingConfig:
     final_learning_rate: float = option(
         0.0, "Where --decay ends, as a share of --learning_rate.", minimum=0, maximum=1
     )
-    beta_1: float = option(0.9, "First moment of the weights' Adam.", minimum=0, below=1)
-    beta_2: float = option(0.999, "Second moment of the weights' Adam.", minimum=0, below=1)
+    # Python alone: Adam's usual moments, which every config keeps.
+    beta_1: float = option(
+        0.9, "First moment of the weights' Adam.", minimum=0, below=1, flag=False
+    )
+    beta_2: float = option(
+        0.999, "Second moment of the weights' Adam.", minimum=0, below=1, flag=False
+    )
+    # Python alone: 0 in the paper, and here in every config.
     weight_decay: float = option(
-        0.0, "Decoupled decay of the weights, times the learning rate.", minimum=0
+        0.0, "Decoupled decay of the weights, times the learning rate.", minimum=0, flag=False
     )
     clip_norm: float = option(
         0.0, "Largest global norm of the weights' gradient; 0 = unlimited.", minimum=0
@@ -48,11 +54,12 @@ class TrainingConfig:
         0.0, "Answer with a moving average of the weights; 0 = with the last.", minimum=0, below=1
     )
     structure_learning_rate: float = option(3e-4, "Of the structure (Adam).", above=0)
+    # Python alone: the paper's moments (section 4).
     structure_beta_1: float = option(
-        0.5, "First moment of the structure's Adam.", minimum=0, below=1
+        0.5, "First moment of the structure's Adam.", minimum=0, below=1, flag=False
     )
     structure_beta_2: float = option(
-        0.999, "Second moment of the structure's Adam.", minimum=0, below=1
+        0.999, "Second moment of the structure's Adam.", minimum=0, below=1, flag=False
     )
     structure_weight_decay: float = option(1e-3, "Decay of the structure.", minimum=0)
     structure_decay: str = option(
@@ -75,16 +82,21 @@ class TrainingConfig:
         above=0,
         maximum=1,
     )
-    structure_every: int = option(1, "A structure step every so many weight steps.", minimum=1)
-    unrolled: bool = option(False, "Second-order structure gradients (DARTS).")
+    # Python alone: 1 is Algorithm 2, a structure step after each weight step.
+    structure_every: int = option(
+        1, "A structure step every so many weight steps.", minimum=1, flag=False
+    )
+    # Python alone: no model here uses gradients of second order.
+    unrolled: bool = option(False, "Second-order structure gradients (DARTS).", flag=False)
     sparsity: float = option(1.0, "lambda_op, weight of the structure's sparsity.", minimum=0)
     entropy_schedule: str = option(
         "annealed",
         "Course of lambda_w, the weight of the module entropy.",
         choices=("annealed", "paper", "released", "none"),
     )
+    # Python alone: it belongs to the schedule, and each model presets it.
     entropy_weight: float = option(
-        1.0, "Factor of lambda_w; the released schedule has 1e-2 beside it.", minimum=0
+        1.0, "Factor of lambda_w; the released schedule has 1e-2 beside it.", minimum=0, flag=False
     )
     pretrain_epochs: int = option(
         0,
@@ -124,8 +136,12 @@ class TrainingConfig:
     curriculum_epochs: int = option(
         0, "Epochs in which the longest programs are still left out; 0 = none.", minimum=0
     )
+    # Python alone: what --curriculum_epochs needs beside it; every config keeps it.
     curriculum_start: int = option(
-        6, "Functions in the longest program of the first epoch of the curriculum.", minimum=1
+        6,
+        "Functions in the longest program of the first epoch of the curriculum.",
+        minimum=1,
+        flag=False,
     )
     curriculum_hold: int = option(
         0, "Epochs before the length of the curriculum's programs begins to grow.", minimum=0
@@ -137,19 +153,23 @@ class TrainingConfig:
         choices=("auto", "on", "off"),
         may_change=True,
     )
+    # Python alone: 0 finds the number that docs/performance.md was measured with.
     shards: int = option(
         0,
         "Parts that a batch is cut into, each compiled for one core; 0 = one for each core, or one in "
         "all on a GPU.",
         minimum=0,
         may_change=True,
+        flag=False,
     )
     baselines: bool = option(True, "Train and report the two baselines.", may_change=True)
+    # Python alone: an accuracy of 2,000 answers has a standard error of at most 1.1 %.
     monitor_questions: int = option(
-        2000, "Questions, not trained on, that choose the best checkpoint.", minimum=1
+        2000, "Questions, not trained on, that choose the best checkpoint.", minimum=1, flag=False
     )
+    # Python alone: a killed run repeats at most so many steps.
     checkpoint_steps: int = option(
-        1000, "Steps between checkpoints within an epoch.", minimum=1, may_change=True
+        1000, "Steps between checkpoints within an epoch.", minimum=1, may_change=True, flag=False
     )
 
     @property
@@ -161,7 +181,7 @@ class TrainingConfig:
         validate(self)
         if self.shards and self.batch_size % self.shards:
             raise InputError(
-                f"--shards is {self.shards}; expected a divisor of --batch_size={self.batch_size}"
+                f"shards is {self.shards}; expected a divisor of --batch_size={self.batch_size}"
             )
         if self.curriculum_hold and self.curriculum_hold >= self.curriculum_epochs:
             raise InputError(

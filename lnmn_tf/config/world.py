@@ -20,12 +20,14 @@ class WorldConfig:
     )
     train_images: int = option(2000, "Pictures of the training split.", minimum=0)
     val_images: int = option(200, "Pictures of the validation split.", minimum=0)
-    test_images: int = option(0, "Pictures of the test split.", minimum=0)
+    # Python alone: nothing here reads a test split of the embedded world.
+    test_images: int = option(0, "Pictures of the test split.", minimum=0, flag=False)
     questions_per_image: int = option(10, "Questions about each picture.", minimum=1, maximum=1000)
     picture_width: int = option(480, "Columns of a picture, in pixels.", minimum=1, maximum=4096)
     picture_height: int = option(320, "Rows of a picture, in pixels.", minimum=1, maximum=4096)
-    min_objects: int = option(3, "Fewest objects of a scene.", minimum=1)
-    max_objects: int = option(10, "Most objects of a scene.", maximum=10)
+    # Python alone: 3 to 10 objects are CLEVR's.
+    min_objects: int = option(3, "Fewest objects of a scene.", minimum=1, flag=False)
+    max_objects: int = option(10, "Most objects of a scene.", maximum=10, flag=False)
     question_types: tuple[str, ...] = option(
         (), "Templates of questions, empty = all; zero_hop:4 asks a template four times as often."
     )
@@ -38,6 +40,6 @@ class WorldConfig:
         validate(self)
         if self.min_objects > self.max_objects:
             raise InputError(
-                f"--min_objects is {self.min_objects}; expected at most "
-                f"--max_objects={self.max_objects}"
+                f"min_objects is {self.min_objects}; expected at most "
+                f"max_objects={self.max_objects}"
             )

@@ -70,7 +70,7 @@ def read_questions(
     has_answers = _has_answers(index, path, required=not split.startswith("test"))
     if vocabulary is None:
         counts = np.bincount(index.tokens, minlength=len(index.words))
-        words = [w for w, n in zip(index.words, counts) if n >= min_word_count]  # noqa: B905
+        words = [w for w, n in zip(index.words, counts) if n >= min_word_count]
         vocabulary = Vocabulary.number(words, index.answers)
     count = min(len(index), max_questions or len(index))
 

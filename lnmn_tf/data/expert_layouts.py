@@ -176,7 +176,7 @@ def allowed_modules(module_names: Sequence[str]) -> np.ndarray:
       InputError: the model has no module for one of them.
     """
     allowed = np.zeros([len(MODULES), len(module_names)], np.float32)
-    for row, module in zip(allowed, MODULES):  # noqa: B905 (Python 3.9)
+    for row, module in zip(allowed, MODULES):
         for kinds in ((module,), *_KINDS[module]):
             row[:] = [name.partition(".")[0] in kinds for name in module_names]
             if row.any():

@@ -98,7 +98,7 @@ def program_inputs(program: Any) -> list[list[int]]:
         the function reads, or names a function that does not come before.
     """
     functions, inputs = program_functions(program), []
-    for position, (node, function) in enumerate(zip(program, functions)):  # noqa: B905
+    for position, (node, function) in enumerate(zip(program, functions)):
         read = node.get("inputs")
         if not isinstance(read, list) or not all(
             type(index) is int and 0 <= index < position for index in read

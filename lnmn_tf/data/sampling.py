@@ -88,7 +88,7 @@ def mix(question_set: QuestionSet, other: QuestionSet, share: float, seed: int) 
 def _concatenated(first: QuestionSet, second: QuestionSet) -> QuestionSet:
     names: dict[int, str] = {}
     for part in (first, second):
-        for row, name in zip(part.image_rows.tolist(), part.image_filenames):  # noqa: B905
+        for row, name in zip(part.image_rows.tolist(), part.image_filenames):
             if names.setdefault(row, name) != name:
                 raise InputError(
                     f"{part.source}: image {row} is {name!r}, but {names[row]!r} in {first.source}; "

@@ -58,8 +58,8 @@ def map_vocabulary(old: Vocabulary, new: Vocabulary) -> VocabularyMap:
     return VocabularyMap(
         words=np.array(words, np.int32),
         answers=np.array(answers, np.int32),
-        new_words=tuple(w for w, row in zip(new.words, words) if row == NEW),  # noqa: B905
-        new_answers=tuple(a for a, row in zip(new.answers, answers) if row == NEW),  # noqa: B905
+        new_words=tuple(w for w, row in zip(new.words, words) if row == NEW),
+        new_answers=tuple(a for a, row in zip(new.answers, answers) if row == NEW),
         lost_answers=tuple(a for a in old.answers if a not in new.answer_ids),
     )
 

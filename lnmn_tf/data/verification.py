@@ -137,7 +137,7 @@ def _of_record(record: dict, known: dict | None, has_answers: bool) -> Iterator[
 def _images_of(index: QuestionIndex, path: Path, problems: _Problems) -> dict[str, int]:
     rows: dict[str, int] = {}
     names: dict[int, str] = {}
-    pairs = zip(index.image.tolist(), index.image_row.tolist())  # noqa: B905 (Python 3.9)
+    pairs = zip(index.image.tolist(), index.image_row.tolist())
     for image, row in dict.fromkeys(pairs):
         name = index.images[image]
         if rows.setdefault(name, row) != row or names.setdefault(row, name) != name:

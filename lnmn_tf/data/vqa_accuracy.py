@@ -234,9 +234,7 @@ def accuracy_by_type(
     everything: list[float] = []
     by_question: dict[str, list[float]] = defaultdict(list)
     by_answer: dict[str, list[float]] = defaultdict(list)
-    for accuracy, question, answer in zip(  # noqa: B905 (Python 3.9)
-        accuracies, question_types, answer_types
-    ):
+    for accuracy, question, answer in zip(accuracies, question_types, answer_types):
         for group in (everything, by_question[question], by_answer[answer]):
             group.append(accuracy)
     if not everything:

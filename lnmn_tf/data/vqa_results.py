@@ -54,7 +54,7 @@ def write_results(
     path: str | os.PathLike, predictions: Sequence[str], questions: QuestionSet
 ) -> None:
     """Writes [{"question_id": 1, "answer": "yes"}, ...], as the evaluation server wants it."""
-    pairs = zip(questions.question_index.tolist(), predictions)  # noqa: B905 (Python 3.9)
+    pairs = zip(questions.question_index.tolist(), predictions)
     entries = [{"question_id": question, "answer": answer} for question, answer in pairs]
     write_text(path, json.dumps(entries, ensure_ascii=False) + "\n")
 

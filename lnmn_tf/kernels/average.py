@@ -24,7 +24,7 @@ def average(
 ) -> State:
     """Equals `models.lnmn.average`; arguments and returns as there."""
     pointers = [kind.leaves(state.pointer) for kind in kinds]
-    averaged = [tf.einsum("bk,bkn->bn", w, x) for w, x in zip(weights, outputs)]  # noqa: B905
+    averaged = [tf.einsum("bk,bkn->bn", w, x) for w, x in zip(weights, outputs)]
     totals = [tf.reduce_sum(w, axis=-1, keepdims=True) for w in weights]  # [batch, 1]
     writers = [i for i, kind in enumerate(kinds) if not kind.answers]
     answerers = [i for i, kind in enumerate(kinds) if kind.answers]
@@ -40,7 +40,7 @@ def average(
     memory = tf.add_n([averaged[i] for i in answerers])
     if keeps_memory:
         memory += (1.0 - tf.add_n([totals[i] for i in answerers])) * state.memory
-    moved = [total * pointer for total, pointer in zip(totals, pointers)]  # noqa: B905
+    moved = [total * pointer for total, pointer in zip(totals, pointers)]
     return state._replace(
         stack=stack, pointer=tf.add_n([no_op * state.pointer, *moved]), memory=memory
     )

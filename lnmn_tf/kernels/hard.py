@@ -143,7 +143,7 @@ def hard_cell(
         operand = tf.zeros_like(operand) if first in zeroed else operand
         operand = l2_normalise(operand) if normalise else operand
     cell = HardCell(image)
-    for operator, other in zip(rest, (operand, text)):  # noqa: B905 (Python 3.9)
+    for operator, other in zip(rest, (operand, text)):
         cell = HardCell(image, []) if operator in zeroed else cell.operate(operator, other)
         cell = cell.normalise() if normalise else cell
     return cell

@@ -62,7 +62,7 @@ def _forward(run_step, rows, states, fixed, num_records, num_steps):
 
     def body(t, states, arrays):
         new_states, record = run_step(rows[t], *states, *fixed)
-        arrays = tuple(a.write(t, x) for a, x in zip(arrays, (*states, *record)))  # noqa: B905
+        arrays = tuple(a.write(t, x) for a, x in zip(arrays, (*states, *record)))
         return t + 1, new_states, arrays
 
     _, final, arrays = tf.while_loop(
@@ -88,10 +88,7 @@ def _backward(run_step, rows, kept, fixed, variables, upstream, num_state, num_s
         gradients = tape.gradient(targets, sources, seeds, unconnected_gradients="zero")
         gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
         of_rows = of_rows.write(t, gradients[0])
-        totals = tuple(
-            total + part
-            for total, part in zip(totals, gradients[1 + num_state :])  # noqa: B905
-        )
+        totals = tuple(total + part for total, part in zip(totals, gradients[1 + num_state :]))
         return t - 1, tuple(gradients[1 : 1 + num_state]), totals, of_rows
 
     _, of_states, totals, of_rows = tf.while_loop(

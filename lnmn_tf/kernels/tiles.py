@@ -59,7 +59,7 @@ def _gradient(function, inputs: Tensors, weights: Tensors, of_output: tf.Tensor)
     # `tf.gather`, for `x[index]` lets XLA copy all of x, with a margin.
     def of_tile(example: Tensors, of_row: tf.Tensor, cell) -> tuple[list, list]:
         """Gradients of what all cells see, to be added up, and of what is the cell's own."""
-        tile = [x if s else tf.gather(x, cell)[tf.newaxis] for x, s in zip(example, shared)]  # noqa: B905
+        tile = [x if s else tf.gather(x, cell)[tf.newaxis] for x, s in zip(example, shared)]
         tile = [x[tf.newaxis] for x in tile]  # [1, 1, ...]
         of_cell = [tf.gather(w, cell)[tf.newaxis] for w in weights]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -107,8 +107,8 @@ def _accumulate(count: int, step, summands: Tensors, rows: Tensors) -> tuple[lis
 
     def body(i, totals, arrays):
         summands, rows = step(i)
-        totals = tuple(total + x for total, x in zip(totals, summands))  # noqa: B905
-        return i + 1, totals, tuple(a.write(i, x) for a, x in zip(arrays, rows))  # noqa: B905
+        totals = tuple(total + x for total, x in zip(totals, summands))
+        return i + 1, totals, tuple(a.write(i, x) for a, x in zip(arrays, rows))
 
     _, totals, arrays = tf.while_loop(
         lambda i, *_: i < count,
@@ -120,4 +120,4 @@ def _accumulate(count: int, step, summands: Tensors, rows: Tensors) -> tuple[lis
 
 
 def _select(values: Sequence, kinds: Sequence[bool], wanted: bool) -> list:
-    return [value for value, kind in zip(values, kinds) if kind == wanted]  # noqa: B905
+    return [value for value, kind in zip(values, kinds) if kind == wanted]

@@ -188,7 +188,7 @@ class ImageEncoder(keras.layers.Layer):
                 use_bias=False,
                 kernel_initializer="he_normal",
             )
-            for channels, stride in zip(filters, strides)  # noqa: B905 (Python 3.9)
+            for channels, stride in zip(filters, strides)
         ]
         self.norms = [keras.layers.BatchNormalization(momentum=0.9) for _ in filters]
         self.head = keras.layers.Dense(1 + sum(groups) + 2, name="head") if groups else None
@@ -215,7 +215,7 @@ class ImageEncoder(keras.layers.Layer):
     def convolve(self, image: tf.Tensor, training: bool = False) -> tf.Tensor:
         """The last convolution, which knows where on the map it is: [batch, H, W, filters]."""
         x = image - 0.5
-        for convolution, norm in zip(self.convolutions, self.norms):  # noqa: B905 (Python 3.9)
+        for convolution, norm in zip(self.convolutions, self.norms):
             if convolution is self.convolutions[-1]:
                 x = self._with_coordinates(x)
             x = tf.nn.relu(norm(convolution(x), training=training))

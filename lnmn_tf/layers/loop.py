@@ -38,7 +38,7 @@ def loop(
     def body(t, state, arrays):
         state, recorded = step(sequence[t], state, invariant)
         recorded = tf.nest.flatten(recorded)
-        return t + 1, state, tuple(a.write(t, x) for a, x in zip(arrays, recorded))  # noqa: B905
+        return t + 1, state, tuple(a.write(t, x) for a, x in zip(arrays, recorded))
 
     _, state, arrays = tf.while_loop(
         lambda t, *_: t < num_steps, body, (0, state, arrays), maximum_iterations=num_steps

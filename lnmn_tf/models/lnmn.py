@@ -128,7 +128,7 @@ class LNMN(StackMachine):
         return tf.concat([*kept, 1.0 - used], axis=-1)
 
     def execute(self, image, text, state: State, module_weights) -> State:
-        texts, seen = self.project_text(text), dict(zip(self.banks, image))  # noqa: B905
+        texts, seen = self.project_text(text), dict(zip(self.banks, image))
         *weights, no_op = tf.split(module_weights, [*(k.cells for k in self.kinds), 1], axis=-1)
         outputs = {}
         for kind in self.kinds:
@@ -225,7 +225,7 @@ def average(
     """
     kept = state.memory if keeps_memory else tf.zeros_like(state.memory)
     modules = [(state.stack, state.pointer, kept, no_op[:, 0])]
-    for kind, output, of_kind in zip(kinds, outputs, weights):  # noqa: B905 (Python 3.9)
+    for kind, output, of_kind in zip(kinds, outputs, weights):
         pointer = kind.leaves(state.pointer)
         for cell in range(kind.cells):
             if kind.answers:
@@ -233,7 +233,7 @@ def average(
             else:
                 left = stacks.write(state.stack, pointer, output[:, cell]), pointer, kept
             modules.append((*left, of_kind[:, cell]))
-    stacks_, pointers, memories, of_modules = (tf.stack(parts) for parts in zip(*modules))  # noqa: B905
+    stacks_, pointers, memories, of_modules = (tf.stack(parts) for parts in zip(*modules))
     return state._replace(
         stack=tf.einsum("mb,mbpl->bpl", of_modules, stacks_),
         pointer=tf.einsum("mb,mbl->bl", of_modules, pointers),

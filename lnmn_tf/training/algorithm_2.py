@@ -196,7 +196,7 @@ class AlternatingTrainer(keras.Model):
         _shift(weights, kept, direction, 0.0)
         return losses, [
             first - xi * (plus - minus) / (2.0 * step)
-            for first, plus, minus in zip(gradients, above, below)  # noqa: B905
+            for first, plus, minus in zip(gradients, above, below)
         ]
 
 
@@ -211,7 +211,7 @@ def _accuracy(logits: tf.Tensor, answers: tf.Tensor) -> tf.Tensor:
 
 
 def _apply(optimizer, gradients, variables) -> None:
-    pairs = zip(gradients, variables)  # noqa: B905
+    pairs = zip(gradients, variables)
     optimizer.apply_gradients(
         pairs, experimental_aggregate_gradients=False
     )  # they are means already
@@ -219,8 +219,8 @@ def _apply(optimizer, gradients, variables) -> None:
 
 def _shift(variables, origin, direction, step) -> None:
     def assign(strategy, values):
-        for variable, value in zip(variables, values):  # noqa: B905
+        for variable, value in zip(variables, values):
             strategy.extended.update(variable, lambda v, x: v.assign(x), args=(value,))
 
-    values = [start + step * change for start, change in zip(origin, direction)]  # noqa: B905
+    values = [start + step * change for start, change in zip(origin, direction)]
     tf.distribute.get_replica_context().merge_call(assign, args=(values,))

@@ -104,7 +104,7 @@ def _pictures(config: RunConfig) -> float:
     batch = min(training.batch_size, 16) if training.pretrains_encoder else training.batch_size
     rows, columns = model.image_height, model.image_width
     numbers = 3 * rows * columns
-    for filters, stride in zip(model.encoder_filters, model.encoder_strides):  # noqa: B905
+    for filters, stride in zip(model.encoder_filters, model.encoder_strides):
         rows, columns = math.ceil(rows / stride), math.ceil(columns / stride)
         numbers += filters * rows * columns
     return batch * numbers

@@ -119,7 +119,7 @@ class FreshSource:
         if not len(fitting):
             raise InputError(
                 f"{part.source}: the world asks no question as short as the {len(part)} of epoch "
-                f"{epoch}; expected --curriculum_start higher, or --nofresh_questions"
+                f"{epoch}; expected curriculum_start higher, or --nofresh_questions"
             )
         order = np.random.default_rng([epoch, len(part)]).permutation(fitting)
         return fresh.select(np.resize(order, len(part))).padded_to(part.max_length)

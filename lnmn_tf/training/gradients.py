@@ -74,16 +74,14 @@ class ShardedGradients(Sharded):
             batch = self._encode(batch) if self._encode else batch
         watched = {ENCODED: batch[ENCODED]} if self._through else {}
         fixed = {k: x for k, x in batch.items() if k not in watched}
-        losses, gradients, of_encoded = zip(  # noqa: B905
-            *super().__call__({"fixed": fixed, "watched": watched})
-        )
+        losses, gradients, of_encoded = zip(*super().__call__({"fixed": fixed, "watched": watched}))
         losses = tf.nest.map_structure(_mean, *losses)
         gradients = tf.nest.map_structure(_mean, *gradients)
         if self._through:
-            seeds = [tf.concat(parts, axis=0) / self.shards for parts in zip(*of_encoded)]  # noqa: B905
+            seeds = [tf.concat(parts, axis=0) / self.shards for parts in zip(*of_encoded)]
             encoded = tf.nest.flatten(watched)
             through = tape.gradient(encoded, self.variables, seeds, unconnected_gradients="zero")
-            gradients = [g + tf.convert_to_tensor(t) for g, t in zip(gradients, through)]  # noqa: B905
+            gradients = [g + tf.convert_to_tensor(t) for g, t in zip(gradients, through)]
         gradients = [g / self._scale for g in gradients]
         losses, gradients = mean_over_replicas((losses, gradients))
         if self._is_float16:

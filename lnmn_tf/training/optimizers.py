@@ -119,7 +119,7 @@ def answering_weights(
     try:
         yield
     finally:
-        for variable, value in zip(variables, kept):  # noqa: B905 (Python 3.9)
+        for variable, value in zip(variables, kept):
             variable.assign(value)
 
 

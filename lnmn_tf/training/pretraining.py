@@ -72,7 +72,7 @@ def read_targets(
     with Image.open(Path(data_dir) / "images" / split / filenames[0]) as picture:
         width, height = picture.size  # which `pixel_coords` refer to
     targets = np.zeros([len(filenames), *shape, 1 + sum(GROUPS) + 2], np.float16)
-    for target, filename in zip(targets, filenames):  # noqa: B905 (Python 3.9)
+    for target, filename in zip(targets, filenames):
         try:
             _draw(target, scenes[filename], width, height)
         except (KeyError, ValueError, TypeError, OverflowError) as error:
@@ -149,7 +149,7 @@ def pretrain(
         variables = encoder.trainable_variables
         gradients = mean_over_replicas(tape.gradient(loss, variables))  # all see the same batch
         optimizer.apply_gradients(
-            zip(gradients, variables),  # noqa: B905
+            zip(gradients, variables),
             experimental_aggregate_gradients=False,
         )
         return loss

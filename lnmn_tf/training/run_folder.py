@@ -28,6 +28,8 @@ from lnmn_tf.files import read_json
 METRICS = "metrics.json"
 PREDICTIONS = "predictions.txt"
 LOCK = ".lock"
+# Fields of the model that a run finds in its data.
+FOUND_IN_DATA = ("num_words", "num_answers", "feature_shape", "feature_identity", "encoder_groups")
 # They say how a run is computed, not what: a finished run is the same with any of their values.
 COMPUTING = frozenset(
     {"strategy", "gpu_memory_growth", "xla", "shards", "checkpoint_steps", "generate", "workers"}
@@ -144,7 +146,7 @@ def _differences(wanted: RunConfig, found: RunConfig) -> Iterator[tuple]:
     for title in SECTIONS:
         for field in dataclasses.fields(getattr(wanted, title)):
             values = [getattr(getattr(config, title), field.name) for config in (wanted, found)]
-            if not field.metadata["flag"] or field.name in COMPUTING:
+            if field.name in FOUND_IN_DATA or field.name in COMPUTING:
                 continue
             if field.name == "data_dir":
                 same = len({os.path.realpath(value) for value in values}) == 1

@@ -173,7 +173,7 @@ class TrainedRun:
         store = PixelStore(path.parent, "", [path], model.image_height, model.image_width)
         ids = self.vocabulary.encode(question)
         if UNKNOWN in ids:
-            unknown = [w for w, i in zip(tokenize(question), ids) if i == UNKNOWN]  # noqa: B905
+            unknown = [w for w, i in zip(tokenize(question), ids) if i == UNKNOWN]
             print(f"warning: unknown words become <unk>: {', '.join(unknown)}", file=sys.stderr)
         return {
             "image": tf.cast(store.read(np.array([0])), tf.float32) / 255.0,

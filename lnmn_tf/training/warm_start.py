@@ -97,7 +97,7 @@ def begin_with(
     rows = {id(network.question_encoder.embedding.embeddings): (mapping.words, 0)}
     for variable in network.classifier_output.variables:
         rows[id(variable)] = (mapping.answers, -1)
-    for variable, theirs in zip(network.variables, old.variables):  # noqa: B905
+    for variable, theirs in zip(network.variables, old.variables):
         value = theirs.numpy()
         if id(variable) in rows:
             value = carry_over(value, variable.numpy(), *rows[id(variable)])

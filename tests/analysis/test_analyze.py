@@ -18,6 +18,7 @@ from lnmn_tf.analysis.ledger import Ledger
 from lnmn_tf.analysis.probe import Probe
 from lnmn_tf.analysis.run import INSTRUMENTS, analyze, run_instrument
 from lnmn_tf.analysis.subject import Subject
+from lnmn_tf.errors import InputError
 from lnmn_tf.main import main
 from lnmn_tf.models.genotype import read_genotype
 from lnmn_tf.models.registry import make_config
@@ -106,12 +107,24 @@ def complaint(capsys, *arguments) -> str:
 
 
 @pytest.mark.parametrize(
+    "options, words",
+    [
+        ({"points": "0"}, ["points", "'0'", "at least 1"]),
+        ({"points": "many"}, ["points", "'many'"]),
+        ({"attribution": "mine"}, ["attribution", "'mine'", "released"]),
+    ],
+)
+def test_wrong_options_get_one_sentence(analysed_run, options, words):
+    with pytest.raises(InputError) as caught:
+        analyze({}, str(analysed_run), what="attribution", **options)
+    for word in words:
+        assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
     "flags, words",
     [
         (["--what=colour"], ["--what", "'colour'", "structure"]),
-        (["--what=attribution", "--points=0"], ["--points", "'0'", "at least 1"]),
-        (["--what=attribution", "--points=many"], ["--points", "'many'"]),
-        (["--attribution=mine"], ["--attribution", "'mine'", "released"]),
         (["--split=nowhere"], ["nowhere", "val"]),
     ],
 )

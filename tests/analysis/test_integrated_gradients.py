@@ -42,7 +42,7 @@ def test_each_level_uses_points_of_the_last():
 
 
 def test_no_points_are_refused():
-    with pytest.raises(InputError, match="--points is 0"):
+    with pytest.raises(InputError, match="points is 0"):
         quadrature(0)
 
 

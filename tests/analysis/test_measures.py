@@ -89,7 +89,7 @@ def test_nodes_whose_result_nobody_reads_are_idle(subject):
             bank.kernel.assign(tf.zeros_like(bank.kernel))
         live = live_nodes(subject, sample=15)
     finally:
-        for bank, kernel in zip(banks, kept):  # noqa: B905 (Python 3.9)
+        for bank, kernel in zip(banks, kept):
             bank.kernel.assign(kernel)
     for cell in subject.probe.cells:
         assert np.all((live[cell.name] >= 0) & (live[cell.name] <= 1))

@@ -85,7 +85,7 @@ def batch(trained):
     pictures = [encoded(model.image_height, model.image_width, seed=i) for i in range(7)]
     ids = [trained.vocabulary.encode(question) for question in QUESTIONS]
     padded = np.zeros([7, max(map(len, ids))], np.int32)
-    for row, numbers in zip(padded, ids):  # noqa: B905 (Python 3.9)
+    for row, numbers in zip(padded, ids):
         row[: len(numbers)] = numbers
     return {"question": tf.constant(QUESTIONS), "image": tf.constant(pictures)}, padded
 

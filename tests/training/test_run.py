@@ -121,7 +121,7 @@ def test_more_epochs_extend_a_finished_run_to_the_weights_of_a_longer_one(tiny_w
         trainer = fresh_trainer(tmp_path / name)
         CheckpointFolder(tmp_path / name).restore(trainer)
         weights.append([variable.numpy() for variable in trainer.network.variables])
-    for one, other in zip(*weights):  # noqa: B905 (Python 3.9)
+    for one, other in zip(*weights):
         np.testing.assert_array_equal(one, other)
 
 
