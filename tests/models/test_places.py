@@ -26,8 +26,10 @@ def inputs():
 
 def test_nothing_is_attended_where_nothing_is(model, inputs):
     inputs["features"][0, 0, 1, 0] = 0.0
-    trace = model.trace(inputs)
-    written = model.show(trace.stack)[0, 0, ..., trace.pointer.numpy()[0, 0].argmax()].numpy()
+    push = np.zeros([len(inputs["question"]), model.config.num_steps, len(model.module_names)])
+    push[..., model.module_names.index("push_3.0")] = 1.0
+    trace = model.trace({**inputs, "module_weights": push.astype(np.float32)})
+    written = model.show(trace.stack)[0, 0, ..., 1].numpy()  # where a first push writes
     assert written[0, 1] < 0.1 * np.delete(written.ravel(), 1).min()
 
 
