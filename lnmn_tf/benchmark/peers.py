@@ -59,8 +59,8 @@ def find_peer(folder: str, python: str, model: ModelConfig) -> Peer | None:
         raise InputError(
             f"--peer is {folder!r}; expected a checkout of {program.url} for --model={model.model}"
         )
-    cells = {name: getattr(model, name) for name in LNMN_9}
-    if model.model != "stack_nmn" and cells != LNMN_9:
+    cells = {name: getattr(model, name, 0) for name in LNMN_9}
+    if program is LNMN and cells != LNMN_9:
         raise InputError(f"--peer is LNMN-9, with {LNMN_9}; these sizes have {cells}")
     same_weights = model.model in ("released", "stack_nmn")
     return Peer(folder, program.worker, python or sys.executable, same_weights)

@@ -109,8 +109,7 @@ def test_the_printed_formula_is_what_the_hard_cell_computes(answers, normalise):
         inputs = tf.nest.map_structure(tf.constant, inputs)
         if maps not in banks:
             fusion = NodeChain(1, maps, normalise=normalise)
-            arguments = {"fusion": fusion, "map_dim": CHANNELS, "own_projection": False}
-            bank = AnswerBank(MEMORY, **arguments) if answers else AttentionBank(**arguments)
+            bank = AnswerBank(fusion, MEMORY) if answers else AttentionBank(fusion)
             banks[maps] = bank
             bank(*inputs, *([memory] if answers else []))  # makes the weights
             bank.bias.assign(random(*bank.bias.shape))

@@ -106,11 +106,11 @@ class Reference:
         for t in range(config.num_steps):
             query = encoding @ w["question_kernel"][t] + self.question_bias(t)
             u = query @ w["merge_question"] + text @ w["merge_text"] + w["merge_bias"]
-            weights = softmax(self.gain * self.weigh_modules(u))
+            weights = self.allowed(softmax(self.gain * self.weigh_modules(u)), pointer)
             scores = self.gain * (u * words) @ w["word_kernel"][:, 0]
             text = softmax(scores) @ self.attended(words, embedded)
             effects = list(self.effects(image, text, stack, pointer, memory))
-            effects.append((stack, pointer, memory))  # NoOp
+            effects.append((stack, pointer, self.kept(memory)))  # NoOp
             history.append(weights)
             stack, pointer, memory = (
                 sum(weight * part for weight, part in zip(weights, parts))

@@ -73,6 +73,13 @@ class Paper(Reference):
     def last_memory(self, memory):
         return memory
 
+    def allowed(self, weights, pointer):
+        return weights
+
+    def kept(self, memory):
+        """Answer modules alone give memory features (section 2.3)."""
+        return np.zeros_like(memory)
+
     def effects(self, image, text, stack, pointer, memory):
         """What each module but NoOp does; one that answers nothing gives no memory features."""
         top, below = stack @ pointer, stack @ down(pointer)
@@ -128,6 +135,20 @@ class Relational(Reference):
 
     def last_memory(self, memory):
         return layer_norm(self.model.memory_norm, memory)
+
+    def kept(self, memory):
+        return memory
+
+    def allowed(self, weights, pointer):
+        """A module runs where the stack holds what it pops and has room for what it pushes."""
+        weights, full = weights.copy(), len(pointer) - 1
+        for i, name in enumerate(self.model.module_names[:-1]):
+            pops = 0 if name.startswith("push") else 2 if name.split(".")[0].endswith("4") else 1
+            pushes = 0 if name.startswith("answer") else 1
+            heights = range(pops, min(full, full + pops - pushes) + 1)
+            weights[i] *= sum(pointer[height] for height in heights)
+        weights[-1] = 1.0 - weights[:-1].sum()  # what cannot run counts as NoOp
+        return weights
 
     def effects(self, image, text, stack, pointer, memory):
         model, config = self.model, self.config

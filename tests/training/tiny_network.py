@@ -47,11 +47,15 @@ class TinyNetwork(keras.Model):
         self.embedding = keras.layers.Embedding(config.num_words, 3)
         self.encoder = keras.layers.Dense(3)
         self.classifier = keras.layers.Dense(config.num_answers)
-        self.structure = self.add_weight("structure", [1, 1, 6], None, "random_normal")
+        self.alpha = self.add_weight("structure", [1, 1, 6], None, "random_normal")
 
     @property
     def structure_variables(self) -> list[tf.Variable]:
-        return [self.structure]
+        return [self.alpha]
+
+    @property
+    def structure(self) -> dict[str, tf.Variable]:
+        return {"tiny": self.alpha}
 
     def leave_out_minima(self, leave: bool) -> None:
         """It has none."""
@@ -63,7 +67,7 @@ class TinyNetwork(keras.Model):
     def call(self, inputs, training=None):
         words = tf.reduce_mean(self.embedding(inputs["question"]), axis=1)
         (pixels,) = (inputs if "encoded" in inputs else self.encode(inputs))["encoded"]
-        mixture = tf.nn.softmax(self.structure)[0, 0]
+        mixture = tf.nn.softmax(self.alpha)[0, 0]
         hidden = mixture[2] * (words + pixels) + mixture[3] * words * pixels
         weights = tf.nn.softmax(tf.stack([hidden] * self.config.num_steps, axis=1))
         return {"logits": self.classifier(hidden), "module_weights": weights}
