@@ -3,6 +3,7 @@
     config.json, flags.txt          what was asked for
     vocabulary.json                 of the training split
     checkpoints/, tensorboard/      written while it trains
+    structure.jsonl                 alpha after each epoch
     metrics.json, predictions.txt   written at the end: a run that has metrics is finished
     evaluations.jsonl               one line for each evaluation, see `evaluations.py`
     .lock                           held by the process that trains

@@ -58,6 +58,7 @@ def test_a_run_folder_holds_what_explains_it(finished):
         "flags.txt",
         "metrics.json",
         "predictions.txt",
+        "structure.jsonl",
         "tensorboard",
         "vocabulary.json",
     }
