@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 SUDO ?= $(shell test "$$(id -u)" = 0 || echo sudo)
 SUPPORTED := import sys; sys.exit(not (3, 9) <= sys.version_info[:2] < (3, 12))
+# Runs a command that says nothing of itself: a line every 15 s, and how long it took.
+ALIVE := sh -c '"$$@" & pid=$$!; trap "kill $$pid" INT TERM; s=0; while kill -0 $$pid 2>/dev/null; do sleep 1; s=$$((s+1)); \
+	test $$((s % 15)) -ne 0 || echo "install: $$s s so far"; done; wait $$pid && echo "install: done in $$s s"' sh
 
 .PHONY: help quickstart test test-slow bazel-test lint clean
 
@@ -41,10 +44,10 @@ clean:
 $(VENV)/.installed: requirements.txt
 	@"$(or $(PYTHON),false)" -c "$(SUPPORTED)" 2>/dev/null || { echo "error: lnmn_tf needs Python 3.9, 3.10 or 3.11; found $(or $(PYTHON),none): install python3.11 (with its venv), or say which with make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@test -x $(BIN)/python && $(BIN)/python -c "$(SUPPORTED)" || { rm -rf $(VENV); "$(PYTHON)" -m venv $(VENV); }
-	@echo "installing requirements.txt into $(VENV) (some minutes, once)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@echo "install requirements.txt into $(VENV) (some minutes, once)"
+	@$(ALIVE) $(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
 $(VENV)/.installed-test: requirements-test.txt $(VENV)/.installed
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
+	@$(ALIVE) $(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
 	@touch $@

@@ -1,52 +1,63 @@
-"""ResNet-101 up to conv4: pictures to the features [14, 14, 1024] that the paper's models read."""
+"""The network that a run's features came from, in front of its model."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
-import tensorflow as tf
-from tensorflow import keras
-
+from lnmn_tf.config.export import ExportConfig
+from lnmn_tf.config.features import FeaturesConfig
+from lnmn_tf.data.feature_manifest import FeatureIdentity, check_same_identity
 from lnmn_tf.errors import InputError
+from lnmn_tf.features.backbone import Backbone
+from lnmn_tf.training.trained import TrainedRun
 
-LAYER = "conv4_block23_out"
 
+def backbone_of(run: TrainedRun, options: ExportConfig) -> Backbone:
+    """The network that makes, of pictures, the features that a run was trained on.
 
-class Backbone:
-    """The frozen network that the features of a run came from.
+    A run that knows where its features came from gets that network and no other. For one of features
+    whose file did not say, the flags say it, and only the shape can be checked.
 
     Args:
-        weights: a file that `keras.applications.ResNet101(include_top=False)` loads.
-        feature_shape: (height, width, channels) that the run was trained on.
+        run: with a model of features.
+        options: with the weights, or "" for the network's usual ones.
 
     Raises:
-        InputError: no such file, weights of another network, or features of another shape.
+        InputError: a model of pictures, weights that are missing, or another network than the features
+            came from.
     """
-
-    image_shape = (224, 224)  # rows, columns
-
-    def __init__(self, weights: str | os.PathLike, feature_shape: tuple[int, ...]):
-        if not Path(weights).is_file():
-            raise InputError(f"--backbone_weights is {str(weights)!r}; there is no such file")
-        try:
-            whole = keras.applications.ResNet101(
-                include_top=False, weights=str(weights), input_shape=(*self.image_shape, 3)
-            )
-        except (OSError, ValueError, KeyError) as error:
-            reason = str(error).strip().splitlines()[0]
+    model, given = run.config.model, options.features
+    if model.image_height:
+        raise InputError(
+            f"--with_backbone is given, but the model of {run.run_dir} reads pictures itself; expected "
+            "a run with --features"
+        )
+    if not model.feature_identity:
+        backbone = Backbone(
+            given.backbone,
+            given.backbone_layer,
+            preprocessing=given.preprocessing,
+            weights=given.backbone_weights,
+        )
+    else:
+        identity = FeatureIdentity.from_text(model.feature_identity, str(run.run_dir))
+        if given.backbone not in (FeaturesConfig.backbone, identity.backbone):
             raise InputError(
-                f"{weights}: holds no weights of keras.applications.ResNet101 without its top: {reason}"
-            ) from None
-        self.network = keras.Model(whole.input, whole.get_layer(LAYER).output)
-        found = self.network.output_shape[1:]
-        if found != tuple(feature_shape):
-            raise InputError(
-                f"--with_backbone makes features of the shape {list(found)}, but the run was trained "
-                f"on {list(feature_shape)}; expected a run on ResNet-101's"
+                f"--backbone is {given.backbone!r}, but {run.run_dir} was trained on features of "
+                f"{identity}; expected the same"
             )
-
-    def __call__(self, pixels: tf.Tensor) -> tf.Tensor:
-        """RGB in [0, 255], float32 [batch, 224, 224, 3] -> [batch, 14, 14, 1024]."""
-        inputs = keras.applications.resnet.preprocess_input(pixels)
-        return self.network(inputs, training=False)
+        rows, columns = map(int, identity.image_size.split("x"))
+        backbone = Backbone(
+            identity.backbone,
+            identity.layer,
+            (rows, columns),
+            identity.preprocessing,
+            given.backbone_weights,
+        )
+        where = given.backbone_weights or "--with_backbone"
+        check_same_identity(model.feature_identity, backbone.identity.to_text(), where)
+    if backbone.feature_shape != tuple(model.feature_shape):
+        raise InputError(
+            f"--with_backbone makes features of the shape {list(backbone.feature_shape)} "
+            f"({backbone.identity}), but the run was trained on {list(model.feature_shape)}; expected "
+            "the --backbone and --backbone_layer that its features came from"
+        )
+    return backbone

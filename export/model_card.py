@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import os
-import platform
 from pathlib import Path
 
-import keras
 import numpy as np
-import tensorflow as tf
 
-from export.servable import Servable
 from lnmn_tf.config.export import ExportConfig
 from lnmn_tf.files import write_json
+from lnmn_tf.training import evaluations
+from lnmn_tf.training.supervision import supervision
 from lnmn_tf.training.trained import TrainedRun
 
+from .servable import Servable
+
 FILE = "model_card.json"
+NOT_MEASURED = "not measured"
 
 
 def write_model_card(
@@ -28,42 +27,49 @@ def write_model_card(
     folder = Path(folder)
     config = dataclasses.asdict(run.config)
     card = {
-        "model": "LNMN" if run.config.model.model == "lnmn" else "Stack-NMN",
+        "model": run.config.model.model,
         "inputs": ["question", servable.image_key],
         "tensors": servable.documentation,
+        "supervision": supervision(run.config),
         "flags": {**config, "export": dataclasses.asdict(options)},
-        "metrics": _metrics(run.run_dir),
+        "checkpoint": {"name": run.checkpoint, "step": run.step},
+        "evaluation": measured(run, options) or NOT_MEASURED,
         "parameters": int(sum(np.prod(v.shape) for v in servable.network.variables)),
         "vocabulary": {
             "words": run.vocabulary.num_words,
             "answers": list(run.vocabulary.answers),
             "sha256": run.vocabulary.hash,
         },
-        "versions": {
-            "python": platform.python_version(),
-            "tensorflow": tf.__version__,
-            "keras": keras.__version__,
+        "versions": evaluations.versions(),
+        "sha256": {
+            str(path.relative_to(folder)): evaluations.checksum(path) for path in _files(folder)
         },
-        "sha256": {str(path.relative_to(folder)): _checksum(path) for path in _files(folder)},
     }
     write_json(folder / FILE, card)
 
 
-def _metrics(run_dir: Path) -> dict | None:
-    """Those of the training; None where it was stopped before it measured them."""
-    try:
-        return json.loads((run_dir / "metrics.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+def measured(run: TrainedRun, options: ExportConfig) -> dict | None:
+    """The record of an evaluation of what is exported: this checkpoint with these flags.
+
+    None where there is none. Weights stored in another type, and a backbone in front, make another graph
+    than the one that was measured.
+    """
+    if options.export_dtype != "float32" or options.with_backbone:
         return None
+    return evaluations.find(run.run_dir, run.config, run.step)
+
+
+def describe_accuracy(run: TrainedRun, options: ExportConfig) -> str:
+    """One line about the accuracy of what is exported."""
+    record = measured(run, options)
+    if record is None:
+        return f"its accuracy is {NOT_MEASURED}; --mode=evaluate with the same flags measures it"
+    table = record["accuracy"]
+    return (
+        f"its accuracy is {100 * table['accuracy']:.1f} % of {table['questions']} questions of "
+        f"{record['split']}, measured at {record['time']}"
+    )
 
 
 def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
-
-
-def _checksum(path: Path) -> str:
-    with open(path, "rb") as stream:
-        digest = hashlib.sha256()
-        for block in iter(lambda: stream.read(1 << 20), b""):
-            digest.update(block)
-    return digest.hexdigest()

@@ -1,34 +1,37 @@
 """Encoded pictures to pixels inside the graph, as `lnmn_tf.data.pixels` makes them.
 
-PIL scales in two passes, columns and then rows, each with a triangle filter as wide as the scale, and
-rounds to whole levels after each; `tf.image.resize` has the same filter and rounds nowhere. So two calls of
-it, each rounded, give PIL's pixels but for one in two hundred: where a sum falls on a half, PIL's
-fixed-point numbers may round the other way, to the next level.
+PIL scales in two passes, columns and then rows, each with a filter (a triangle, or a cubic) as wide as
+the scale, and rounds to whole levels after each; `tf.image.resize` has the same filters and rounds
+nowhere. So two calls of it, each rounded, give PIL's pixels but for one in two hundred: where a sum falls
+on a half, PIL's fixed-point numbers may round the other way, to the next level.
 """
 
 from __future__ import annotations
 
 import tensorflow as tf
 
-from export.checks import checked
+from lnmn_tf.data.pixels import MAX_PIXELS, MAX_SIDE
 
-MAX_SIDE = 8192
-MAX_PIXELS = 25_000_000  # 75 MB decoded; more is refused before it is decoded
+from .checks import checked
+
 _AT_A_TIME = 4  # pictures decoded side by side
 _HEADER_BYTES = 24  # of a PNG, up to its size; no JPEG is shorter
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
 
 
-def read_pictures(content: tf.Tensor, height: int, width: int) -> tf.Tensor:
+def read_pictures(
+    content: tf.Tensor, height: int, width: int, method: str = "bilinear"
+) -> tf.Tensor:
     """PNG and JPEG files of any size -> float32 [batch, height, width, 3] in [0, 255].
 
     Args:
         content: string [batch], the bytes of the files.
         height, width: what each is scaled to, whatever its aspect ratio.
+        method: "bilinear" or "bicubic".
     """
     return tf.map_fn(
-        lambda numbered: _scale(_decode(*numbered), height, width),
+        lambda numbered: _scale(_decode(*numbered), height, width, method),
         (tf.range(tf.size(content)), content),
         fn_output_signature=tf.TensorSpec([height, width, 3], tf.float32),
         parallel_iterations=_AT_A_TIME,
@@ -77,8 +80,9 @@ def _jpeg_size(content: tf.Tensor) -> tf.Tensor:
     return tf.io.extract_jpeg_shape(content)[:2]
 
 
-def _scale(pixels: tf.Tensor, height: int, width: int) -> tf.Tensor:
+def _scale(pixels: tf.Tensor, height: int, width: int, method: str) -> tf.Tensor:
     """uint8 [rows, columns, 3] -> whole numbers, float32 [height, width, 3]."""
     for size in ([tf.shape(pixels)[0], width], [height, width]):
-        pixels = tf.floor(tf.image.resize(pixels, size, antialias=True) + 0.5)
-    return tf.clip_by_value(pixels, 0.0, 255.0)
+        pixels = tf.image.resize(pixels, size, method, antialias=True)
+        pixels = tf.clip_by_value(tf.floor(pixels + 0.5), 0.0, 255.0)  # bicubic overshoots
+    return pixels

@@ -23,13 +23,14 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from export.backbone import Backbone
-from export.model_card import write_model_card
-from export.servable import Servable
-from export.warm_up import MODEL_NAME, write_warm_up
 from lnmn_tf.config.export import ExportConfig
 from lnmn_tf.errors import InputError, sentence
 from lnmn_tf.training.trained import TrainedRun
+
+from .backbone import backbone_of
+from .model_card import describe_accuracy, write_model_card
+from .servable import Servable
+from .warm_up import MODEL_NAME, write_warm_up
 
 ABANDONED = 3600.0  # seconds without a change; an export takes less than a minute
 
@@ -53,7 +54,7 @@ def export_run(run: TrainedRun, options: ExportConfig) -> Path:
             f"--export_features_dtype is {options.export_features_dtype!r}, but the model of "
             f"{run.run_dir} reads pictures; expected a run with --features"
         )
-    backbone = _backbone(run, options) if options.with_backbone else None
+    backbone = backbone_of(run, options) if options.with_backbone else None
     export_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as assets, _temporary_folder(export_dir) as temporary:
         servable = Servable(
@@ -75,15 +76,6 @@ def export_run(run: TrainedRun, options: ExportConfig) -> Path:
         return _publish(temporary, export_dir)
 
 
-def _backbone(run: TrainedRun, options: ExportConfig) -> Backbone:
-    if run.config.model.image_height:
-        raise InputError(
-            f"--with_backbone is given, but the model of {run.run_dir} reads pictures itself; expected "
-            "a run with --features"
-        )
-    return Backbone(options.backbone_weights, run.config.model.feature_shape)
-
-
 def how_to_query(folder: Path, run: TrainedRun, options: ExportConfig) -> str:
     """What to type next, after `export_run`."""
     base = folder.resolve().parent
@@ -91,13 +83,14 @@ def how_to_query(folder: Path, run: TrainedRun, options: ExportConfig) -> str:
     if not (run.config.model.image_height or options.with_backbone):
         asked = f"--image=FEATURES.npy --features_dtype={options.export_features_dtype}"
     return (
-        f"exported {folder}\n"
+        f"exported {folder}: the {run.checkpoint} checkpoint, of step {run.step}\n"
+        f"{describe_accuracy(run, options)}\n"
         "query it, with a web page, on this machine:\n"
         f"  python -m lnmn_tf.main --mode=serve --export_dir={folder.parent}\n"
         "or with TF Serving:\n"
         f"  docker run -p 8500:8500 -p 8501:8501 -e MODEL_NAME={MODEL_NAME} "
         f"-v {base}:/models/{MODEL_NAME} tensorflow/serving:2.15.1\n"
-        f"  python -m export.client --server=localhost:8500 {asked} "
+        f"  python -m {__package__}.client --server=localhost:8500 {asked} "
         '--question="How many cubes are there?"'
     )
 

@@ -7,13 +7,14 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from export.backbone import Backbone
-from export.checks import checked, checked_each
-from export.pictures import read_pictures
-from export.stored_weights import StoredWeights
-from export.tokeniser import MAX_WORDS, Tokeniser
-from lnmn_tf.data.vocabulary import PADDING, Vocabulary
-from lnmn_tf.models.stack_machine import StackMachine
+from lnmn_tf.data.vocabulary import MAX_WORDS, PADDING, Vocabulary
+from lnmn_tf.features.backbone import Backbone
+from lnmn_tf.models.machine import StackMachine
+
+from .checks import checked, checked_each
+from .pictures import read_pictures
+from .stored_weights import StoredWeights
+from .tokeniser import Tokeniser
 
 TOP = 5  # answers in `top_answers`
 DOCUMENTATION = {
@@ -30,7 +31,7 @@ DOCUMENTATION = {
     "module_names": "string [batch, modules]",
     "module_weights": "float32 [batch, steps, modules], how much each step uses each module",
     "attention": "float32 [batch, steps, H, W], the map at the pointer as each step begins: probabilities in "
-    "dialect ours, any number in others",
+    "relational, any number in other models",
     "pointer": "float32 [batch, steps, slots], the place in the stack after each step",
 }
 Tensors = dict[str, tf.Tensor]
@@ -155,7 +156,8 @@ class Servable:
             image = read_pictures(image, config.image_height, config.image_width)
             return {"question": ids, "image": image / 255.0}
         if self.backbone:
-            image = self.backbone(read_pictures(image, *self.backbone.image_shape))
+            size = self.backbone.image_shape
+            image = self.backbone(read_pictures(image, *size, self.backbone.resize))
         image = tf.cast(image, tf.float32)
         is_finite = tf.reduce_all(tf.math.is_finite(image), axis=[1, 2, 3])
         image = checked_each(image, is_finite, "features {} hold NaN or infinity")

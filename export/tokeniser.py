@@ -7,10 +7,9 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from export.checks import checked, checked_each
-from lnmn_tf.data.vocabulary import UNKNOWN, Vocabulary
+from lnmn_tf.data.vocabulary import MAX_WORDS, UNKNOWN, Vocabulary
 
-MAX_WORDS = 256  # the longest question of CLEVR has 46, of VQA 26: more is no question
+from .checks import checked, checked_each
 
 
 class Tokeniser(tf.Module):

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-from export.servable import Servable
+from .servable import Servable
 
 MODEL_NAME = "lnmn"
 BATCH_SIZES = (1, 2, 4, 8, 16, 32)  # allowed_batch_sizes of export/serving/batching.config

@@ -13,7 +13,7 @@ if not (3, 9) <= sys.version_info[:2] < (3, 12):
 _HOMES = {
     "LNMN": "lnmn_tf.models.lnmn",
     "StackNMN": "lnmn_tf.models.stack_nmn",
-    "Trace": "lnmn_tf.models.stack_machine",
+    "Trace": "lnmn_tf.models.machine",
     "Vocabulary": "lnmn_tf.data.vocabulary",
 }
 

@@ -29,8 +29,8 @@ def exit_code(function: Callable, *arguments) -> int:
         pass  # nobody reads on, as in `... --help | head`
     except OSError as error:
         print(f"error: {error.filename or 'writing'}: {error.strerror or error}", file=sys.stderr)
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print("; ".join(["stopped", *map(str, stop.args)]), file=sys.stderr)
     else:
         return 0
     return 1

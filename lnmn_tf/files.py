@@ -1,4 +1,4 @@
-"""Writing files whole: a reader, and a run that was killed, never finds half of one."""
+"""Reading and writing files: a reader, and a run that was killed, never finds half of one."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from lnmn_tf.errors import InputError
 
 
 def write_text(path: str | os.PathLike, text: str | Iterable[str]) -> None:
@@ -30,6 +32,34 @@ def write_text(path: str | os.PathLike, text: str | Iterable[str]) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: str | os.PathLike, content: bytes) -> None:
+    """Writes bytes as `write_text` writes a text."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_json(path: str | os.PathLike) -> Any:
+    """Reads JSON.
+
+    Raises:
+        InputError: the file cannot be read, is no text, no JSON, or nested too deeply to be ours.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: cannot be read as JSON: {error}") from None
 
 
 def write_json(path: str | os.PathLike, content: Any) -> None:

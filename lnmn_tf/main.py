@@ -4,29 +4,38 @@
     python -m lnmn_tf.main --mode=train    --run_dir=DIR --data_dir=DIR --image_height=96 --image_width=128
     python -m lnmn_tf.main --mode=evaluate --run_dir=DIR [--split=val] [--checkpoint=best]
     python -m lnmn_tf.main --mode=answer   --run_dir=DIR --image=FILE --question="How many cubes?"
+    python -m lnmn_tf.main --mode=explain  --run_dir=DIR --image=FILE --question="How many cubes?"
+    python -m lnmn_tf.main --mode=explain  --run_dir=DIR --indices=3,17 | --wrong [--family=count]
     python -m lnmn_tf.main --mode=export   --run_dir=DIR [--export_dir=DIR]
     python -m lnmn_tf.main --mode=serve    --run_dir=DIR [--port=8501]
     python -m lnmn_tf.main --mode=generate --data_dir=DIR --train_images=2000
+    python -m lnmn_tf.main --mode=report   --runs=DIR,DIR
+    python -m lnmn_tf.main --mode=inspect  --data_dir=DIR
+    python -m lnmn_tf.main --mode=verify   --data_dir=DIR
+    python -m lnmn_tf.main --mode=analyze  --run_dir=DIR --what=structure,formulas
     python -m lnmn_tf.main --mode=benchmark --preset=paper --run_dir=DIR
 
-The same command goes on where a run was stopped. A flag not given is as its default or the --dialect.
+The same command goes on where a run was stopped. A flag not given is as its default or the --model says.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import sys
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
+from types import SimpleNamespace
 
 from absl import flags
 
-from lnmn_tf.config import ExportConfig, RunConfig
 from lnmn_tf.config.command import COMMANDS
+from lnmn_tf.config.help import full_help, mode_help, short_help
+from lnmn_tf.config.modes import MODES, unknown_flag
 from lnmn_tf.config.option import from_flag
-from lnmn_tf.config.run import all_options, help_text, to_flags
+from lnmn_tf.config.run import all_options
 from lnmn_tf.errors import InputError, exit_code
+from lnmn_tf.noise import filter_standard_error
 
 DEFINE = {
     bool: flags.DEFINE_boolean,
@@ -35,108 +44,90 @@ DEFINE = {
     str: flags.DEFINE_string,
     tuple: flags.DEFINE_list,
 }
+HELP = {"--help", "-h", "--helpfull", "-help", "-helpfull", "--helpshort"}
 
 
-def train(command: flags.FlagValues, choices: dict) -> None:
-    """Trains, or goes on; makes the embedded world first where --generate asks for it."""
-    from lnmn_tf.training.seeds import next_steps, train_seeds
+def parse(arguments: Sequence[str]) -> tuple[SimpleNamespace, dict]:
+    """Reads a command line. It wins over its flagfiles, wherever they stand in it.
 
-    config, options = RunConfig.create(choices), ExportConfig.create(choices)
-    data_dir = Path(config.data.data_dir)
-    foreign = (data_dir / "questions").is_dir() and not (data_dir / "world.json").exists()
-    if config.world.generate and not foreign:  # data of another origin are used as they are
-        make_world(config)
-    train_seeds(config, Path(command.run_dir), to_flags(choices))
-    print(next_steps(command.run_dir))
-    if options.export:
-        export(command, choices)
+    A flag on the command line that the mode does not know is refused. One in a flagfile, which describes
+    an experiment for all modes, is not used.
 
+    Returns:
+        The mode and the flags of `COMMANDS`; and by name those fields of the config that were given.
 
-def evaluate(command: flags.FlagValues, choices: dict) -> None:
-    """Measures a checkpoint on a split."""
-    from lnmn_tf.training.trained import TrainedRun
-
-    run = TrainedRun.open(command.run_dir, command.checkpoint, choices)
-    run.evaluate(command.split or run.config.data.val_split)
-
-
-def answer(command: flags.FlagValues, choices: dict) -> None:
-    """Answers a question about a picture."""
-    from lnmn_tf.training.trained import TrainedRun
-
-    run = TrainedRun.open(command.run_dir, command.checkpoint, choices)
-    for text, probability in run.answer(command.image, command.question)[:5]:
-        print(f"{100 * probability:6.2f} %  {text}")
+    Raises:
+        InputError: a flag that does not exist or that the mode does not know, or a wrong value.
+    """
+    own, files = _separate(arguments)
+    own, described = _read(own), _read(files)
+    mode = MODES[{"mode": "train", **described, **own}["mode"]]
+    mode.check(name for name in own if name != "mode")
+    given = {k: v for k, v in {**described, **own}.items() if k in mode.flags}
+    command = {name: given.get(name, default) for name, (default, _) in COMMANDS.items()}
+    if "run_dir" in mode.flags and not command["run_dir"]:
+        raise InputError("--run_dir is empty; expected a folder")
+    choices = {name: value for name, value in given.items() if name not in COMMANDS}
+    return SimpleNamespace(mode=mode.name, **command), choices
 
 
-def export(command: flags.FlagValues, choices: dict) -> None:
-    """Writes the next version of a SavedModel that TF Serving answers with."""
-    from export.saved_model import export_run, how_to_query
-    from lnmn_tf.training.trained import TrainedRun
-
-    options = ExportConfig.create(choices)
-    run = TrainedRun.open(command.run_dir, command.checkpoint, choices)
-    print(how_to_query(export_run(run, options), run, options))
-
-
-def serve(command: flags.FlagValues, choices: dict) -> None:
-    """Serves the newest exported version on this machine, with a page to ask it on."""
-    from export.demo.demonstration import serve_run
-
-    serve_run(command.run_dir, ExportConfig.create(choices))
-
-
-def generate(command: flags.FlagValues, choices: dict) -> None:
-    """Makes the embedded world."""
-    config = RunConfig.create({"image_height": 1, "image_width": 1, **choices})
-    make_world(config)
-    print(f"next: python -m lnmn_tf.main --data_dir={config.data.data_dir} --help")
+def _separate(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The flags of the command line itself, and those of its flagfiles."""
+    own, files, left = [], [], list(arguments)
+    while left:
+        argument = left.pop(0)
+        found = re.fullmatch(r"--?flagfile(?:=(.*))?", argument, re.DOTALL)
+        if not found:
+            own.append(argument)
+        elif found[1]:
+            files.append(f"--flagfile={found[1]}")
+        elif found[1] is None and left:
+            files.append(f"--flagfile={left.pop(0)}")
+        else:
+            raise InputError("--flagfile is empty; expected a file")
+    return own, files
 
 
-def make_world(config: RunConfig) -> None:
-    """Makes what is missing of the embedded world in --data_dir."""
-    from lnmn_tf.data.synthetic.generator import WorldConfig, generate_world
-
-    world = WorldConfig(**config.world.for_generator())
-    generate_world(world, config.data.data_dir, progress=sys.stderr.isatty())
-
-
-def benchmark(command: flags.FlagValues, choices: dict) -> None:
-    """Measures speed and memory."""
-    from lnmn_tf.benchmark.run import OPTIONS, benchmark
-
-    benchmark(choices, **{name: command[name].value for name in OPTIONS})
-
-
-MODES = {m.__name__: m for m in (train, evaluate, answer, export, serve, generate, benchmark)}
-
-
-def parse(arguments: Sequence[str]) -> tuple[flags.FlagValues, dict]:
-    """The flags, and by name those fields of the config that were given."""
-    command = flags.FlagValues()
-    for name, (default, text) in COMMANDS.items():
-        flags.DEFINE_string(name, default, text, flag_values=command)
-    flags.DEFINE_enum("mode", "train", list(MODES), "What to do.", flag_values=command)
+def _read(arguments: Sequence[str]) -> dict:
+    """The values of the flags that are given, by name."""
+    values = flags.FlagValues()
     options = {option.name: option for option in all_options()}
-    for name, option in options.items():
-        DEFINE[type(option.default)](name, None, option.metadata["help"], flag_values=command)
+    types = {name: type(default) for name, (default, _) in COMMANDS.items()}
+    types |= {name: type(option.default) for name, option in options.items()}
+    for name, kind in types.items():
+        DEFINE[kind](name, None, "", flag_values=values)
+    flags.DEFINE_enum("mode", None, list(MODES), "What to do.", flag_values=values)
     try:
-        left = command(["lnmn_tf.main", *arguments])[1:]
+        rest = values(["lnmn_tf.main", *arguments])[1:]
+    except flags.UnrecognizedFlagError as error:
+        raise unknown_flag(error.flagname) from None
     except flags.Error as error:
         raise InputError(str(error).replace("ERROR:: ", "")) from None
-    if left:
-        raise InputError(f"{left[0]!r} is no flag; expected --name=value")
-    given = {name: command[name].value for name in options if command[name].value is not None}
-    return command, {name: from_flag(options[name], value) for name, value in given.items()}
+    except UnicodeDecodeError as error:
+        raise InputError(f"--flagfile: no text file: {error}") from None
+    if rest:
+        raise InputError(f"{rest[0]!r} is no flag; expected --name=value")
+    given = {name: values[name].value for name in ("mode", *types)}
+    return {
+        name: from_flag(options[name], value) if name in options else value
+        for name, value in given.items()
+        if value is not None
+    }
 
 
 def run(arguments: Sequence[str]) -> None:
-    """Runs one mode, or prints the help text."""
-    if {"--help", "-h", "--helpfull", "-help"} & set(arguments):
-        print(help_text(__doc__, MODES, COMMANDS), flush=True)
+    """Runs one mode, or prints a help text."""
+    asked = HELP & set(arguments)
+    named = [a.partition("=")[2] for a in arguments if re.match(r"--?mode=", a)]
+    if asked & {"--helpfull", "-helpfull"}:
+        print(full_help(__doc__), flush=True)
+    elif asked and named and named[-1] in MODES:
+        print(mode_help(MODES[named[-1]]), flush=True)
+    elif asked:
+        print(short_help(__doc__), flush=True)
     else:
         command, choices = parse(arguments)
-        MODES[command.mode](command, choices)
+        MODES[command.mode].load()(command, choices)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -146,5 +137,12 @@ def main(arguments: Sequence[str]) -> int:
     return exit_code(run, arguments)
 
 
-if __name__ == "__main__":
+def console() -> None:
+    """The command `lnmn` of an installed program, and of `python -m lnmn_tf.main`."""
+    if not HELP & set(sys.argv):
+        filter_standard_error()
     sys.exit(main(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    console()

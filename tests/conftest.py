@@ -1,13 +1,16 @@
-"""What many tests need: a tiny world, and a tiny trained run."""
+"""What many tests need: a tiny world, a tiny trained run, and the sample of real CLEVR."""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import pytest  # noqa: E402
+import pytest
+from hypothesis import HealthCheck, settings
 
+_SAMPLE = Path(__file__).resolve().parents[2] / "shared" / "clevr_mini"
 TINY_WORLD = {
     "train_images": 12,
     "val_images": 3,
@@ -48,13 +51,19 @@ def to_arguments(**flags) -> list[str]:
     return [f"--{name}={value}" for name, value in flags.items()]
 
 
+# How fast an example is drawn says nothing about the law, only about what else the machine does.
+settings.register_profile("lnmn", suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("lnmn")
+
+
 @pytest.fixture(scope="session")
 def tiny_world(tmp_path_factory):
     """A CLEVR folder of a few small pictures."""
-    from lnmn_tf.main import main
+    from lnmn_tf.config import WorldConfig
+    from lnmn_tf.world.generator import generate_world
 
     folder = tmp_path_factory.mktemp("world") / "tiny"
-    assert main(to_arguments(mode="generate", data_dir=folder, **TINY_WORLD)) == 0
+    generate_world(WorldConfig(**TINY_WORLD), folder, progress=False)
     return folder
 
 
@@ -67,3 +76,11 @@ def tiny_run(tiny_world, tmp_path_factory):
     flags = {**TINY_MODEL, **TINY_TRAINING, "data_dir": tiny_world, "run_dir": run_dir}
     assert main(to_arguments(mode="train", **flags)) == 0
     return run_dir
+
+
+@pytest.fixture(scope="session")
+def clevr_sample() -> Path:
+    """The folder of real CLEVR questions and pictures."""
+    if not _SAMPLE.is_dir():
+        pytest.skip("the sample of real CLEVR is not beside the repository")
+    return _SAMPLE

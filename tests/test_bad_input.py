@@ -28,7 +28,8 @@ def complaint(tmp_path, capsys):
     """Runs main, which must fail before it writes a run folder, and returns what it says."""
 
     def run(*arguments, run_dir=tmp_path / "run"):
-        assert main([*arguments, f"--run_dir={run_dir}"]) == 1
+        place = [] if "--mode=generate" in arguments else [f"--run_dir={run_dir}"]
+        assert main([*arguments, *place]) == 1
         error = capsys.readouterr().err.strip()
         *_, last = error.splitlines()
         assert last.startswith("error: ")
@@ -130,9 +131,9 @@ def test_missing_features(complaint, world):
         (["train"], ["'train'"]),
         (["--flagfile=/nowhere.flags"], ["/nowhere.flags"]),
         (["--encoder_filters=4,x"], ["--encoder_filters", "4,x"]),
-        (["--pushing_cells=5"], ["--pushing_cells", "5"]),
+        (["--looking_cells=5"], ["--looking_cells", "5"]),
         (["--features={split}.h5"], ["--features", "--image_height"]),
-        (["--model=stack_nmn", "--dialect=ours"], ["--model", "--dialect"]),
+        (["--model=stack_nmn", "--looking_cells=1"], ["--looking_cells", "stack_nmn"]),
     ],
 )
 def test_wrong_and_contradictory_flags(complaint, tiny_world, flags, words):
@@ -173,11 +174,32 @@ def test_a_checkpoint_cut_short(complaint, tiny_run, tmp_path):
         (["--question=Why?", "--image=/nowhere.png"], ["/nowhere.png"]),
         (["--question=Why?", f"--image={__file__}"], ["test_bad_input.py", "picture"]),
         (["--question=Why?"], ["--image"]),
+        ([f"--question={'why ' * 257}?", f"--image={__file__}"], ["--question", "258", "256"]),
         (["--question=Why?", "--checkpoint=first"], ["--checkpoint", "first", "best"]),
     ],
 )
 def test_a_question_that_cannot_be_answered(complaint, tiny_run, flags, words):
     has(complaint("--mode=answer", *flags, run_dir=tiny_run), *words)
+
+
+def test_a_loop_of_links_as_a_picture(complaint, tiny_run, tmp_path):
+    (tmp_path / "loop.png").symlink_to(tmp_path / "loop.png")
+    flags = ["--question=Why?", f"--image={tmp_path / 'loop.png'}"]
+    has(complaint("--mode=answer", *flags, run_dir=tiny_run), "loop.png", "cannot be read")
+
+
+def test_a_checkpoint_that_may_not_be_read(complaint, tiny_run, monkeypatch):
+    monkeypatch.setattr("os.access", lambda *_: False)
+    has(complaint("--mode=evaluate", run_dir=tiny_run), "weights", "permission denied")
+
+
+def test_a_picture_damaged_in_its_middle_beyond_the_cache(complaint, tiny_run, world):
+    path = world / "images/val/CLEVR_val_000001.png"
+    content = bytearray(path.read_bytes())
+    content[60:90] = bytes(30)  # its end is as it should be: found when it is decoded
+    path.write_bytes(content)
+    flags = ["--mode=evaluate", f"--data_dir={world}", "--cache_mb=0"]
+    has(complaint(*flags, run_dir=tiny_run), "CLEVR_val_000001.png", "damaged")
 
 
 def test_a_world_over_other_data(complaint, tmp_path):

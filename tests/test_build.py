@@ -99,12 +99,15 @@ def reached_from(label: str) -> set[str]:
 
 def imports(path: Path) -> Iterator[str]:
     """Names that a file imports anywhere, each package on the way included."""
+    package = path.relative_to(ROOT).parent.parts
     for node in ast.walk(ast.parse(path.read_text())):
         names = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            home = ".".join([*above, *([node.module] if node.module else [])])
+            names = [f"{home}.{alias.name}" for alias in node.names]
         for name in names:
             yield from accumulate(name.split("."), "{}.{}".format)
 

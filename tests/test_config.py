@@ -7,19 +7,34 @@ import json
 
 import pytest
 
-from lnmn_tf.config import DIALECTS, OPERATORS, ModelConfig, RunConfig, TrainingConfig
-from lnmn_tf.config.run import SECTIONS, all_options
+from lnmn_tf.config import RunConfig
+from lnmn_tf.config.modes import flag_names
+from lnmn_tf.config.registry import ALIASES, MODELS, make_config
+from lnmn_tf.config.run import FLAG_SECTIONS, SECTIONS, all_options, section_fields
 from lnmn_tf.errors import InputError
 
 PIXELS = {"image_height": 11, "image_width": 13}
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
-def test_a_dialect_presets_its_switches_and_a_flag_overrides_them(dialect):
-    config = ModelConfig.create(dialect, pointer_temperature=0.7)
-    expected = {**DIALECTS[dialect], "pointer_temperature": 0.7}
-    assert {name: getattr(config, name) for name in expected} == expected
-    assert config.dialect == dialect
+@pytest.mark.parametrize("name", [*MODELS, *ALIASES])
+def test_a_model_has_a_config_of_its_own_and_presets_that_a_flag_overrides(name):
+    model = MODELS[ALIASES.get(name, name)]
+    config = RunConfig.create({**PIXELS, "model": name, "num_steps": 7})
+    assert type(config.model) is model.config
+    assert (config.model.model, config.model.num_steps) == (ALIASES.get(name, name), 7)
+    assert {k: getattr(config.training, k) for k in model.training} == model.training
+    for field, value in model.training.items():
+        words = {"structure_decay": "decoupled", "entropy_schedule": "annealed"}
+        other = words.get(field, 0.5)
+        assert other != value
+        changed = RunConfig.create({**PIXELS, "model": name, field: other})
+        assert getattr(changed.training, field) == other
+
+
+def test_the_defaults_of_a_model_are_those_of_its_origin():
+    papers, released = make_config("paper"), make_config("released")
+    assert (papers.module_mlp_dim, released.module_mlp_dim) == (512, 0)
+    assert (make_config("stack_nmn").num_steps, make_config("stack_nmn").stack_len) == (9, 4)
 
 
 def test_every_flag_has_a_help_text_and_a_name_of_its_own():
@@ -29,28 +44,30 @@ def test_every_flag_has_a_help_text_and_a_name_of_its_own():
     assert len(names) == len(set(names))
 
 
-def test_the_operators_are_those_of_the_layers():
-    from lnmn_tf.layers.operators import OPERATORS as implemented
+def test_flags_are_few_and_errors_name_other_fields_without_dashes():
+    flags = {"mode", *flag_names()}
+    assert len(flags) <= 111
+    fields = {field.name: field for title in FLAG_SECTIONS for field in section_fields(title)}
+    for name in set(fields) - flags:
+        value = fields[name].default
+        if isinstance(value, (bool, str, tuple)) or not isinstance(value, (int, float)):
+            continue
+        choices = {**PIXELS, name: "many"}
+        if name in make_config("stack_nmn").__dataclass_fields__:
+            choices["model"] = "stack_nmn"
+        elif name == "attended_places":
+            choices["model"] = "relational"
+        with pytest.raises(InputError, match=f"^{name} is 'many'; expected "):
+            RunConfig.create(choices)
 
-    assert implemented == OPERATORS
 
-
-def test_json_gives_back_the_same_config(tmp_path):
-    config = RunConfig.create(
-        {**PIXELS, "dialect": "released", "zeroed_operators": ("max", "sum"), "ema_decay": 0.5}
-    )
+@pytest.mark.parametrize("name", MODELS)
+def test_json_gives_back_the_same_config(name, tmp_path):
+    zeroed = {} if name.startswith("stack_nmn") else {"zeroed_operators": ("max", "sum")}
+    config = RunConfig.create({**PIXELS, "model": name, **zeroed, "ema_decay": 0.5})
     config.save(tmp_path)
     assert RunConfig.load(tmp_path) == config
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
-
-
-def test_a_training_dialect_follows_the_models():
-    assert RunConfig.create({**PIXELS, "dialect": "released"}).training.structure_decay == "coupled"
-    assert RunConfig.create({**PIXELS, "dialect": "ours"}).training.structure_decay == "decoupled"
-
-
-def test_stack_nmn_needs_no_dialect_flag():
-    assert RunConfig.create({**PIXELS, "model": "stack_nmn"}).model.dialect == "stack_nmn"
 
 
 @pytest.mark.parametrize(
@@ -61,7 +78,7 @@ def test_stack_nmn_needs_no_dialect_flag():
         ({"learning_rate": float("nan")}, ["--learning_rate", "nan", "finite"]),
         ({"ema_decay": 1.0}, ["--ema_decay", "less than 1"]),
         ({"seed": -1}, ["--seed", "-1"]),
-        ({"batch_size": 10, "shards": 3}, ["--shards", "3", "--batch_size=10"]),
+        ({"batch_size": 10, "shards": 3}, ["shards is 3", "--batch_size=10"]),
         ({"epochs": 2, "curriculum_epochs": 2}, ["--curriculum_epochs", "--epochs=2"]),
         ({"structure_split": "test"}, ["--structure_split", "'test'", "held_out, val"]),
         ({"structure_fraction": 1.0}, ["--structure_fraction", "less than 1"]),
@@ -72,16 +89,16 @@ def test_stack_nmn_needs_no_dialect_flag():
         ({"features": "{split}.h5"}, ["--features", "--image_height", "not both"]),
         (dict.fromkeys(PIXELS, 0), ["--image_height", "--features"]),
         ({"image_width": 0}, ["--image_width", "both"]),
-        ({"pushing_cells": 4}, ["--pushing_cells", "--pooling_cells", "--attention_3=4"]),
+        ({"looking_cells": 3}, ["--looking_cells is 3", "--attention_3=4"]),
         ({"answer_3": 0, "answer_4": 0}, ["--answer_3", "--answer_4"]),
         ({"text_dim": 7}, ["--text_dim", "7", "even"]),
-        ({"zeroed_operators": ("mean",)}, ["--zeroed_operators", "mean", "choose_1"]),
+        ({"zeroed_operators": ("mean",)}, ["zeroed_operators", "mean", "choose_1"]),
         ({"fusion": "concat", "hard_operators": True}, ["--fusion", "--hard_operators"]),
-        ({"model": "stack_nmn", "fusion": "concat"}, ["--model", "--fusion"]),
-        ({"model": "stack_nmn", "dialect": "ours"}, ["--model", "--dialect"]),
-        ({"dialect": "mine"}, ["--dialect", "'mine'", "released"]),
-        ({"min_objects": 6, "max_objects": 5}, ["--min_objects", "--max_objects=5"]),
-        ({"max_objects": 11}, ["--max_objects", "at most 10"]),
+        ({"model": "stack_nmn", "fusion": "concat"}, ["--fusion", "--model=stack_nmn"]),
+        ({"model": "paper", "looking_cells": 1}, ["--looking_cells", "--model=paper"]),
+        ({"model": "mine"}, ["--model", "'mine'", "released"]),
+        ({"min_objects": 6, "max_objects": 5}, ["min_objects is 6", "max_objects=5"]),
+        ({"max_objects": 11}, ["max_objects is 11", "at most 10"]),
     ],
 )
 def test_a_wrong_or_contradictory_flag_is_named_with_its_value(choices, words):
@@ -101,6 +118,8 @@ def test_a_wrong_or_contradictory_flag_is_named_with_its_value(choices, words):
             ["config.json", "--epochs", "'3'"],
         ),
         (lambda content: content.update(model=[]), ["config.json", "'model'"]),
+        (lambda content: content["model"].update(model="lnmn"), ["config.json", "'lnmn'", "paper"]),
+        (lambda content: content["model"].update(dialect="ours"), ["config.json", "dialect"]),
     ],
 )
 def test_a_damaged_config_file_is_refused(tmp_path, damage, words):
@@ -136,4 +155,3 @@ def test_configs_cannot_be_altered():
         field = dataclasses.fields(section)[0]
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(section(), field.name, field.default)
-    assert TrainingConfig() == TrainingConfig()

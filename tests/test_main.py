@@ -12,7 +12,11 @@ import pytest
 
 import lnmn_tf
 from lnmn_tf.config import RunConfig
+from lnmn_tf.config.modes import MODES, Mode, flag_names
+from lnmn_tf.errors import InputError
 from lnmn_tf.main import main, parse
+from lnmn_tf.training import evaluations
+from tests.conftest import to_arguments
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURE = "images/val/CLEVR_val_000001.png"
@@ -40,25 +44,116 @@ def test_another_python_is_refused_in_one_sentence(version):
     assert "python3.11" in done.stderr
 
 
-def test_main_is_short_and_alone_in_reading_flags():
-    assert len((ROOT / "lnmn_tf" / "main.py").read_text().splitlines()) <= 150
+def test_main_is_alone_in_reading_flags():
     for path in (ROOT / "lnmn_tf").rglob("*.py"):
         if path.name != "main.py":
             assert not re.search(r"^(from|import) absl", path.read_text(), re.MULTILINE), path
 
 
-def test_help_explains_every_flag(capsys):
+def shown_flags(text):
+    return re.findall(r"^  --(\w+):", text, re.MULTILINE)
+
+
+def test_help_shows_what_people_need_and_helpfull_every_flag(capsys):
     assert main(["--help"]) == 0
     text = capsys.readouterr().out
-    for name in ("--mode", "--map_dim", "--structure_every", "--data_dir", "--train_images"):
-        assert name in text
+    assert "Config(" not in text
+    short = shown_flags(text)
+    assert 20 <= len(short) == len(set(short)) <= 30
+    assert main(["--helpfull"]) == 0
+    full = capsys.readouterr().out
+    assert sorted(shown_flags(full)) == sorted(("mode", *flag_names()))
+    assert "Config(" not in full  # a default is a value
 
 
-def test_the_command_line_wins_over_a_flagfile_before_it(tmp_path):
+@pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
+def test_a_mode_has_a_function_flags_that_exist_and_help_for_all_of_them(mode, capsys):
+    assert callable(mode.load())
+    assert set(mode.shown) <= set(mode.flags) <= set(flag_names())
+    assert main([f"--mode={mode.name}", "--help"]) == 0
+    assert shown_flags(capsys.readouterr().out) == list(mode.flags)
+
+
+def test_every_flag_belongs_to_a_mode():
+    assert set().union(*(mode.flags for mode in MODES.values())) == set(flag_names())
+
+
+def test_a_mode_is_added_by_one_entry(monkeypatch, capsys):
+    mode = Mode("count", "Counts words.", "tests.test_main:count_words", ("question", "mix"))
+    monkeypatch.setitem(MODES, "count", mode)
+    assert main(["--mode=count", "--question=How many?", "--mix=x:10%"]) == 0
+    assert capsys.readouterr().out == "2 {'mix': 'x:10%'}\n"
+    assert main(["--mode=count", "--image=x.png"]) == 1
+    assert "--image is no flag of --mode=count" in capsys.readouterr().err
+
+
+def count_words(command, choices):
+    print(len(command.question.split()), choices)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_the_command_line_wins_over_a_flagfile_wherever_it_stands(tmp_path, first):
     path = tmp_path / "x.flags"
-    path.write_text("# a comment\n--epochs=3\n--xla=off\n--encoder_filters=4,5\n")
-    _, choices = parse([f"--flagfile={path}", "--epochs=7"])
+    path.write_text(
+        "# a comment\n--mode=train\n--run_dir=theirs\n--epochs=3\n--xla=off\n--encoder_filters=4,5\n"
+    )
+    own, files = ["--epochs=7", "--run_dir=mine"], [f"--flagfile={path}"]
+    command, choices = parse([*files, *own] if first else [*own, *files])
     assert choices == {"epochs": 7, "xla": "off", "encoder_filters": (4, 5)}
+    assert (command.mode, command.run_dir) == ("train", "mine")
+    own = ["--mode=evaluate", "--max_val_questions=5"]
+    command, choices = parse([*files, *own] if first else [*own, *files])
+    assert choices == {
+        "max_val_questions": 5,
+        "xla": "off",
+    }  # what evaluate does not know is not used
+    assert (command.mode, command.run_dir) == ("evaluate", "theirs")
+
+
+def test_a_flagfile_may_be_the_next_word_and_hold_another(tmp_path):
+    (tmp_path / "inner").write_text("--epochs=3\n--seed=4\n")
+    (tmp_path / "outer").write_text(f"--flagfile={tmp_path / 'inner'}\n--seed=5\n")
+    _, choices = parse(["--flagfile", str(tmp_path / "outer"), "--batch_size=2"])
+    assert choices == {"epochs": 3, "seed": 5, "batch_size": 2}
+
+
+def test_generate_makes_the_embedded_world(tmp_path, capsys):
+    sizes = {"train_images": 2, "val_images": 1, "picture_width": 24, "picture_height": 16}
+    assert main(to_arguments(mode="generate", data_dir=tmp_path, workers=1, **sizes)) == 0
+    assert len(list((tmp_path / "images" / "train").glob("*.png"))) == 2
+    assert f"--mode=train --data_dir={tmp_path}" in capsys.readouterr().out
+
+
+def test_no_config_says_which_mode():
+    for path in (ROOT / "configs").glob("*.flags"):
+        assert not re.search("^--mode=", path.read_text(), re.MULTILINE), path
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["--mode=generate", "--seed=5"], ["--seed", "generate", "did you mean --world_seed"]),
+        (["--mode=evaluate", "--epochs=5"], ["--epochs", "--mode=evaluate", "train"]),
+        (["--mode=evaluate", "--map_dim=17"], ["--map_dim", "--mode=evaluate", "train"]),
+        (["--mode=answer", "--batch_size=5"], ["--batch_size", "--mode=answer"]),
+        (["--mode=answer", "--port=5"], ["--port", "serve"]),
+        (["--mode=serve", "--export=true"], ["--export ", "train"]),
+        (["--mode=train", "--hard_operators"], ["--hard_operators", "evaluate"]),
+        (["--module_threshold=0.1"], ["--module_threshold", "evaluate"]),
+        (["--mode=evaluate", "--spilt=val"], ["--spilt", "did you mean --split"]),
+        (["--epoch=5"], ["--epoch ", "did you mean --epochs"]),
+        (["--zork=5"], ["--zork"]),
+        (["--run_dir="], ["--run_dir", "empty"]),
+        (["--flagfile"], ["--flagfile", "empty"]),
+        (["--flagfile="], ["--flagfile", "empty"]),
+    ],
+)
+def test_a_flag_that_the_mode_does_not_know_is_refused_with_advice(arguments, words, capsys):
+    assert main(arguments) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    for word in words:
+        assert word in error
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.flags")), ids=lambda p: p.stem)
@@ -82,9 +177,9 @@ def test_flags_txt_gives_the_same_config_again(tiny_run):
 
 def test_evaluate_repeats_what_training_reported(tiny_run, capsys):
     assert main(["--mode=evaluate", f"--run_dir={tiny_run}"]) == 0
-    table = json.loads((tiny_run / "evaluation_val.json").read_text())
-    assert table == json.loads((tiny_run / "metrics.json").read_text())["val"]
-    written = (tiny_run / "predictions_val.txt").read_text()
+    record = evaluations.read(tiny_run)[-1]
+    assert record["accuracy"] == json.loads((tiny_run / "metrics.json").read_text())["val"]
+    written = (tiny_run / record["predictions"]).read_text()
     assert written == (tiny_run / "predictions.txt").read_text()
     assert "accuracy" in capsys.readouterr().out
 
@@ -103,7 +198,58 @@ def test_answer_gives_answers_by_falling_probability(tiny_run, tiny_world, capsy
     assert "zorkmids" in captured.err
 
 
-def test_evaluating_with_another_size_names_the_field_and_both_values(tiny_run, capsys):
-    assert main(["--mode=evaluate", f"--run_dir={tiny_run}", "--map_dim=17"]) == 1
-    error = capsys.readouterr().err
-    assert "--map_dim=3" in error and "17" in error
+def test_the_command_of_a_finished_run_says_so_without_tensorflow_and_changes_nothing(tiny_run):
+    before = {path: path.stat().st_mtime_ns for path in tiny_run.rglob("*")}
+    code = (
+        "import sys; from lnmn_tf.main import main; code = main(sys.argv[1:]);"
+        "sys.exit(code or 'tensorflow' in sys.modules)"
+    )
+    arguments = [f"--flagfile={tiny_run / 'flags.txt'}", f"--run_dir={tiny_run}"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "is finished" in done.stdout and "--epochs" in done.stdout
+    assert {path: path.stat().st_mtime_ns for path in tiny_run.rglob("*")} == before
+
+
+def test_evaluations_stand_side_by_side_and_say_what_they_are_of(tiny_run):
+    before = evaluations.read(tiny_run)
+    for flags in (["--hard_operators"], ["--max_val_questions=7"], ["--checkpoint=last"]):
+        assert main(["--mode=evaluate", f"--run_dir={tiny_run}", *flags]) == 0
+    records = evaluations.read(tiny_run)
+    assert records[: len(before)] == before
+    hard, few, last = records[len(before) :]
+    assert hard["flags"]["hard_operators"] and not few["flags"]["hard_operators"]
+    assert few["limit"] == few["accuracy"]["questions"] == 7
+    assert last["checkpoint"] == "last"
+    names = [record["predictions"] for record in records]
+    assert len({hard["predictions"], few["predictions"], records[0]["predictions"]}) == 3
+    assert all((tiny_run / name).is_file() for name in names)
+
+
+def test_an_evaluation_that_cannot_be_kept_is_shown(tiny_run, capsys, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied", "evaluations.jsonl")
+
+    monkeypatch.setattr(evaluations, "append", refuse)
+    assert main(["--mode=evaluate", f"--run_dir={tiny_run}"]) == 1
+    captured = capsys.readouterr()
+    assert "accuracy" in captured.out
+    assert "evaluations.jsonl: Permission denied" in captured.err
+
+
+def test_an_evaluation_may_take_other_batches_and_less_memory(tiny_run):
+    arguments = ["--mode=evaluate", f"--run_dir={tiny_run}", "--batch_size=5", "--cache_mb=0"]
+    assert main(arguments) == 0
+
+
+def test_a_run_is_opened_with_the_sizes_that_it_was_trained_with(tiny_run):
+    from lnmn_tf.training.trained import TrainedRun
+
+    with pytest.raises(InputError, match="--map_dim is 17.*hard_operators"):
+        TrainedRun.open(tiny_run, changes={"map_dim": 17})

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import grpc
 
-from export.warm_up import MODEL_NAME
 from lnmn_tf.errors import InputError
+
+from ..warm_up import MODEL_NAME
 
 BATCHING = Path(__file__).resolve().parents[1] / "serving" / "batching.config"
 SECONDS_TO_LOAD = 120

@@ -17,16 +17,17 @@ from tensorflow.core.protobuf.named_tensor_pb2 import NamedTensorProto
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 from tqdm import tqdm
 
-from export.benchmark.compiler import compile_program, has_compiler
-from export.benchmark.servers import serve, server_command, server_name
-from export.saved_model import export_run
-from export.warm_up import MODEL_NAME
 from lnmn_tf.benchmark.presets import Preset
 from lnmn_tf.config import ExportConfig, RunConfig
 from lnmn_tf.data.vocabulary import Vocabulary
 from lnmn_tf.errors import InputError
 from lnmn_tf.training.networks import build_network
 from lnmn_tf.training.trained import TrainedRun
+
+from ..saved_model import export_run
+from ..warm_up import MODEL_NAME
+from .compiler import compile_program, has_compiler
+from .servers import serve, server_command, server_name
 
 CONCURRENCIES = (1, 8, 64)
 LOAD = Path(__file__).with_name("load.cc")

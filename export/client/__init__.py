@@ -13,7 +13,7 @@ In Python:
 It needs numpy and, for gRPC, tensorflow-serving-api; nothing else of this package.
 """
 
-from export.client.client import Answer, Client
-from export.client.transports import Late, Refused, ServingError, Target, Unavailable
+from .client import Answer, Client
+from .transports import Late, Refused, ServingError, Target, Unavailable
 
 __all__ = ["Answer", "Client", "Late", "Refused", "ServingError", "Target", "Unavailable"]

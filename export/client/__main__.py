@@ -2,6 +2,6 @@
 
 import sys
 
-from export.client.command import main
+from .command import main
 
 sys.exit(main(sys.argv[1:]))

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from export.client.transports import (
+from .transports import (
     Arrays,
     GrpcTransport,
     Late,
@@ -83,8 +83,8 @@ class Client:
         try:
             texts, probabilities = outputs["top_answers"], outputs["top_probabilities"]
             tops = [
-                [(text, float(p)) for text, p in zip(*row) if text]  # noqa: B905 - five of each
-                for row in zip(texts, probabilities)  # noqa: B905 - one batch
+                [(text, float(p)) for text, p in zip(*row) if text]  # five of each
+                for row in zip(texts, probabilities)  # one batch
             ]
             return [Answer(*top[0], top) for top in tops]
         except (KeyError, IndexError, TypeError):

@@ -15,11 +15,12 @@ from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 
-from export.client.client import Answer, Client
-from export.client.flags import parse
-from export.client.transports import Refused, ServingError, Target
+from .client import Answer, Client
+from .flags import parse
+from .transports import Refused, ServingError, Target
 
 LARGEST_PICTURE = 32 << 20  # bytes
+MOST = 100  # the highest exit code that counts questions
 
 
 class Item(NamedTuple):
@@ -30,7 +31,7 @@ class Item(NamedTuple):
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Returns the exit code: 0, or 1 where something could not be answered."""
+    """Returns the exit code: how many questions have no answer, 100 at most; 1 for any other error."""
     options = parse(arguments)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # where it looked for a GPU is no answer
     try:
@@ -84,62 +85,108 @@ def print_steps(outputs: dict[str, np.ndarray]) -> None:
 
 
 def answer_file(client: Client, options: argparse.Namespace) -> int:
-    """Writes `image, question, answer, probability`, a line for each question, TAB between them.
+    """Writes `image, question, answer, probability`, a line for each line of the file, TAB between them.
 
-    A question that the server refuses gets an empty answer, and its reason goes to standard error.
+    Lines are written as answers come. A question that is empty or that the server refuses gets an empty
+    answer, and its reason goes to standard error. Where the server goes away, what came before is kept.
 
     Returns:
-        The exit code: 1 where there is such a question.
+        The exit code: how many questions have no answer, 100 at most.
     """
     items = read_items(options.questions, options.image)
-    failed = 0
-    with opened(options.output) as stream, Progress(len(items)) as progress:
-        for start in range(0, len(items), options.batch_size):
-            batch = items[start : start + options.batch_size]
-            for number, (item, answer) in enumerate(answers_of(client, batch), start=start + 1):
-                if isinstance(answer, Refused):
-                    failed += 1
-                    progress.say(f"question {number}: {answer}")
-                    result = "\t"
-                else:
-                    result = f"{answer.text}\t{answer.probability:.6f}"
-                stream.write(f"{item.image}\t{item.question}\t{result}\n")
-            progress.move(len(batch))
+    with opened(options.output, options.resume) as stream, Progress(len(items)) as progress:
+        done, failed = already(stream, items, options.output) if options.resume else (0, 0)
+        progress.move(done)
+        try:
+            for start in range(done, len(items), options.batch_size):
+                batch = items[start : start + options.batch_size]
+                for item, answer in answers_of(client, batch):
+                    done += 1
+                    if isinstance(answer, Refused):
+                        failed += 1
+                        progress.say(f"question {done}: {answer}")
+                        result = "\t"
+                    else:
+                        result = f"{answer.text}\t{answer.probability:.6f}"
+                    stream.write(f"{item.image}\t{item.question}\t{result}\n")
+                    stream.flush()
+                progress.move(len(batch))
+        except (ServingError, KeyboardInterrupt) as error:
+            left = len(items) - done
+            progress.say(f"error: {error or 'stopped'}")
+            print(
+                f"{left} of {len(items)} questions were not asked; {options.output or 'the output'} holds "
+                "the answers before them"
+                + ("; the same command with --resume goes on" if options.output else ""),
+                file=sys.stderr,
+            )
+            return min(failed + left, MOST)
     if failed:
         print(f"error: {failed} of {len(items)} questions have no answer", file=sys.stderr)
-    return 1 if failed else 0
+    return min(failed, MOST)
+
+
+def already(stream: TextIO, items: list[Item], path: str) -> tuple[int, int]:
+    """Passes over the whole lines of an earlier output, and cuts off one that was not finished.
+
+    Returns:
+        (how many lines there are, how many of them have no answer).
+
+    Raises:
+        ServingError: a line is not about the question in its place.
+    """
+    done = failed = end = 0
+    stream.seek(0)
+    while (line := stream.readline()).endswith("\n"):
+        image, question, answer, _ = [*line[:-1].split("\t"), "", "", "", ""][:4]
+        if done >= len(items) or (image, question) != items[done]:
+            raise ServingError(
+                f"--resume: {path}, line {done + 1} is not about question {done + 1} of --questions; "
+                "expected the output of the same questions"
+            )
+        done, failed, end = done + 1, failed + (not answer), stream.tell()
+    stream.seek(end)
+    stream.truncate()
+    return done, failed
 
 
 def answers_of(client: Client, batch: list[Item]) -> Iterator[tuple[Item, Answer | Refused]]:
     """Answers of a batch; one by one where the server refuses it, so that only the culprit fails."""
+    if not all(item.question for item in batch):
+        for item in batch:  # who asks nothing is not sent
+            yield from (
+                answers_of(client, [item]) if item.question else [(item, Refused("is empty"))]
+            )
+        return
     try:
         images = [read_image(item.image) for item in batch]
         answers: list[Any] = client.ask(images, [item.question for item in batch])
     except Refused as error:
         if len(batch) == 1:
             answers = [error]
-        else:
-            answers = [answer for item in batch for _, answer in answers_of(client, [item])]
-    yield from zip(batch, answers)  # noqa: B905 - one answer each
+        else:  # one at a time: what is answered is written before the next is asked
+            for item in batch:
+                yield from answers_of(client, [item])
+            return
+    yield from zip(batch, answers)  # one answer each
 
 
 def read_items(path: str, image: str | None) -> list[Item]:
-    """The questions of a file; empty lines are passed over."""
+    """The questions of a file, one for each line; an empty line is an empty question."""
     try:
         text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ServingError(f"--questions: {path}: {reason(error)}") from None
     items = []
-    for number, line in enumerate(text.split("\n"), start=1):
+    lines = text.split("\n")
+    for number, line in enumerate(lines if lines[-1] else lines[:-1], start=1):
         own_image, tab, question = line.strip("\r").rpartition("\t")
-        if not question.strip():
-            continue
-        if not (own_image if tab else image):
+        if question.strip() and not (own_image if tab else image):
             raise ServingError(
                 f"--questions: {path}, line {number}: no picture; expected FILE<TAB>question or --image"
             )
-        items.append(Item(own_image if tab else str(image), question.strip()))
-    if not items:
+        items.append(Item(own_image if tab else image or "", question.strip()))
+    if not any(item.question for item in items):
         raise ServingError(f"--questions: {path}: holds no question")
     return items
 
@@ -176,20 +223,17 @@ def reason(error: Exception) -> str:
 
 
 @contextmanager
-def opened(path: str | None) -> Iterator[TextIO]:
-    """Standard output, or a file that is there only when it is whole."""
+def opened(path: str | None, resume: bool) -> Iterator[TextIO]:
+    """Standard output, or a file: a new one, or to go on with the one that is there."""
     if path is None:
         yield sys.stdout
         return
-    temporary = Path(f"{path}.{os.getpid()}.tmp")
     try:
-        with open(temporary, "w", encoding="utf-8") as stream:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | (0 if resume else os.O_TRUNC), 0o644)
+        with open(handle, "r+", encoding="utf-8", newline="") as stream:
             yield stream
-        os.replace(temporary, path)
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise ServingError(f"--output: {path}: {reason(error)}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 class Progress:

@@ -6,14 +6,14 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-import export.client
+from . import __doc__ as description
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Reads the flags."""
     parser = argparse.ArgumentParser(
-        prog="python -m export.client",
-        description=export.client.__doc__,
+        prog=f"python -m {__package__}",
+        description=description.replace("export.client", __package__),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
@@ -35,7 +35,16 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         help="many questions, one a line: the question about --image, or FILE<TAB>question; - = "
         "standard input",
     )
-    add("--output", metavar="FILE", help="where their answers go (standard output)")
+    add(
+        "--output",
+        metavar="FILE",
+        help="where their answers go, a line for each line of --questions, as they come (standard output)",
+    )
+    add(
+        "--resume",
+        action="store_true",
+        help="go on after the answers that --output holds already",
+    )
     add("--batch_size", type=positive(int), default=16, help="questions in a request (16)")
     add("--explain", action="store_true", help="with --question: also what each step did")
     add("--model", default="lnmn", help="its name on the server (lnmn)")
@@ -52,6 +61,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         parser.error("expected one of --question and --questions")
     if options.question and not options.image:
         parser.error("expected --image with --question")
+    if options.resume and not (options.output and options.questions):
+        parser.error("expected --questions and --output with --resume")
     if bool(options.user) != bool(options.password_file):
         parser.error("expected --user and --password_file together")
     if options.user and not options.tls:

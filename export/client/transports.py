@@ -118,7 +118,7 @@ class GrpcTransport:
             return Unavailable(_sentence(error.details()))
         if code == codes.DEADLINE_EXCEEDED:
             return Late(error.details())
-        if code in (codes.UNAUTHENTICATED, codes.PERMISSION_DENIED):
+        if code == codes.UNAUTHENTICATED:
             return ServingError("a user and a password are expected (--user, --password_file)")
         kind = Refused if code == codes.INVALID_ARGUMENT else ServingError
         return kind(f"{code.name}: {_sentence(error.details())}")
@@ -181,7 +181,7 @@ def _from_status(error: urllib.error.HTTPError) -> ServingError:
         return Unavailable(message)
     if error.code == 504:
         return Late(message)
-    if error.code in (401, 403):
+    if error.code == 401:
         return ServingError("a user and a password are expected (--user, --password_file)")
     kind = Refused if error.code in (400, 413) else ServingError
     return kind(f"{error.code} {error.reason}: {_sentence(message)}")

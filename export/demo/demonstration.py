@@ -7,20 +7,22 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from http import HTTPStatus
 from pathlib import Path
 
-from export.demo.examples import Example, find_examples
-from export.demo.http_server import BoundedServer
-from export.demo.paths import Handler
-from export.demo.refusal import Refusal
-from export.demo.rest import parse_request, render_reply
-from export.demo.served_model import ServedModel
-from export.warm_up import MODEL_NAME
 from lnmn_tf.config import ExportConfig
 from lnmn_tf.errors import InputError
+
+from ..warm_up import MODEL_NAME
+from .examples import Example, find_examples
+from .http_server import BoundedServer
+from .paths import Handler
+from .refusal import Refusal
+from .rest import parse_request, render_reply
+from .served_model import ServedModel
 
 HOST = "127.0.0.1"
 MOST_EXAMPLES = 64  # in one request
@@ -37,7 +39,9 @@ def serve_run(run_dir: str | os.PathLike, options: ExportConfig) -> None:
     """
     folder = Path(options.export_dir or Path(run_dir) / "export")
     model = ServedModel(folder)
-    demonstration = Demonstration(model, find_examples(Path(run_dir)), options.port)
+    demonstration = Demonstration(
+        model, find_examples(Path(run_dir)), options.port, options.allowed_host
+    )
     print(
         f"version {model.version} of {folder}, on this machine only:\n"
         f"  page  {demonstration.url}\n"
@@ -58,13 +62,21 @@ class Demonstration:
         model: what answers.
         examples: to try.
         port: on 127.0.0.1; 0 = any free one.
+        allowed_hosts: other names, "host:port", that a port forward gives it.
 
     Raises:
         InputError: the port cannot be had.
     """
 
-    def __init__(self, model: ServedModel, examples: list[Example], port: int):
+    def __init__(
+        self,
+        model: ServedModel,
+        examples: list[Example],
+        port: int,
+        allowed_hosts: Sequence[str] = (),
+    ):
         self.model, self.examples = model, examples
+        self.allowed_hosts = tuple(allowed_hosts)
         self._pool = ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="predict")
         self._places = threading.BoundedSemaphore(MOST_WAITING)
         try:

@@ -16,7 +16,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from export.demo.refusal import Refusal, invalid
+from .refusal import Refusal, invalid
 
 LARGEST_BODY = 16 << 20  # bytes: a picture of 12 MB in base64
 MOST_PASSED_OVER = 64 << 20  # bytes

@@ -15,16 +15,19 @@ from collections.abc import Callable
 from http import HTTPStatus
 from importlib import resources
 
-from export.demo.http_server import BoundedHandler
-from export.demo.refusal import Refusal, invalid
-from export.warm_up import MODEL_NAME
+from ..warm_up import MODEL_NAME
+from .http_server import BoundedHandler
+from .refusal import Refusal, invalid
 
+# Its own files, and those of the design that it shares with the pages of an analysis.
+OWN, SHARED = "export.demo", "lnmn_tf.analysis"
 PAGE = {
-    "/": ("index.html", "text/html; charset=utf-8"),
-    "/style.css": ("style.css", "text/css; charset=utf-8"),
-    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
-    "/drawing.js": ("drawing.js", "text/javascript; charset=utf-8"),
-    "/icon.svg": ("icon.svg", "image/svg+xml"),
+    "/": (OWN, "index.html", "text/html; charset=utf-8"),
+    "/form.css": (OWN, "form.css", "text/css; charset=utf-8"),
+    "/page.js": (OWN, "page.js", "text/javascript; charset=utf-8"),
+    "/style.css": (SHARED, "style.css", "text/css; charset=utf-8"),
+    "/drawing.js": (SHARED, "drawing.js", "text/javascript; charset=utf-8"),
+    "/icon.svg": (SHARED, "icon.svg", "image/svg+xml"),
 }
 PICTURE_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
 # The page loads nothing from elsewhere and cannot be put into another page.
@@ -66,17 +69,23 @@ class Handler(BoundedHandler):
     def _check_origin(self) -> None:
         """Only this page and programs of this machine may ask, not other pages in a browser."""
         hosts = [f"{name}:{self.server.server_port}" for name in ("127.0.0.1", "localhost")]
+        hosts += self.server.demonstration.allowed_hosts
         origin = self.headers.get("Origin")
-        foreign = origin is not None and origin not in [f"http://{host}" for host in hosts]
+        pages = [f"{scheme}://{host}" for host in hosts for scheme in ("http", "https")]
+        foreign = origin is not None and origin not in pages
         if foreign or self.headers.get("Host") not in hosts:
             self.close_connection = True
-            raise Refusal(HTTPStatus.FORBIDDEN, f"expected a request to http://{hosts[0]}/")
+            raise Refusal(
+                HTTPStatus.FORBIDDEN,
+                f"expected a request to http://{hosts[0]}/; behind a port forward, start the server with "
+                f"--allowed_host={str(self.headers.get('Host'))[:100]!r}",
+            )
 
     def _get(self, path: str) -> None:
         demonstration = self.server.demonstration
         if path in PAGE:
-            name, content_type = PAGE[path]
-            body = resources.files("export.demo").joinpath("page", name).read_bytes()
+            package, name, content_type = PAGE[path]
+            body = resources.files(package).joinpath("page", name).read_bytes()
             self.reply(body, content_type, Content_Security_Policy=POLICY)
         elif path == "/examples":
             self.reply_json(demonstration.example_list())

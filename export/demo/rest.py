@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from export.demo.refusal import Refusal, invalid
+from .refusal import Refusal, invalid
 
 DEFAULT_SIGNATURE = "serving_default"
 LONGEST_INTEGER = 20  # digits; converting a longer one takes time that grows with their square
@@ -85,8 +85,8 @@ def render_reply(outputs: Mapping[str, np.ndarray], by_row: bool) -> bytes:
     columns = {key: _to_json(array) for key, array in sorted(outputs.items())}
     single = len(columns) == 1  # a lonely output goes without its name
     if by_row:
-        rows = zip(*columns.values())  # noqa: B905 - one batch, one length
-        named = [row[0] if single else dict(zip(columns, row)) for row in rows]  # noqa: B905
+        rows = zip(*columns.values())  # one batch, one length
+        named = [row[0] if single else dict(zip(columns, row)) for row in rows]
         content: dict[str, Any] = {"predictions": named}
     else:
         content = {"outputs": next(iter(columns.values())) if single else columns}
@@ -114,7 +114,7 @@ def to_array(name: str, value: Any, spec: TensorSpec) -> np.ndarray:
             f"{_shape_text(spec.shape)}"
         )
     leaves = list(_leaves(name, value, shape, spec.dtype)) if shape[0] else []
-    if any(want not in (None, have) for have, want in zip(shape, spec.shape)):  # noqa: B905
+    if any(want not in (None, have) for have, want in zip(shape, spec.shape)):
         raise invalid(
             f"'{name}' has the shape {_shape_text(shape)}; expected {_shape_text(spec.shape)}"
         )

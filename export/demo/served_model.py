@@ -15,10 +15,11 @@ from google.protobuf.json_format import MessageToDict
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
-from export.demo.refusal import Refusal
-from export.demo.rest import TensorSpec
-from export.warm_up import FILE
 from lnmn_tf.errors import InputError, sentence
+
+from ..warm_up import FILE
+from .refusal import Refusal
+from .rest import TensorSpec
 
 # What TF Serving answers to TensorFlow's errors; anything else is 500.
 STATUS = {
@@ -50,8 +51,12 @@ class ServedModel:
             self._model = tf.saved_model.load(str(folder))
             self._definitions = _signature_definitions(folder)
             self._warm_up(folder / FILE)
-        except (OSError, ValueError, tf.errors.OpError) as error:
-            raise InputError(f"{folder}: cannot be loaded as a SavedModel: {error}") from None
+        except Exception as error:  # a file that is damaged may raise anything
+            reason = sentence(str(error).strip() or type(error).__name__)
+            raise InputError(
+                f"{folder}: cannot be loaded as a SavedModel: {reason}; expected a version made by "
+                "--mode=export"
+            ) from None
         self.input_specs: Mapping[str, Mapping[str, TensorSpec]] = {
             name: {key: _spec(info) for key, info in definition.inputs.items()}
             for name, definition in self._definitions.items()
@@ -105,7 +110,13 @@ def latest_version(export_dir: str | os.PathLike) -> Path:
         InputError: there is none.
     """
     folder = Path(export_dir)
-    versions = [path for path in folder.glob("*/") if path.name.isdecimal()]
+    try:
+        names = os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        names = []
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be read: {error.strerror}") from None
+    versions = [folder / n for n in names if n.isdecimal() and (folder / n).is_dir()]
     if not versions:
         raise InputError(
             f"{folder}: holds no exported version; expected a folder made by --mode=export"

@@ -56,7 +56,8 @@ class Contest:
     ):
         self.preset, self.what = preset, what
         self.choices = {**preset.choices, "features": "{split}", **choices}
-        self.choices["hard_operators"] = what == "hard"
+        if what == "hard":
+            self.choices["hard_operators"] = True
         config = RunConfig.create(self.choices)
         self.batch_size = config.training.batch_size
         self.model = config.model.replace(
@@ -97,12 +98,12 @@ class Contest:
             "inputs": str(folder / "inputs.npz"),
             "weights": "",
             "sizes": {
-                **{name: getattr(self.model, name) for name in SIZES},
+                **{name: getattr(self.model, name) for name in SIZES if hasattr(self.model, name)},
                 "num_words": self.preset.num_words,
                 "num_answers": self.preset.num_answers,
                 "channels": self.preset.map_shape[-1],
             },
-            "modules": [original_name(name) for name in self.model.modules],
+            "modules": [original_name(name) for name in getattr(self.model, "modules", ())],
         }
         np.savez(task["inputs"], **make_inputs(self.preset, self.batch_size))
         workers = {}
@@ -135,7 +136,7 @@ class Contest:
         }
 
     def _ratios(self, turns, figures, workers) -> dict:
-        pairs = zip(turns["peer"], turns["ours"])  # noqa: B905 (Python 3.9)
+        pairs = zip(turns["peer"], turns["ours"])
         ratios = [a["seconds"][0] / b["seconds"][0] for a, b in pairs]
         peer, ours = figures["peer"], figures["ours"]
         result = {

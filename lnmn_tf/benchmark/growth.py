@@ -39,8 +39,8 @@ def plan_growth(preset: Preset, choices: Mapping[str, Any]) -> dict[str, Growth]
     """
     whole = Contest(preset, "train", choices)
     model, (height, *rest) = whole.model, preset.map_shape
-    if model.model != "lnmn":
-        raise InputError(f"--what is growth and --model is {model.model!r}; expected lnmn")
+    if model.model == "stack_nmn":
+        raise InputError(f"--what is growth and --model is {model.model!r}; expected an LNMN")
 
     def of_flags(title: str, **first: int) -> Growth:
         grown = [{name: factor * value for name, value in first.items()} for factor in FACTORS]
@@ -87,7 +87,7 @@ def measure_growth(run_dir: Path, plan: Mapping[str, Growth], rounds: int) -> di
         sizes = [contest.batch_size for contest in growth.contests]
         fastest = [min(turn[i]["seconds"][0] for turn in turns) for i in range(len(sizes))]
         processor = [min(turn[i]["cpu_seconds"][0] for turn in turns) for i in range(len(sizes))]
-        pairs = zip(sizes, fastest, processor)  # noqa: B905 (Python 3.9)
+        pairs = zip(sizes, fastest, processor)
         rates, processor = zip(*((size / wall, cpu / size) for size, wall, cpu in pairs))
         table[name] = {
             "title": growth.title,
@@ -114,7 +114,7 @@ def format_growth(table: Mapping[str, Mapping]) -> str:
         f"growth {row['title']:16} "
         + "  ".join(
             f"{value:5d}: {rate:7.1f}/s"
-            for value, rate in zip(row["values"], row["examples_per_second"])  # noqa: B905
+            for value, rate in zip(row["values"], row["examples_per_second"])
         )
         + f"   seconds ~ size^{row['exponent']:.2f}"
         for row in table.values()

@@ -67,7 +67,7 @@ def _panel(row: Mapping) -> list[str]:
         f'stroke="{GREY}" stroke-dasharray="4 3"/>'
     )
     points = []
-    for value, rate in zip(values, rates):  # noqa: B905 (Python 3.9)
+    for value, rate in zip(values, rates):
         x, y = across(value), up(rates[0] / rate)
         points.append(f"{x:.1f},{y:.1f}")
         label = f"{rate:.0f}" if rate >= 10 else f"{rate:.1f}"

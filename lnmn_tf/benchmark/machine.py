@@ -11,6 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from lnmn_tf.config import ModelConfig
+from lnmn_tf.config.lnmn import LNMNConfig
+from lnmn_tf.config.relational import RelationalConfig
 
 MATRIX = 2048  # rows and columns of the product that is timed
 STREAM = 2**26  # floats of the array that is copied: 256 MB, more than any cache
@@ -74,21 +76,21 @@ def least_cost(
     products += 2 * words * 4 * half * (c.embed_dim + half)
     products += (c.text_dim + c.mem_dim) * c.mlp_dim + c.mlp_dim * c.num_answers
     controller = 3 * c.text_dim**2 + 2 * words * c.text_dim
-    if c.model == "lnmn":
+    if isinstance(c, LNMNConfig):
         products += positions * c.kb_dim * c.map_dim
         step, map_dim = _cells(c, positions), c.map_dim
     else:
         step, map_dim = _handcrafted(c, positions), c.kb_dim
     flops = 2.0 * (products + c.num_steps * (controller + step))
     traffic = 4.0 * positions * (channels + c.num_steps * map_dim)
-    passes = (6.0 if c.model == "lnmn" else 3.0) if training else 1.0
+    passes = (6.0 if isinstance(c, LNMNConfig) else 3.0) if training else 1.0
     return Cost(passes * flops, passes * traffic)
 
 
 def _cells(c: ModelConfig, positions: int) -> float:
     """Multiplications of the generic cells in a step."""
     answers = c.answer_3 + c.answer_4
-    maps = c.attention_3 + c.attention_4 + (0 if c.pooling_answers else answers)
+    maps = c.attention_3 + c.attention_4 + (0 if isinstance(c, RelationalConfig) else answers)
     heads = answers * (2 * c.map_dim + c.mem_dim) * c.mem_dim
     return c.text_dim * c.map_dim + heads + 5.0 * maps * positions * c.map_dim
 

@@ -18,6 +18,7 @@ def prepare(task: dict):
     from lnmn_tf.training.evaluation import COMPILED_FROM, Predictor
     from lnmn_tf.training.networks import build_network
     from lnmn_tf.training.run import make_trainer
+    from lnmn_tf.training.schedules import entropy_weight
 
     arrays = dict(np.load(task["inputs"]))
     lists = {k: tuple(v) if isinstance(v, list) else v for k, v in task["choices"].items()}
@@ -29,7 +30,7 @@ def prepare(task: dict):
     tf.keras.utils.set_random_seed(config.training.seed)
     network = build_network(config.model)
     if task["weights"]:
-        origin = {"lnmn": lnmn, "stack_nmn": stack_nmn}[config.model.model]
+        origin = {"released": lnmn, "stack_nmn": stack_nmn}[config.model.model]
         weights = read_weights(task["weights"])
         assign(origin.assignments(network, weights), weights, origin.KIND)
     inputs = {key: tf.constant(arrays[key]) for key in ("features", "question")}
@@ -45,8 +46,7 @@ def prepare(task: dict):
         return infer, {"values": infer().tolist()}
 
     trainer = make_trainer(network, config, total_steps=1000)
-    if config.training.entropy_schedule == "released":  # of a sum over the batch, in epoch 0
-        trainer.entropy_weight.assign(1e-2 * config.training.batch_size)
+    trainer.entropy_weight.assign(entropy_weight(0.0, config.training))
     step = tf.function(trainer.train_step, autograph=False)
 
     def train():

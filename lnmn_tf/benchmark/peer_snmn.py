@@ -73,7 +73,7 @@ def prepare(task: dict):
         module_names=task["modules"],
         is_training=False,
     )
-    feed = dict(zip(inputs, values))  # noqa: B905 (Python 3.9)
+    feed = dict(zip(inputs, values))
     session = tf.Session()
     if task["what"] == "train":
         loss = tf.reduce_mean(
@@ -104,7 +104,7 @@ def _train_op(tf, loss, variables):
     solver = tf.train.AdamOptimizer(learning_rate=LEARNING_RATE)
     gradients, variables = zip(*solver.compute_gradients(loss, variables))
     gradients, _ = tf.clip_by_global_norm(gradients, MAX_NORM)
-    applied = solver.apply_gradients(zip(gradients, variables))  # noqa: B905 (Python 3.9)
+    applied = solver.apply_gradients(zip(gradients, variables))
     with tf.control_dependencies([applied]):
         return tf.train.ExponentialMovingAverage(decay=EMA_DECAY).apply(variables)
 

@@ -20,17 +20,14 @@ class Program(NamedTuple):
     url: str
 
 
-# By `ModelConfig.model`.
-PROGRAMS = {
-    "lnmn": Program(
-        "lnmn_tf.benchmark.peer_lnmn", "LNMN_9/model.py", "https://github.com/vardaan123/LNMN"
-    ),
-    "stack_nmn": Program(
-        "lnmn_tf.benchmark.peer_snmn",
-        "models_clevr_snmn/model.py",
-        "https://github.com/ronghanghu/snmn",
-    ),
-}
+LNMN = Program(
+    "lnmn_tf.benchmark.peer_lnmn", "LNMN_9/model.py", "https://github.com/vardaan123/LNMN"
+)
+STACK_NMN = Program(
+    "lnmn_tf.benchmark.peer_snmn",
+    "models_clevr_snmn/model.py",
+    "https://github.com/ronghanghu/snmn",
+)
 
 
 class Peer(NamedTuple):
@@ -57,13 +54,13 @@ def find_peer(folder: str, python: str, model: ModelConfig) -> Peer | None:
     """
     if not folder:
         return None
-    program = PROGRAMS[model.model]
+    program = STACK_NMN if model.model == "stack_nmn" else LNMN
     if not (Path(folder) / program.sign).is_file():
         raise InputError(
             f"--peer is {folder!r}; expected a checkout of {program.url} for --model={model.model}"
         )
-    cells = {name: getattr(model, name) for name in LNMN_9}
-    if model.model == "lnmn" and cells != LNMN_9:
+    cells = {name: getattr(model, name, 0) for name in LNMN_9}
+    if program is LNMN and cells != LNMN_9:
         raise InputError(f"--peer is LNMN-9, with {LNMN_9}; these sizes have {cells}")
-    same_weights = model.dialect in ("released", "stack_nmn")
+    same_weights = model.model in ("released", "stack_nmn")
     return Peer(folder, program.worker, python or sys.executable, same_weights)

@@ -11,6 +11,7 @@ from lnmn_tf.benchmark.growth import format_growth, measure_growth, plan_growth
 from lnmn_tf.benchmark.machine import measure_machine
 from lnmn_tf.benchmark.presets import PRESETS
 from lnmn_tf.errors import InputError
+from lnmn_tf.exporting import exporting
 from lnmn_tf.files import write_json
 
 # Those of `benchmark`.
@@ -32,7 +33,7 @@ def benchmark(
     choices: Mapping[str, Any],
     run_dir: str = "runs/benchmark",
     preset: str = "quickstart",
-    what: str = "train,infer,hard",
+    what: str = "",
     rounds: str = "5",
     trained_dir: str = "",
     checkpoint: str = "best",
@@ -46,7 +47,7 @@ def benchmark(
         choices: flags that differ from the preset's, by name.
         run_dir: folder for the results.
         preset: of `PRESETS`.
-        what: some of `WHATS`, with commas between them.
+        what: some of `WHATS`, with commas between them; empty = the first three.
         rounds: turns of each contestant, a number.
         trained_dir, checkpoint: what `threshold` measures, a run folder and best or last.
         gigabytes: size of the files that `input` reads, a number.
@@ -56,7 +57,7 @@ def benchmark(
     Raises:
         InputError: no such preset or measurement, or a contestant that cannot run.
     """
-    run_dir, what = Path(run_dir), what.split(",")
+    run_dir, what = Path(run_dir), (what or "train,infer,hard").split(",")
     if not rounds.isdigit() or int(rounds) < 1:
         raise InputError(f"--rounds is {rounds!r}; expected a whole number, at least 1")
     rounds = int(rounds)
@@ -89,9 +90,7 @@ def benchmark(
         elif name == "growth":
             result[name] = measure_growth(run_dir, growth, rounds)
         elif name == "serving":
-            from export.benchmark.serving import measure_serving
-
-            result[name] = measure_serving(PRESETS[preset], choices)
+            result[name] = exporting("benchmark.serving").measure_serving(PRESETS[preset], choices)
         else:
             result[name] = contests[name].hold(rounds, machine)
     write_json(run_dir / "benchmark.json", result)
@@ -139,7 +138,5 @@ def format_results(result: dict) -> str:
     if "growth" in result:
         lines.append(format_growth(result["growth"]))
     if "serving" in result:
-        from export.benchmark.serving import format_serving
-
-        lines.append(format_serving(result["serving"]))
+        lines.append(exporting("benchmark.serving").format_serving(result["serving"]))
     return "\n".join(lines)

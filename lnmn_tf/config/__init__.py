@@ -3,13 +3,13 @@
 from lnmn_tf.config.data import DataConfig
 from lnmn_tf.config.export import ExportConfig
 from lnmn_tf.config.machine import MachineConfig
-from lnmn_tf.config.model import DIALECTS, OPERATORS, STACK_NMN_MODULES, ModelConfig
+from lnmn_tf.config.names import OPERATORS, STACK_NMN_MODULES
 from lnmn_tf.config.run import RunConfig
+from lnmn_tf.config.sizes import ModelConfig
 from lnmn_tf.config.training import TrainingConfig
 from lnmn_tf.config.world import WorldConfig
 
 __all__ = [
-    "DIALECTS",
     "OPERATORS",
     "STACK_NMN_MODULES",
     "DataConfig",

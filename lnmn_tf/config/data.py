@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lnmn_tf.config.option import option, validate
+from lnmn_tf.config.parts import check_limit, parse_mix
 from lnmn_tf.errors import InputError
 
 
@@ -17,6 +18,17 @@ class DataConfig:
         "A folder of CLEVR's form (images/, questions/).",
         may_change=True,
     )
+    data_format: str = option(
+        "clevr",
+        "Of the questions: CLEVR's (CoGenT, CLOSURE, CLEVR-Humans), or VQA's.",
+        choices=("clevr", "vqa_v1", "vqa_v2"),
+    )
+    questions_file: str = option(
+        "",
+        "JSON of questions in the place of questions/CLEVR_{split}_questions.json, with {split} in its "
+        "name for the split: CLEVR-Humans, CLOSURE.",
+        may_change=True,
+    )
     train_split: str = option("train", "The split that is trained on.")
     val_split: str = option("val", "The split that is reported, and never trained on.")
     features: str = option(
@@ -25,14 +37,38 @@ class DataConfig:
         "split. Empty = pixels.",
         may_change=True,
     )
+    # Python alone: --limit_images is the flag for less data; it keeps the questions of a picture together.
     max_train_questions: int = option(
-        0, "Only the first so many training questions; 0 = all.", minimum=0
+        0, "Only the first so many training questions; 0 = all.", minimum=0, flag=False
     )
     max_val_questions: int = option(
         0, "Only the first so many questions of an evaluation; 0 = all.", minimum=0, may_change=True
     )
-    max_words: int = option(
-        0, "Padded length of questions; 0 = the longest training question.", minimum=0
+    fresh_questions: bool = option(
+        False, "In every epoch, new questions about the embedded world's training pictures."
+    )
+    limit_images: str = option(
+        "",
+        "Train only on the questions about some of the images, drawn with --seed: a share as in 10%, or "
+        "a number; empty = all.",
+    )
+    mix: str = option(
+        "",
+        "FOLDER:SHARE mixes questions of a CLEVR folder about the same pictures into the training "
+        "questions, until they are this share of all.",
+    )
+    min_word_count: int = option(
+        1, "Words that training questions have less often become <unk>.", minimum=1
+    )
+    max_answers: int = option(
+        3000, "VQA: the model knows so many answers, those given most often.", minimum=1
+    )
+    vqa_rules: str = option(
+        "official",
+        "VQA: how answers are compared: as the program of the data set's authors does it, or as its "
+        "description says.",
+        choices=("official", "strict"),
+        may_change=True,
     )
     cache_mb: int = option(
         512,
@@ -40,10 +76,12 @@ class DataConfig:
         "at a time.",
         minimum=0,
     )
+    # Python alone: 128 MiB mix some thousand pictures, and two windows are small beside --cache_mb.
     window_mb: int = option(
         128,
         "Size of a window, in MiB: its questions are shuffled together. Two are in memory at a time.",
         minimum=1,
+        flag=False,
     )
     structure_split: str = option(
         "held_out",
@@ -54,8 +92,12 @@ class DataConfig:
     structure_fraction: float = option(
         0.1, "Share of the training images that is held out.", above=0, below=1
     )
+    # Python alone: for studies of length; a run that people report trains on all questions.
     max_hops: int = option(
-        -1, "Train only on questions of at most so many hops between objects; -1 = all.", minimum=-1
+        -1,
+        "Train only on questions of at most so many hops between objects; -1 = all.",
+        minimum=-1,
+        flag=False,
     )
 
     def __post_init__(self):
@@ -71,8 +113,32 @@ class DataConfig:
             raise InputError(
                 f"--val_split is {self.val_split!r}, the split that is trained on; expected another"
             )
-        if self.features and "{split}" not in self.features:
-            raise InputError(
-                f"--features is {self.features!r}; expected {{split}} in it, as in "
-                "'features_{split}.h5'"
-            )
+        for name, example in (
+            ("features", "features_{split}.h5"),
+            ("questions_file", "CLEVR-Humans-{split}.json"),
+        ):
+            path = getattr(self, name)
+            if path and "{split}" not in path:
+                raise InputError(
+                    f"--{name} is {path!r}; expected {{split}} in it, as in {example!r}"
+                )
+        if self.mix:
+            parse_mix(self.mix)
+        if self.limit_images:
+            check_limit(self.limit_images)
+        for name in ("questions_file", "mix"):
+            if self.is_vqa and getattr(self, name):
+                raise InputError(
+                    f"--{name} is {getattr(self, name)!r} and --data_format is {self.data_format!r}; "
+                    "expected it empty, for VQA has files of its own"
+                )
+
+    @property
+    def is_vqa(self) -> bool:
+        """Questions have ten answers each, and the official accuracy."""
+        return self.data_format.startswith("vqa")
+
+    def folder_of(self, split: str) -> str:
+        """The folder of a split's pictures, and its name in --features: VQA's test-dev2015 asks about
+        pictures of test2015."""
+        return split.replace("-dev", "") if self.is_vqa else split

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lnmn_tf.config.features import FeaturesConfig
 from lnmn_tf.config.option import option, validate
 from lnmn_tf.errors import InputError
 
@@ -22,8 +23,16 @@ class ExportConfig:
     port: int = option(
         8501, "serve: port on 127.0.0.1; 0 = any free one.", minimum=0, maximum=65535
     )
+    allowed_host: tuple[str, ...] = option(
+        (),
+        "serve: other names that the page may be asked under, host:port as the browser shows them, such "
+        "as localhost:9000 behind a port forward.",
+    )
+    # Python alone: stock TF Serving may refuse it.
     export_jit: bool = option(
-        False, "Compile the network by XLA for each new shape; stock TF Serving may refuse it."
+        False,
+        "Compile the network by XLA for each new shape; stock TF Serving may refuse it.",
+        flag=False,
     )
     export_dtype: str = option(
         "float32",
@@ -37,20 +46,18 @@ class ExportConfig:
         choices=("float32", "float16"),
     )
     with_backbone: bool = option(
-        False, "Put ResNet-101 in front of a model of features, so that it answers about pictures."
+        False,
+        "Put the network that the features came from in front of a model of features, so that it "
+        "answers about pictures.",
     )
-    backbone_weights: str = option(
-        "",
-        "Weights of the backbone: a file of keras.applications.ResNet101 without its top, the one "
-        "that the features came from.",
-    )
+    features: FeaturesConfig = option(FeaturesConfig(), flag=False)
 
     def __post_init__(self):
         validate(self)
-        if self.with_backbone != bool(self.backbone_weights):
+        if self.features.backbone_weights and not self.with_backbone:
             raise InputError(
-                f"--with_backbone is {self.with_backbone} and --backbone_weights is "
-                f"{self.backbone_weights!r}; expected both, or neither"
+                f"--backbone_weights is {self.features.backbone_weights!r} without --with_backbone; "
+                "expected both, or neither"
             )
         if self.with_backbone and self.export_features_dtype != "float32":
             raise InputError(
@@ -70,5 +77,6 @@ class ExportConfig:
                 f"--export is given and --num_seeds is {choices['num_seeds']}; expected one seed, or "
                 "--mode=export with the --run_dir of one of them"
             )
-        names = {field.name for field in dataclasses.fields(cls)}
-        return cls(**{name: value for name, value in choices.items() if name in names})
+        names = {field.name for field in dataclasses.fields(cls)} - {"features"}
+        given = {name: value for name, value in choices.items() if name in names}
+        return cls(**given, features=FeaturesConfig.create(choices))

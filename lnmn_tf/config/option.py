@@ -11,6 +11,8 @@ from typing import Any
 
 from lnmn_tf.errors import InputError
 
+LARGEST = 2**31 - 1
+
 
 def option(
     default: Any,
@@ -19,10 +21,11 @@ def option(
     choices: tuple = (),
     minimum: float = -math.inf,
     above: float = -math.inf,
-    maximum: float = math.inf,
+    maximum: float | None = None,
     below: float = math.inf,
     flag: bool = True,
     may_change: bool = False,
+    may_grow: bool = False,
 ) -> Any:
     """A dataclass field.
 
@@ -30,11 +33,16 @@ def option(
         default: also says the type: bool, int, float, str, or a tuple of int or str.
         help: for `--help`; unit and meaning of special values included.
         choices: the values allowed; empty = any.
-        minimum, maximum: bounds of a number (of each number of a tuple), themselves allowed.
+        minimum, maximum: bounds of a number (of each number of a tuple), themselves allowed; without a
+            maximum, whole numbers go as far as those of 32 bits.
         above, below: bounds, themselves not allowed.
-        flag: False for what a run finds in its data.
+        flag: False for what a run finds in its data, and for what is set from Python alone.
         may_change: a checkpoint made with another value still fits.
+        may_grow: one made with a smaller value does.
     """
+    if maximum is None:
+        whole = type(default[0] if isinstance(default, tuple) and default else default) is int
+        maximum = LARGEST if whole else math.inf
     checks = {
         "choices": choices,
         "minimum": minimum,
@@ -42,8 +50,19 @@ def option(
         "maximum": maximum,
         "below": below,
     }
-    metadata = {"help": help, "flag": flag, "may_change": may_change, **checks}
+    metadata = {
+        "help": help,
+        "flag": flag,
+        "may_change": may_change,
+        "may_grow": may_grow,
+        **checks,
+    }
     return dataclasses.field(default=default, metadata=metadata)
+
+
+def label(field: dataclasses.Field) -> str:
+    """A field as errors name it: --name, or name where no flag sets it."""
+    return f"--{field.name}" if field.metadata["flag"] else field.name
 
 
 def validate(config: Any) -> None:
@@ -54,16 +73,15 @@ def validate(config: Any) -> None:
     """
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
+        name = label(field)
         if not _is_like(value, field.default):
-            raise InputError(
-                f"--{field.name} is {value!r}; expected {_describe_type(field.default)}"
-            )
+            raise InputError(f"{name} is {value!r}; expected {_describe_type(field.default)}")
         if field.metadata["choices"] and value not in field.metadata["choices"]:
             choices = ", ".join(map(str, field.metadata["choices"]))
-            raise InputError(f"--{field.name} is {value!r}; expected one of: {choices}")
+            raise InputError(f"{name} is {value!r}; expected one of: {choices}")
         numbers = value if isinstance(value, tuple) else (value,)
         if not all(_is_within(number, field.metadata) for number in numbers):
-            raise InputError(f"--{field.name} is {value!r}; expected {_bounds(field.metadata)}")
+            raise InputError(f"{name} is {value!r}; expected {_bounds(field.metadata, numbers)}")
 
 
 def from_flag(field: dataclasses.Field, value: Any) -> Any:
@@ -100,7 +118,7 @@ def _describe_type(default: Any) -> str:
 
 
 def _is_within(number: Any, bounds) -> bool:
-    if isinstance(number, (str, bool)):
+    if isinstance(number, bool) or not isinstance(number, (int, float)):
         return True
     return (
         bounds["minimum"] <= number <= bounds["maximum"]
@@ -108,7 +126,7 @@ def _is_within(number: Any, bounds) -> bool:
     )
 
 
-def _bounds(metadata) -> str:
+def _bounds(metadata, numbers: tuple) -> str:
     words = {
         "minimum": "at least",
         "above": "more than",
@@ -116,7 +134,7 @@ def _bounds(metadata) -> str:
         "below": "less than",
     }
     return " and ".join(
-        f"{word} {metadata[name]:g}"
+        f"{word} {metadata[name]:.12g}"
         for name, word in words.items()
-        if math.isfinite(metadata[name])
+        if math.isfinite(metadata[name]) and (metadata[name] != LARGEST or max(numbers) > LARGEST)
     )

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lnmn_tf.config.data import DataConfig
 from lnmn_tf.config.export import ExportConfig
+from lnmn_tf.config.features import FeaturesConfig
 from lnmn_tf.config.machine import MachineConfig
-from lnmn_tf.config.model import DIALECTS, ModelConfig
-from lnmn_tf.config.training import DIALECTS as TRAINING_DIALECTS
+from lnmn_tf.config.option import label
+from lnmn_tf.config.registry import MODELS, entry, make_config
+from lnmn_tf.config.relational import RelationalConfig
+from lnmn_tf.config.sizes import ModelConfig
 from lnmn_tf.config.training import TrainingConfig
 from lnmn_tf.config.world import WorldConfig
 from lnmn_tf.errors import InputError
-from lnmn_tf.files import write_json
+from lnmn_tf.files import read_json, write_json
 
 FILE_NAME = "config.json"
 SECTIONS = {
@@ -28,16 +30,15 @@ SECTIONS = {
     "machine": MachineConfig,
     "world": WorldConfig,
 }
-FLAG_SECTIONS = {**SECTIONS, "export": ExportConfig}  # what has flags: the run, and its export
-# What a dialect presets: without a flag of its own, such a field is as the dialect says.
-PRESET = frozenset().union(*DIALECTS.values(), *TRAINING_DIALECTS.values())
+# What has flags: the run, where its features come from, and its export.
+FLAG_SECTIONS = {**SECTIONS, "features": FeaturesConfig, "export": ExportConfig}
 
 
 @dataclass(frozen=True)
 class RunConfig:
     """Model, data, training, the machine, and the embedded world where a run makes it."""
 
-    model: ModelConfig = ModelConfig()
+    model: ModelConfig = RelationalConfig()
     data: DataConfig = DataConfig()
     training: TrainingConfig = TrainingConfig()
     machine: MachineConfig = MachineConfig()
@@ -45,10 +46,10 @@ class RunConfig:
 
     def __post_init__(self):
         model, data = self.model, self.data
-        if (model.model == "stack_nmn") != (model.dialect == "stack_nmn"):
+        if self.training.answer_loss == "sigmoid" and not data.is_vqa:
             raise InputError(
-                f"--model is {model.model!r} and --dialect is {model.dialect!r}; expected "
-                "--dialect=stack_nmn with --model=stack_nmn, and only there"
+                f"--answer_loss is 'sigmoid' and --data_format is {data.data_format!r}; expected VQA, "
+                "whose questions several people answered"
             )
         if data.features and model.image_height:
             raise InputError(
@@ -74,26 +75,33 @@ class RunConfig:
 
     @classmethod
     def create(cls, choices: Mapping[str, Any]) -> RunConfig:
-        """Makes a config of the flags that were given, by name; the rest is as the dialect says."""
+        """Makes a config of the flags that were given, by name; the rest is as the model says.
+
+        Raises:
+            InputError: a wrong value, or a flag that another model has and this one has not.
+        """
         choices = dict(choices)
-        if choices.get("model") == "stack_nmn":
-            choices.setdefault("dialect", "stack_nmn")
-        dialect = choices.get("dialect", ModelConfig.dialect)
+        name = choices.pop("model", RelationalConfig.model)
+        presets = entry(name).training
         parts = {}
-        for name, section in SECTIONS.items():
-            given = {k: v for k, v in choices.items() if k in field_names(section)}
-            if hasattr(section, "create"):
-                parts[name] = section.create(**{"dialect": dialect, **given})
+        for title, section in SECTIONS.items():
+            known = {field.name for field in section_fields(title)}
+            given = {k: v for k, v in choices.items() if k in known}
+            if title == "model":
+                parts[title] = make_config(name, **given)
+            elif title == "training":
+                parts[title] = section(**{**presets, **given})
             else:
-                parts[name] = section(**given)
+                parts[title] = section(**given)
         return cls(**parts)
 
     def replace(self, **changes: Any) -> RunConfig:
         """A copy with other values of the fields named."""
         parts = {}
-        for name, section in SECTIONS.items():
-            own = {k: v for k, v in changes.items() if k in field_names(section)}
-            parts[name] = dataclasses.replace(getattr(self, name), **own)
+        for name in SECTIONS:
+            part = getattr(self, name)
+            own = {k: v for k, v in changes.items() if k in field_names(type(part))}
+            parts[name] = dataclasses.replace(part, **own)
         return RunConfig(**parts)
 
     def save(self, run_dir: str | os.PathLike) -> None:
@@ -110,14 +118,11 @@ class RunConfig:
         path = Path(run_dir) / FILE_NAME
         if not path.is_file():
             raise InputError(f"{path}: is missing; expected a run folder, made by --mode=train")
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path}: cannot be read as JSON: {error}") from None
+        content = read_json(path)
         if not isinstance(content, dict) or set(content) != set(SECTIONS):
             raise InputError(f"{path}: expected an object with the fields {sorted(SECTIONS)}")
         try:
-            return cls(**{k: _section(SECTIONS[k], k, content[k]) for k in SECTIONS})
+            return cls(**{k: _section(k, content[k]) for k in SECTIONS})
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
 
@@ -127,49 +132,57 @@ class RunConfig:
         Raises:
             InputError: names the first field that differs and both values.
         """
-        for name, section in SECTIONS.items():
-            for field in dataclasses.fields(section):
-                wanted = getattr(getattr(self, name), field.name)
-                found = getattr(getattr(saved, name), field.name)
-                if wanted != found and not field.metadata["may_change"]:
+        if self.model.model != saved.model.model:
+            raise InputError(
+                f"{where}: its checkpoint is of --model={saved.model.model}, but --model is "
+                f"{self.model.model}; expected the same, or another --run_dir"
+            )
+        for title in SECTIONS:
+            for field in dataclasses.fields(getattr(self, title)):
+                wanted = getattr(getattr(self, title), field.name)
+                found = getattr(getattr(saved, title), field.name)
+                if field.metadata["may_change"] or wanted == found:
+                    continue
+                name = label(field)
+                if not (field.metadata["may_grow"] and wanted > found):
                     raise InputError(
-                        f"{where}: its checkpoint was made with --{field.name}={_flag_text(found)}, "
-                        f"but --{field.name} is {_flag_text(wanted)}; expected the same, or "
+                        f"{where}: its checkpoint was made with {name}={flag_text(found)}, "
+                        f"but {name} is {flag_text(wanted)}; expected the same, or "
                         "another --run_dir"
                     )
 
 
+def section_fields(title: str) -> list[dataclasses.Field]:
+    """The fields of a section by its title; of the model, those of every model."""
+    classes = [FLAG_SECTIONS[title]]
+    if title == "model":
+        classes += [model.config for model in MODELS.values()]
+    fields = {}
+    for section in classes:
+        for field in dataclasses.fields(section):
+            fields.setdefault(field.name, field)
+    return list(fields.values())
+
+
 def all_options() -> list[dataclasses.Field]:
     """The fields of all sections that have a flag."""
-    fields = (field for section in FLAG_SECTIONS.values() for field in dataclasses.fields(section))
+    fields = (field for title in FLAG_SECTIONS for field in section_fields(title))
     return [field for field in fields if field.metadata["flag"]]
 
 
-def help_text(head: str, modes: Iterable[str], commands: Mapping[str, tuple[Any, str]]) -> str:
-    """The text of --help: commands, and every flag with its help and default, section by section.
-
-    Args:
-        head: what stands above it.
-        modes: values of --mode, the default first.
-        commands: default and help by name of the flags that are no field of a config.
-    """
-    first, *_ = modes
-    lines = [head, "Commands:", f"  --mode: What to do: {', '.join(modes)}. ({first!r})"]
-    lines += [f"  --{name}: {text} ({default!r})" for name, (default, text) in commands.items()]
-    for title, section in FLAG_SECTIONS.items():
-        lines.append(f"\n{title.capitalize()}:")
-        for field in dataclasses.fields(section):
-            if field.metadata["flag"]:
-                default = (
-                    "as the dialect says" if field.name in PRESET else _flag_text(field.default)
-                )
-                lines.append(f"  --{field.name}: {field.metadata['help']} ({default})")
-    return "\n".join(lines)
+def differs_by_model(name: str) -> bool:
+    """Whether the default of a field depends on the model; that of --model itself does not."""
+    if name == "model":
+        return False
+    presets = [model.training.get(name) for model in MODELS.values()]
+    configs = [model.config.__dataclass_fields__ for model in MODELS.values()]
+    defaults = [fields[name].default for fields in configs if name in fields]
+    return any(x is not None for x in presets) or len(set(defaults)) > 1
 
 
 def to_flags(choices: Mapping[str, Any]) -> str:
     """A flagfile that gives the same choices."""
-    return "".join(f"--{name}={_flag_text(value)}\n" for name, value in choices.items())
+    return "".join(f"--{name}={flag_text(value)}\n" for name, value in choices.items())
 
 
 def field_names(section: type) -> set[str]:
@@ -177,14 +190,21 @@ def field_names(section: type) -> set[str]:
     return {field.name for field in dataclasses.fields(section)}
 
 
-def _section(section: type, name: str, content: Any) -> Any:
+def _section(title: str, content: Any) -> Any:
     if not isinstance(content, dict):
-        raise InputError(f"field '{name}' is {content!r}; expected an object")
+        raise InputError(f"field '{title}' is {content!r}; expected an object")
+    content = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
+    section = SECTIONS[title]
+    if title == "model":
+        section = entry(str(content.get("model"))).config
     unknown = set(content) - field_names(section)
     if unknown:
-        raise InputError(f"field '{name}' has the unknown fields {sorted(unknown)}")
-    return section(**{k: tuple(v) if isinstance(v, list) else v for k, v in content.items()})
+        raise InputError(
+            f"field '{title}' has the unknown fields {sorted(unknown)}; expected a run of this version"
+        )
+    return section(**content)
 
 
-def _flag_text(value: Any) -> str:
+def flag_text(value: Any) -> str:
+    """A value as it stands on a command line."""
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -1,4 +1,4 @@
-"""How large the embedded world is."""
+"""What the embedded world consists of."""
 
 from __future__ import annotations
 
@@ -10,19 +10,24 @@ from lnmn_tf.errors import InputError
 
 @dataclass(frozen=True)
 class WorldConfig:
-    """What `--mode=generate` writes, and `--generate` before a training run."""
+    """What `--mode=generate` writes, and `--generate` before a training run.
+
+    The generator takes it as it is; the world depends on all of it but `generate` and `workers`.
+    """
 
     generate: bool = option(
         False, "Before training, make the embedded world in --data_dir where it is missing."
     )
     train_images: int = option(2000, "Pictures of the training split.", minimum=0)
     val_images: int = option(200, "Pictures of the validation split.", minimum=0)
-    test_images: int = option(0, "Pictures of the test split.", minimum=0)
-    questions_per_image: int = option(10, "Questions about each picture.", minimum=1)
-    picture_width: int = option(480, "Columns of a picture, in pixels.", minimum=1)
-    picture_height: int = option(320, "Rows of a picture, in pixels.", minimum=1)
-    min_objects: int = option(3, "Fewest objects of a scene.", minimum=1)
-    max_objects: int = option(10, "Most objects of a scene.", maximum=10)
+    # Python alone: nothing here reads a test split of the embedded world.
+    test_images: int = option(0, "Pictures of the test split.", minimum=0, flag=False)
+    questions_per_image: int = option(10, "Questions about each picture.", minimum=1, maximum=1000)
+    picture_width: int = option(480, "Columns of a picture, in pixels.", minimum=1, maximum=4096)
+    picture_height: int = option(320, "Rows of a picture, in pixels.", minimum=1, maximum=4096)
+    # Python alone: 3 to 10 objects are CLEVR's.
+    min_objects: int = option(3, "Fewest objects of a scene.", minimum=1, flag=False)
+    max_objects: int = option(10, "Most objects of a scene.", maximum=10, flag=False)
     question_types: tuple[str, ...] = option(
         (), "Templates of questions, empty = all; zero_hop:4 asks a template four times as often."
     )
@@ -35,22 +40,6 @@ class WorldConfig:
         validate(self)
         if self.min_objects > self.max_objects:
             raise InputError(
-                f"--min_objects is {self.min_objects}; expected at most "
-                f"--max_objects={self.max_objects}"
+                f"min_objects is {self.min_objects}; expected at most "
+                f"max_objects={self.max_objects}"
             )
-
-    def for_generator(self) -> dict:
-        """The arguments of the generator's own config, which has shorter names."""
-        types = {"question_types": self.question_types} if self.question_types else {}
-        return types | {
-            "num_train": self.train_images,
-            "num_val": self.val_images,
-            "num_test": self.test_images,
-            "questions_per_image": self.questions_per_image,
-            "width": self.picture_width,
-            "height": self.picture_height,
-            "min_objects": self.min_objects,
-            "max_objects": self.max_objects,
-            "seed": self.world_seed,
-            "workers": self.workers,
-        }

@@ -1,16 +1,20 @@
 """Images as features of a frozen network, from an HDF5 file.
 
 Existing CLEVR extractors write one dataset `features` (or `data`), [N, 1024, 14, 14] float32: row i
-is image i of the split.
+is image i of the split. `--mode=extract_features` writes the same, and a manifest that says which
+picture each row is of (`feature_manifest`).
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from pathlib import Path
 
 import h5py
 import numpy as np
 
+from lnmn_tf.data.feature_manifest import FeatureManifest
 from lnmn_tf.data.image_store import CACHE_BYTES, ImageStore
 from lnmn_tf.data.pixels import PixelStore
 from lnmn_tf.errors import InputError
@@ -30,17 +34,27 @@ class FeatureStore(ImageStore):
 
     Args:
       path: an HDF5 file with a dataset [N, C, H, W] or [N, H, W, C] of float16 or float32.
-      rows: int [I], the row of each image, `QuestionSet.image_rows`; None for all rows.
+      rows: int [I], the row of each image, `QuestionSet.image_rows`; None for all rows. Where the
+        file has a manifest, the names decide instead.
+      names: the I pictures, `QuestionSet.image_filenames`.
+      pictures: their folder; some of them are held against the manifest's checksums. A folder that
+        is missing is not asked.
       images_in_split: number of pictures in the split, which N must equal
-        (`QuestionSet.images_in_split`); None where it is not known.
+        (`QuestionSet.images_in_split`); more rows are taken for padding where they are 0. None where
+        it is not known.
       dataset: its name; None takes `features`, or else `data`.
       channels_first: True for [N, C, H, W]; None reads the dataset's attribute `layout` ("NCHW" or
         "NHWC") where there is one, and else infers it from the shape (`infer_channels_first`).
       cache_bytes: up to this size, as stored, the rows are read at once and kept.
 
+    Attributes:
+      identity: the text of the `FeatureIdentity` of the network that made them; "" where the file
+        does not say.
+
     Raises:
       InputError: no such file or dataset, not HDF5, another rank or type, a number of rows that
-        does not fit, an ambiguous layout, NaN or infinity.
+        does not fit, an ambiguous layout, NaN or infinity; a manifest that is damaged, lacks a
+        picture, or is of other pictures.
     """
 
     key = "features"
@@ -50,6 +64,8 @@ class FeatureStore(ImageStore):
         path: str | os.PathLike,
         rows: np.ndarray | None = None,
         *,
+        names: Sequence[str] | None = None,
+        pictures: str | os.PathLike | None = None,
         images_in_split: int | None = None,
         dataset: str | None = None,
         channels_first: bool | None = None,
@@ -65,11 +81,18 @@ class FeatureStore(ImageStore):
                 channels_first = self._layout(source)
             count, *image_shape = source.shape
             self.dtype = source.dtype.newbyteorder("=")
+            manifest = FeatureManifest.read(file, path)
+            if manifest is None and images_in_split is not None:
+                count = _without_padding(source, images_in_split)
         self._channels_first = channels_first
         channels = image_shape.pop(0 if channels_first else -1)
         self.shape = (*image_shape, channels)
         self._rows = np.arange(count) if rows is None else np.asarray(rows)
-        self._check_count(count, images_in_split)
+        self.identity = manifest.identity if manifest else ""
+        if manifest:
+            self._rows = self._named_rows(manifest, count, names, pictures)
+        else:
+            self._check_count(count, images_in_split)
         self._cache = None
         self.in_memory = len(self) * self.image_bytes <= cache_bytes
         if self.in_memory:
@@ -137,11 +160,26 @@ class FeatureStore(ImageStore):
             )
         return channels_first
 
+    def _named_rows(
+        self, manifest: FeatureManifest, count: int, names: Sequence[str] | None, pictures
+    ) -> np.ndarray:
+        """The rows that a manifest says are of these pictures, whatever their order."""
+        if count != len(manifest.names):
+            raise InputError(
+                f"{self._where} has {count} rows, but its manifest names {len(manifest.names)} pictures"
+            )
+        rows = self._rows if names is None else manifest.rows_of(names)
+        if rows.max(initial=-1) >= count:
+            raise InputError(f"{self._where} has {count} rows; row {rows.max()} is asked for")
+        if pictures is not None:
+            manifest.check_pictures(Path(pictures), rows)
+        return rows
+
     def _check_count(self, count: int, images_in_split: int | None) -> None:
         if images_in_split is not None and count != images_in_split:
             raise InputError(
                 f"{self._where} has {count} rows, but the split has {images_in_split} images; "
-                "expected one row per image"
+                "expected one row per image, and 0 in rows after them"
             )
         if self._rows.max(initial=-1) >= count:
             raise InputError(
@@ -163,6 +201,14 @@ def infer_channels_first(shape: tuple[int, int, int]) -> bool | None:
     can_be_first = middle == last != first or first >= 2 * max(middle, last)
     can_be_last = first == middle != last or last >= 2 * max(first, middle)
     return can_be_first if can_be_first != can_be_last else None
+
+
+def _without_padding(source: h5py.Dataset, images: int) -> int:
+    """Rows that are of images: all, unless those after the last image are 0."""
+    for start in range(images, len(source), _ROWS_PER_READ):
+        if np.any(source[start : start + _ROWS_PER_READ]):
+            return len(source)
+    return min(images, len(source))
 
 
 def _open(path: str | os.PathLike) -> h5py.File:

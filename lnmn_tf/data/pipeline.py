@@ -6,8 +6,10 @@ batch of it. Images are gathered once per batch, in numpy.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 import tensorflow as tf
@@ -19,6 +21,18 @@ from lnmn_tf.errors import InputError
 
 WINDOW_BYTES = 128 << 20
 _PREFETCHED_BATCHES = 2
+
+
+@contextmanager
+def explained_errors() -> Iterator[None]:
+    """Gives back the InputError of a store that TensorFlow has wrapped while it read batches."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        found = re.search(r"\bInputError: (.+)", str(error))
+        if not found:
+            raise
+        raise InputError(found[1].strip()) from None
 
 
 def num_batches(question_set: QuestionSet, batch_size: int, *, drop_remainder: bool) -> int:
@@ -67,6 +81,7 @@ def batches(
         "image" float32 [B, H, W, 3] in [0, 1], or "features" float32 [B, H, W, C]: `store.key`;
         "question" int32 [B, S];
         "answer" int32 [B], left out for a question set without answers;
+        "answer_scores" float32 [B, answers] in [0, 1], where several people answered each question;
         "weight" float32 [B], 1, or 0 for an example that only fills up the last batch;
         "position" int32 [B], in `question_set`: `question_set.describe(position)` names it.
 
@@ -192,6 +207,10 @@ def _batch(
     }
     if question_set.answers is not None:
         batch["answer"] = question_set.answers[positions]
+    if question_set.annotations is not None:
+        batch["answer_scores"] = question_set.annotations.targets(
+            positions, question_set.vocabulary.num_answers
+        )
     return batch
 
 
@@ -206,4 +225,7 @@ def _signature(
     }
     if question_set.answers is not None:
         signature["answer"] = tf.TensorSpec([batch_size], tf.int32)
+    if question_set.annotations is not None:
+        shape = [batch_size, question_set.vocabulary.num_answers]
+        signature["answer_scores"] = tf.TensorSpec(shape, tf.float32)
     return signature

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lnmn_tf.data.vocabulary import PADDING, Vocabulary
+from lnmn_tf.data.annotations import Annotations
+from lnmn_tf.data.vocabulary import PADDING, RESERVED_WORDS, UNKNOWN, Vocabulary
 from lnmn_tf.errors import InputError
 
 UNKNOWN_FAMILY = -1
+NO_ANSWER = -1  # the annotators' answers are none of the vocabulary's
+NO_MODULE = -1  # after the end of a layout
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +27,8 @@ class QuestionSet:
       vocabulary: what the ids below mean.
       question_ids: int32 [N, S], word ids, `PADDING` after the last word.
       lengths: int32, words per question, in [1, S].
-      answers: int32, answer ids, or None for a split without answers (CLEVR's test split).
+      answers: int32, answer ids, or None for a split without answers (CLEVR's test split). With
+        annotations, the answer that most annotators gave, or `NO_ANSWER`.
       image_index: int32, row of the question's image in `image_filenames` and `image_rows`.
       image_filenames: I names of pictures, each once.
       image_rows: int32 [I], the image's number in its split: its row in a feature file.
@@ -38,6 +42,9 @@ class QuestionSet:
       hop_counts: int16, steps from object to object (`relate`, `same_*`) in the program.
       question_index: int32, the number the data set gives the question.
       texts: object [N], the questions as written.
+      layouts: int8 [N, L], the expert's modules (`lnmn_tf.data.expert_layouts.MODULES`), `NO_MODULE`
+        after the last and for a question without a program; None where no question has one.
+      annotations: what ten people said to each question (VQA), or None.
     """
 
     source: str
@@ -56,6 +63,8 @@ class QuestionSet:
     hop_counts: np.ndarray
     question_index: np.ndarray
     texts: np.ndarray
+    layouts: np.ndarray | None = None
+    annotations: Annotations | None = None
 
     def __len__(self) -> int:
         return len(self.question_ids)
@@ -83,6 +92,26 @@ class QuestionSet:
             hop_counts=self.hop_counts[indices],
             question_index=self.question_index[indices],
             texts=self.texts[indices],
+            layouts=None if self.layouts is None else self.layouts[indices],
+            annotations=None if self.annotations is None else self.annotations.select(indices),
+        )
+
+    def with_vocabulary(self, vocabulary: Vocabulary) -> QuestionSet:
+        """The same questions with ids of another vocabulary; words that it lacks become `<unk>`.
+
+        Raises InputError where it lacks an answer.
+        """
+        ids = {**vocabulary.word_ids, **{word: i for i, word in enumerate(RESERVED_WORDS)}}
+        words = np.array([ids.get(word, UNKNOWN) for word in self.vocabulary.words], np.int32)
+        answers = self.answers
+        if answers is not None:
+            used = np.unique(answers)
+            new = np.full(self.vocabulary.num_answers, NO_ANSWER, np.int32)
+            for answer in used[used != NO_ANSWER].tolist():
+                new[answer] = vocabulary.encode_answer(self.vocabulary.answers[answer])
+            answers = np.where(answers == NO_ANSWER, NO_ANSWER, new[answers])
+        return dataclasses.replace(
+            self, vocabulary=vocabulary, question_ids=words[self.question_ids], answers=answers
         )
 
     def padded_to(self, length: int) -> QuestionSet:
@@ -120,9 +149,14 @@ def pad(sequences: Iterable[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
         flat.extend(ids)
         lengths.append(len(ids))
     lengths = np.array(lengths, np.int32)
-    padded = np.full([len(lengths), lengths.max(initial=0)], PADDING, np.int32)
-    padded[np.arange(padded.shape[1]) < lengths[:, None]] = flat
-    return padded, lengths
+    return padded(np.array(flat, np.int32), lengths, PADDING), lengths
+
+
+def padded(flat: np.ndarray, lengths: np.ndarray, filler: int) -> np.ndarray:
+    """Sequences that lie one after another, side by side, [N, longest], `filler` after each."""
+    rows = np.full([len(lengths), lengths.max(initial=0)], filler, flat.dtype)
+    rows[np.arange(rows.shape[1]) < lengths[:, None]] = flat
+    return rows
 
 
 def split_for_structure(

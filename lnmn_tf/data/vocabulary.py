@@ -20,6 +20,7 @@ from pathlib import Path
 from lnmn_tf.errors import InputError
 
 PADDING = 0  # fills a question up to the length of its batch
+MAX_WORDS = 256  # of a question; the longest of CLEVR has 46, of VQA 26: more is no question
 UNKNOWN = 1  # stands for every word that the training split does not hold
 RESERVED_WORDS = ("<pad>", "<unk>")
 
@@ -93,7 +94,19 @@ class Vocabulary:
         for reserved in RESERVED_WORDS:  # a question may spell them; they stay what they are
             counts.pop(reserved, None)
         words = (word for word, count in counts.items() if count >= min_word_count)
-        return cls(words=(*RESERVED_WORDS, *words), answers=tuple(dict.fromkeys(answers)))
+        return cls.number(words, answers)
+
+    @classmethod
+    def number(cls, words: Iterable[str], answers: Iterable[str]) -> Vocabulary:
+        """Numbers words and answers as they come; what comes again, or is reserved, keeps its number."""
+        return cls(tuple(dict.fromkeys((*RESERVED_WORDS, *words))), tuple(dict.fromkeys(answers)))
+
+    def extended(self, questions: Iterable[str], answers: Iterable[str]) -> Vocabulary:
+        """The same with more words and answers behind its own, whose ids stay."""
+        words = dict.fromkeys(
+            [*self.words, *(word for question in questions for word in tokenize(question))]
+        )
+        return Vocabulary(tuple(words), tuple(dict.fromkeys([*self.answers, *answers])))
 
     @property
     def num_words(self) -> int:

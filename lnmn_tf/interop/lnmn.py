@@ -1,4 +1,4 @@
-"""The authors' LNMN (PyTorch, LNMN_9, LNMN_11 and LNMN_14) as our model in the `released` dialect."""
+"""The authors' LNMN (PyTorch, LNMN_9, LNMN_11 and LNMN_14) as our `ReleasedLNMN`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
-from lnmn_tf.config import ModelConfig
+from lnmn_tf.config.lnmn import ReleasedConfig
 from lnmn_tf.errors import InputError
 from lnmn_tf.interop.weights import Assignment, Source, Weights, assign, missing, read_weights
-from lnmn_tf.models.lnmn import LNMN
+from lnmn_tf.kernels.install import install
+from lnmn_tf.models.lnmn import ReleasedLNMN
 
 KIND = "LNMN"
 POSITION_CHANNELS = 128
@@ -19,7 +20,7 @@ POSITION_CHANNELS = 128
 
 def load_lnmn(
     weights: Source, num_steps: int, stack_len: int, hard_operators: bool = False
-) -> LNMN:
+) -> ReleasedLNMN:
     """The authors' LNMN as our model.
 
     Every size and the number of modules of each kind are read off the arrays.
@@ -32,7 +33,7 @@ def load_lnmn(
         hard_operators: each node is its strongest operator alone (the authors' `use_argmax`).
 
     Returns:
-        A built `LNMN`. Its `features` are channels last and lack the 128 positional channels, which it
+        A built `ReleasedLNMN`, made fast. Its `features` are channels last and lack the 128 positional channels, which it
         appends itself.
 
     Raises:
@@ -51,20 +52,21 @@ def load_lnmn(
             f"weights of {KIND}: img_conv.0.weight takes {channels + POSITION_CHANNELS} channels; "
             f"expected more than the {POSITION_CHANNELS} positional ones"
         )
-    model = LNMN(config)
+    model = install(ReleasedLNMN(config))
     model({"features": tf.zeros([1, 2, 2, channels]), "question": tf.ones([1, 2], tf.int32)})
     assign(assignments(model, arrays), arrays, KIND)
     return model
 
 
-def _config(arrays: Weights, num_steps: int, stack_len: int, hard_operators: bool) -> ModelConfig:
+def _config(
+    arrays: Weights, num_steps: int, stack_len: int, hard_operators: bool
+) -> ReleasedConfig:
     kinds = _module_kinds(arrays)
     steps = sum(bool(re.fullmatch(r"W_1\.\d+\.weight", name)) for name in arrays)
     if steps != num_steps:
         raise InputError(f"num_steps is {num_steps}, but the weights have {steps} W_1 matrices")
     text_dim = arrays["W_2.weight"].shape[0]
-    return ModelConfig.create(
-        "released",
+    return ReleasedConfig(
         num_words=arrays["embed.weight"].shape[0],
         num_answers=arrays["output_mlp.2.weight"].shape[0],
         embed_dim=arrays["embed.weight"].shape[1],
@@ -104,7 +106,7 @@ def _module_kinds(arrays: Weights) -> list[tuple[bool, int]]:
     return kinds
 
 
-def assignments(model: LNMN, arrays: Weights) -> Iterator[Assignment]:
+def assignments(model: ReleasedLNMN, arrays: Weights) -> Iterator[Assignment]:
     """Yields (variable, value, the names of the arrays that it was made of).
 
     Both of PyTorch's LSTM biases become one, their sum.
@@ -144,7 +146,7 @@ def assignments(model: LNMN, arrays: Weights) -> Iterator[Assignment]:
     yield from linear("output_mlp.0", model.classifier_hidden)
     yield from linear("output_mlp.2", model.classifier_output)
     first = 0
-    for bank in model.banks:
+    for bank in model.banks.values():
         modules = [f"module_list.{first + i}" for i in range(bank.cells)]
         yield from _of_bank(bank, modules, arrays)
         first += bank.cells

@@ -17,6 +17,7 @@ from lnmn_tf.interop.stack_nmn_config import (
     read_settings,
 )
 from lnmn_tf.interop.weights import Assignment, Source, Weights, assign, missing, read_weights
+from lnmn_tf.kernels.install import install
 from lnmn_tf.models.stack_nmn import StackNMN
 
 KIND = "Stack-NMN"
@@ -55,7 +56,7 @@ def load_snmn(weights: Source, config: Settings) -> StackNMN:
     }
     settings = read_settings(config)
     try:
-        model = StackNMN(config_of(arrays, settings))
+        model = install(StackNMN(config_of(arrays, settings)))
         channels = arrays["kb_batch/conv1/weights"].shape[2] - model.config.position_channels
     except KeyError as error:
         raise missing(KIND, error) from error

@@ -1,4 +1,4 @@
-"""Stack-NMN's config, with its names, as our `ModelConfig`."""
+"""Stack-NMN's config, with its names, as our `StackNMNConfig`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Any, Union
 
 import numpy as np
 
-from lnmn_tf.config import STACK_NMN_MODULES, ModelConfig
+from lnmn_tf.config.names import STACK_NMN_MODULES
+from lnmn_tf.config.stack_nmn import StackNMNConfig
 from lnmn_tf.errors import InputError
 from lnmn_tf.interop.weights import Weights
 
@@ -61,7 +62,7 @@ def _setting(settings: Mapping[str, Any], path: str, default):
     return value
 
 
-def config_of(arrays: Weights, settings: Mapping[str, Any]) -> ModelConfig:
+def config_of(arrays: Weights, settings: Mapping[str, Any]) -> StackNMNConfig:
     """Sizes from the arrays, switches from the settings.
 
     Raises:
@@ -89,8 +90,7 @@ def config_of(arrays: Weights, settings: Mapping[str, Any]) -> ModelConfig:
         for name in ("describe_one", "describe_two")
         if model(f"NMN.{name.upper()}.KEEP_STACK", False)
     ]
-    return ModelConfig.create(
-        "stack_nmn",
+    return StackNMNConfig(
         num_words=arrays["input_unit/embed_mat"].shape[0],
         num_answers=arrays["output_unit/fc2/weights"].shape[1],
         embed_dim=arrays["input_unit/embed_mat"].shape[1],

@@ -17,96 +17,98 @@ from lnmn_tf.layers.fusion import Fusion
 from lnmn_tf.layers.products import multiply
 
 
-class CellBank(keras.layers.Layer):
-    """Cells of one kind: their fusion, and their own projections where these are not shared.
+def glorot_of_cell(fan_in: int, fan_out: int) -> keras.initializers.Initializer:
+    """Glorot's uniform initializer for kernels with a leading axis of cells."""
+    limit = (6.0 / (fan_in + fan_out)) ** 0.5
+    return keras.initializers.RandomUniform(-limit, limit)
+
+
+class CellProjection(keras.layers.Layer):
+    """conv1 or W1 of each cell of a bank: a linear layer of its own into map space.
 
     Args:
-        fusion: a `NodeChain` or a `Concatenation`.
-        map_dim: channels of the maps inside a cell.
-        own_projection: whether each cell has its own image and text projection (dialect `paper`), or
-            receives inputs that are already in map space.
+        cells: of the bank.
+        map_dim: channels inside a cell.
+
+    Call arguments:
+        x: [batch, positions, channels].
+
+    Returns:
+        [batch, cells, positions, map_dim].
     """
 
-    def __init__(self, fusion: Fusion, map_dim: int, own_projection: bool, **kwargs):
+    def __init__(self, cells: int, map_dim: int, **kwargs):
         super().__init__(**kwargs)
-        self.fusion, self.map_dim, self.own_projection = fusion, map_dim, own_projection
-        self.cells = fusion.cells
+        self.cells, self.map_dim = cells, map_dim
 
-    def build_projection(self, image_dim: int, text_dim: int) -> None:
-        """Creates conv1 and W1 of each cell; called before the first `project_image`."""
-        self.image_kernel = self._kernel("image_kernel", image_dim, self.map_dim)
-        self.image_bias = self.add_weight("image_bias", [self.cells, self.map_dim], None, "zeros")
-        self.text_kernel = self._kernel("text_kernel", text_dim, self.map_dim)
-        self.text_bias = self.add_weight("text_bias", [self.cells, self.map_dim], None, "zeros")
+    def build(self, input_shape):
+        fan_in = input_shape[-1]
+        shape = [self.cells, fan_in, self.map_dim]
+        initializer = glorot_of_cell(fan_in, self.map_dim)
+        self.kernel = self.add_weight("kernel", shape, None, initializer)
+        self.bias = self.add_weight("bias", [self.cells, self.map_dim], None, "zeros")
+        super().build(input_shape)
 
-    def project_image(self, image: tf.Tensor) -> tf.Tensor:
-        """conv1(I): [batch, positions, kb_dim] -> [batch, 1 or cells, positions, map_dim]."""
-        image = image[:, tf.newaxis]
-        if not self.own_projection:
-            return image
-        return multiply(image, self.image_kernel) + self.image_bias[:, tf.newaxis]
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        bias = tf.cast(self.bias, x.dtype)
+        return multiply(x[:, tf.newaxis], self.kernel) + bias[:, tf.newaxis]
 
-    def project_text(self, text: tf.Tensor) -> tf.Tensor:
-        """W1 c_txt: [batch, text_dim] -> [batch, 1 or cells, 1, map_dim]."""
-        text = text[:, tf.newaxis, tf.newaxis]
-        if not self.own_projection:
-            return text
-        return multiply(text, self.text_kernel) + tf.cast(self.text_bias, text.dtype)[:, tf.newaxis]
-
-    def _kernel(self, name: str, fan_in: int, fan_out: int) -> tf.Variable:
-        limit = (6.0 / (fan_in + fan_out)) ** 0.5  # Glorot, per cell
-        initializer = keras.initializers.RandomUniform(-limit, limit)
-        return self.add_weight(name, [self.cells, fan_in, fan_out], None, initializer)
+    def get_config(self):
+        return super().get_config() | {"cells": self.cells, "map_dim": self.map_dim}
 
 
-class AttentionBank(CellBank):
+class AttentionBank(keras.layers.Layer):
     """Attention cells: conv2(fused), a 1x1 convolution to one channel.
 
     "Is there a large sphere left of the cube?" needs a map of the cube, then one of what is left of it.
 
     Args:
-        gain: factor of the new maps, and so of the pace at which Adam, whose steps have one size, can
-            make a map sharp.
-        bias: first value of the bias, before the gain. Where it is negative, the sigmoid of a new map is
-            small everywhere at first, and its sum can learn to count.
+        fusion: a `NodeChain` or a `Concatenation`.
+        gain: factor of the new maps. Adam's steps have one size, so this is the pace at which a map can
+            become sharp.
+        bias: first value of the bias, before the gain.
     """
 
-    def __init__(self, gain: float = 1.0, bias: float = 0.0, **kwargs):
+    def __init__(self, fusion: Fusion, gain: float = 1.0, bias: float = 0.0, **kwargs):
         super().__init__(**kwargs)
+        self.fusion, self.cells = fusion, fusion.cells
         self.gain, self.first_bias = gain, bias
 
     def build(self, input_shape):
+        map_dim = input_shape[-1]
         self.fusion.build(input_shape)
-        limit = (6.0 / (self.map_dim + 1)) ** 0.5
-        initializer = keras.initializers.RandomUniform(-limit, limit)
-        self.kernel = self.add_weight("kernel", [self.cells, self.map_dim], None, initializer)
-        self.bias = self.add_weight(
-            "bias", [self.cells], None, keras.initializers.Constant(self.first_bias)
-        )
+        shape = [self.cells, map_dim]
+        self.kernel = self.add_weight("kernel", shape, None, glorot_of_cell(map_dim, 1))
+        constant = keras.initializers.Constant(self.first_bias)
+        self.bias = self.add_weight("bias", [self.cells], None, constant)
         super().build(input_shape)
 
     def call(self, image: tf.Tensor, text: tf.Tensor, maps: Sequence[tf.Tensor]) -> tf.Tensor:
         """New attention maps, [batch, cells, positions]; the arguments are those of the fusion."""
-        weighed = self.fusion.weigh_channels(image, text, maps, self.kernel)
-        return self.gain * (weighed + self.bias[:, tf.newaxis])
+        summed = self.fusion.weigh_channels(image, text, maps, self.kernel)
+        return self.gain * (summed + self.bias[:, tf.newaxis])
 
 
-class AnswerBank(CellBank):
+class AnswerBank(keras.layers.Layer):
     """Answer cells: W2 [W1 c_txt ; f_mem ; sum over space of the fused map].
 
     "How many cubes are there?" needs the sum of a map; "What colour is it?" the features under it.
 
     Args:
+        fusion: a `NodeChain` or a `Concatenation`.
         mem_dim: width of the memory features.
     """
 
-    def __init__(self, mem_dim: int, **kwargs):
+    def __init__(self, fusion: Fusion, mem_dim: int, **kwargs):
         super().__init__(**kwargs)
-        self.mem_dim = mem_dim
+        self.fusion, self.cells, self.mem_dim = fusion, fusion.cells, mem_dim
 
     def build(self, input_shape):
         self.fusion.build(input_shape)
-        self.kernel = self._kernel("kernel", 2 * self.map_dim + self.mem_dim, self.mem_dim)
+        fan_in = 2 * input_shape[-1] + self.mem_dim
+        shape = [self.cells, fan_in, self.mem_dim]
+        initializer = glorot_of_cell(fan_in, self.mem_dim)
+        self.kernel = self.add_weight("kernel", shape, None, initializer)
         self.bias = self.add_weight("bias", [self.cells, self.mem_dim], None, "zeros")
         super().build(input_shape)
 
@@ -132,7 +134,5 @@ class AnswerBank(CellBank):
             tf.tile(memory[:, tf.newaxis], [1, self.cells, 1]),
             pooled,
         ]
-        return (
-            multiply(tf.concat(features, axis=-1)[:, :, tf.newaxis], self.kernel)[:, :, 0]
-            + self.bias
-        )
+        features = tf.concat(features, axis=-1)[:, :, tf.newaxis]
+        return multiply(features, self.kernel)[:, :, 0] + self.bias

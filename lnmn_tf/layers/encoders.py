@@ -17,7 +17,7 @@ class QuestionEncoder(keras.layers.Layer):
         embed_dim: width of a word embedding.
         text_dim: d, twice the width of one LSTM direction.
         attend_padding: let the word attention look at padding up to the longest question of the
-            batch, as the authors' code does (dialect `released`).
+            batch, as the authors' code does (`ReleasedLNMN`).
     """
 
     def __init__(
@@ -57,15 +57,7 @@ class QuestionEncoder(keras.layers.Layer):
             embeddings=embeddings,
             encoding=tf.concat([forward, backward], axis=-1),
             mask=mask + (tf.reduce_max(mask, axis=0) - mask if self.attend_padding else 0.0),
-            places=_places(mask),
         )
-
-
-def _places(mask: tf.Tensor) -> tf.Tensor:
-    """Where each word stands, 0 for the first and 1 for the last, [batch, words]."""
-    before = tf.cumsum(mask, axis=1, exclusive=True)
-    last = tf.maximum(tf.reduce_sum(mask, axis=1, keepdims=True) - 1.0, 1.0)
-    return tf.minimum(before / last, 1.0)
 
 
 def positional_encoding(height: int, width: int, channels: int = 128) -> np.ndarray:
@@ -109,48 +101,23 @@ class KnowledgeBase(keras.layers.Layer):
         self.hidden = keras.layers.Dense(kb_dim, activation="elu", name="hidden")
         self.output_layer = keras.layers.Dense(kb_dim, name="output")
 
-    def call(self, features: tf.Tensor, projection: keras.layers.Dense | None = None) -> tf.Tensor:
-        """Encodes, and projects.
-
-        Positions are the same for all images: their part of the first product is computed once. Two
-        linear layers in a row are one whose kernel is their product, which pays for many positions: at
-        the paper's size both together take 1.7 in place of 2.3 ms an example.
-
-        Args:
-            features: [batch, height, width, channels].
-            projection: a linear layer that follows; None = nothing.
-
-        Returns:
-            [batch, height * width, kb_dim, or units of the projection].
-        """
+    def call(self, features: tf.Tensor) -> tf.Tensor:
+        """Encodes features [batch, height, width, channels] as [batch, height * width, kb_dim]."""
         _, height, width, channels = features.shape
+        position = tf.constant(self.position_of(height, width), features.dtype)
+        position = tf.broadcast_to(position, [tf.shape(features)[0], *position.shape])
+        features = tf.reshape(features, [-1, height * width, channels])
+        return self.output_layer(self.hidden(tf.concat([features, position], axis=-1)))
+
+    def position_of(self, height: int, width: int) -> np.ndarray:
+        """What tells positions apart, float32 [height * width, channels]."""
         if self.position == "sinusoids":
             position = positional_encoding(height, width, self.position_channels)
         elif self.position == "coordinates":
             position = coordinates(height, width)
         else:
             position = np.zeros([height, width, 0], np.float32)
-        position = tf.constant(position.reshape(height * width, -1), features.dtype)
-        if not self.hidden.built:
-            self.hidden.build([None, channels + position.shape[-1]])
-        of_features, of_position = tf.split(
-            self.hidden.kernel, [channels, position.shape[-1]], axis=0
-        )
-        features = tf.reshape(features, [-1, height * width, channels])
-        # `tf.matmul` of rank 3 by rank 2 would hold a gradient of the kernel for every example.
-        hidden = self.hidden.activation(
-            tf.tensordot(features, of_features, 1)
-            + (tf.matmul(position, of_position) + self.hidden.bias)
-        )
-        if projection is None or (features.shape[0] or 0) * height * width <= projection.units:
-            base = self.output_layer(hidden)
-            return base if projection is None else projection(base)
-        for layer, width_in in ((self.output_layer, hidden.shape[-1]), (projection, self.kb_dim)):
-            if not layer.built:
-                layer.build([None, width_in])
-        kernel = tf.matmul(self.output_layer.kernel, projection.kernel)
-        bias = tf.linalg.matvec(projection.kernel, self.output_layer.bias, transpose_a=True)
-        return tf.tensordot(hidden, kernel, 1) + (bias + projection.bias)
+        return position.reshape(height * width, -1)
 
 
 def once(present: tf.Tensor, where: tf.Tensor, radius: float = 0.2) -> tf.Tensor:
@@ -221,7 +188,7 @@ class ImageEncoder(keras.layers.Layer):
                 use_bias=False,
                 kernel_initializer="he_normal",
             )
-            for channels, stride in zip(filters, strides)  # noqa: B905 (Python 3.9)
+            for channels, stride in zip(filters, strides)
         ]
         self.norms = [keras.layers.BatchNormalization(momentum=0.9) for _ in filters]
         self.head = keras.layers.Dense(1 + sum(groups) + 2, name="head") if groups else None
@@ -248,7 +215,7 @@ class ImageEncoder(keras.layers.Layer):
     def convolve(self, image: tf.Tensor, training: bool = False) -> tf.Tensor:
         """The last convolution, which knows where on the map it is: [batch, H, W, filters]."""
         x = image - 0.5
-        for convolution, norm in zip(self.convolutions, self.norms):  # noqa: B905 (Python 3.9)
+        for convolution, norm in zip(self.convolutions, self.norms):
             if convolution is self.convolutions[-1]:
                 x = self._with_coordinates(x)
             x = tf.nn.relu(norm(convolution(x), training=training))

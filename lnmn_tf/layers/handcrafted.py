@@ -28,15 +28,7 @@ def attend(knowledge_base: tf.Tensor, attention: tf.Tensor) -> tf.Tensor:
 
 
 class Score(keras.layers.Layer):
-    """conv(l2_normalise(x * query)): how well each position fits the query.
-
-    The query multiplies the channels of x alike everywhere, so it can be moved to the other factor,
-
-        score_p = sum_c x_pc (query_c w_c) / sqrt(sum_c x_pc^2 query_c^2) + b,
-
-    two matrix products, and the map of [positions, kb_dim] that the formula above asks for is never
-    made.
-    """
+    """conv(l2_normalise(x * query)): how well each position fits the query."""
 
     def build(self, input_shape):
         kb_dim = input_shape[-1]
@@ -59,9 +51,13 @@ class Score(keras.layers.Layer):
         """
         if query is None:
             query = tf.ones_like(knowledge_base[:, 0])
-        scores = tf.linalg.matvec(knowledge_base, query * self.kernel)
-        norms = tf.linalg.matvec(squared, tf.square(query))
-        return scores * tf.math.rsqrt(tf.maximum(norms, EPSILON)) + self.bias
+        return self.score(knowledge_base, squared, query)
+
+    def score(self, knowledge_base, squared, query) -> tf.Tensor:
+        """The equation; a kernel may stand in its place."""
+        product = knowledge_base * query[:, tf.newaxis]
+        product = tf.math.l2_normalize(product, axis=-1, epsilon=EPSILON)
+        return tf.linalg.matvec(product, self.kernel) + self.bias
 
 
 class Find(keras.layers.Layer):

@@ -1,4 +1,4 @@
-"""What an attention map points at, as an input of a cell in place of the map (dialect `ours`)."""
+"""What an attention map points at, as an input of a cell in place of the map (`RelationalLNMN`)."""
 
 from __future__ import annotations
 

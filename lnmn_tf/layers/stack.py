@@ -7,6 +7,9 @@ and moving p down, and pushes by moving p up and writing at p.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import tensorflow as tf
 
 
@@ -46,3 +49,21 @@ def sharpen_hard(pointer: tf.Tensor) -> tf.Tensor:
 def bottom_pointer(batch: tf.Tensor, stack_len: int, dtype: tf.DType = tf.float32) -> tf.Tensor:
     """The pointer at the bottom slot, [batch, stack_len]."""
     return tf.one_hot(tf.zeros([batch], tf.int32), stack_len, dtype=dtype)
+
+
+def validity(pops: Sequence[int], pushes: Sequence[int], stack_len: int) -> np.ndarray:
+    """Where each module may run: 1 if the stack holds enough to pop and has room to push, else 0.
+
+    A pointer at slot l says that l maps are on the stack: the first push goes to slot 1 (Hu et al., 2018).
+
+    Args:
+        pops, pushes: of each module.
+        stack_len: L.
+
+    Returns:
+        float32 [stack_len, modules].
+    """
+    matrix = np.zeros([stack_len, len(pops)], np.float32)
+    for module, (popped, pushed) in enumerate(zip(pops, pushes)):
+        matrix[popped : stack_len + popped - pushed, module] = 1.0
+    return matrix

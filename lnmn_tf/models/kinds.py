@@ -1,32 +1,47 @@
-"""The kinds of generic cells, and which of them a model has."""
+"""The kinds of generic cells, and what their modules do to the stack (paper, section 3.1)."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import tensorflow as tf
 
-from lnmn_tf.config import ModelConfig
 from lnmn_tf.layers import stack as stacks
 
 
+@dataclass(frozen=True)
 class Kind:
-    """Cells that share their inputs and their effect on the stack.
+    """Modules that share their inputs and their effect on the stack.
 
-    Args:
+    Attributes:
         name: for layers, traces and pictures.
         cells: how many.
-        num_maps: attention maps that each reads.
-        answers: whether they write memory (answer cells) or the stack (attention cells).
-        pushes: they write above the map that they read, which stays (dialect `ours`).
-        pools: they see what the maps point at, not the maps, so that the place of one object can decide
-            where to look for another; answer cells see the attended features in place of the image as
-            well (dialect `ours`).
-        bank: the name of their weights, which two kinds may share; None = that of the kind.
+        num_maps: attention maps that each pops, 1 or 2.
+        answers: whether they write memory (answer cells) or push a map (attention cells).
+        keeps: they do not pop the map that they read, and so push above it.
+        bank: the name of their cells, which two kinds may share; empty = that of the kind.
     """
 
-    def __init__(self, name, cells, num_maps, answers=False, pushes=False, pools=False, bank=None):
-        self.name, self.cells, self.num_maps = name, cells, num_maps
-        self.answers, self.pushes, self.pools = answers, pushes, pools
-        self.bank = bank or name
+    name: str
+    cells: int
+    num_maps: int
+    answers: bool = False
+    keeps: bool = False
+    bank: str = ""
+
+    @property
+    def bank_name(self) -> str:
+        return self.bank or self.name
+
+    @property
+    def pops(self) -> int:
+        """Maps that each module takes off the stack."""
+        return 0 if self.keeps else self.num_maps
+
+    @property
+    def pushes(self) -> int:
+        """Maps that each module puts on the stack."""
+        return 0 if self.answers else 1
 
     def reads(self, pointer: tf.Tensor) -> list[tf.Tensor]:
         """Where its maps stand on the stack: at the pointer, and one below for each further map."""
@@ -35,18 +50,22 @@ class Kind:
             pointers.append(stacks.move_down(pointers[-1]))
         return pointers
 
+    def leaves(self, pointer: tf.Tensor) -> tf.Tensor:
+        """The pointer after the module: it has popped its maps, and pushed its own if it has one."""
+        lowest = self.reads(pointer)[-1]
+        if self.keeps:
+            return stacks.move_up(lowest)
+        return stacks.move_down(lowest) if self.answers else lowest
 
-def kinds_of(config: ModelConfig) -> tuple[Kind, ...]:
-    """The cells of a model in the order of their module index."""
-    replacing = config.attention_3 - config.pushing_cells - config.pooling_cells
-    tied = config.tied_cells
-    look = "look_3" if tied else None
+
+def paper_kinds(
+    attention_3: int, attention_4: int, answer_3: int, answer_4: int
+) -> tuple[Kind, ...]:
+    """The cells of Table 3, in the order of their module index; kinds without cells are left out."""
     kinds = (
-        Kind("push_3", config.pushing_cells, 1, pushes=True, pools=tied, bank=look),
-        Kind("attention_3", replacing, 1),
-        Kind("relate_3", config.pooling_cells, 1, pools=True, bank=look),
-        Kind("attention_4", config.attention_4, 2),
-        Kind("answer_3", config.answer_3, 1, answers=True, pools=config.pooling_answers),
-        Kind("answer_4", config.answer_4, 2, answers=True, pools=config.pooling_answers),
+        Kind("attention_3", attention_3, 1),
+        Kind("attention_4", attention_4, 2),
+        Kind("answer_3", answer_3, 1, answers=True),
+        Kind("answer_4", answer_4, 2, answers=True),
     )
     return tuple(kind for kind in kinds if kind.cells)

@@ -1,27 +1,27 @@
-"""Learnable Neural Module Networks: the stack machine with generic cells (paper, section 3)."""
+"""Learnable Neural Module Networks: the stack machine with generic cells (paper, section 3).
+
+`LNMN` is the paper's model, `ReleasedLNMN` what the authors' program does instead.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any
 
-import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
-from lnmn_tf.config import ModelConfig
+from lnmn_tf.config.lnmn import LNMNConfig
 from lnmn_tf.layers import stack as stacks
-from lnmn_tf.layers.cells import AnswerBank, AttentionBank
-from lnmn_tf.layers.fusion import Concatenation
-from lnmn_tf.layers.nodes import NodeChain, StructureInitializer
-from lnmn_tf.layers.places import Places
-from lnmn_tf.layers.pooling import Pooling, Relation
-from lnmn_tf.models.kinds import Kind, kinds_of
-from lnmn_tf.models.stack_machine import StackMachine, State
+from lnmn_tf.layers.cells import AnswerBank, AttentionBank, CellProjection
+from lnmn_tf.layers.fusion import Concatenation, Fusion
+from lnmn_tf.layers.nodes import NodeChain
+from lnmn_tf.models.kinds import Kind, paper_kinds
+from lnmn_tf.models.machine import StackMachine, State
 
 
 class LNMN(StackMachine):
-    """Learnable Neural Module Network.
+    """Learnable Neural Module Network, as the paper has it.
 
     Args:
         config: every size and switch.
@@ -31,234 +31,211 @@ class LNMN(StackMachine):
     Reference: Pahuja, Fu, Chandar, Pal, "Structure Learning for Neural Module Networks", 2019.
     """
 
-    def __init__(self, config: ModelConfig, **kwargs):
-        self._kinds = kinds_of(config)
-        super().__init__(config, **kwargs)
-        kinds = {kind.bank: kind for kind in self._kinds}  # of kinds with one bank, any will do
-        self.banks = [self._build_bank(kind) for kind in kinds.values()]
-        self.poolings = {
-            bank: Pooling(
-                kind.cells, kind.num_maps, 1.0 if kind.answers else 0.25, name=f"{bank}_pooling"
-            )
-            for bank, kind in kinds.items()
-            if kind.pools
-        }
-        self.relations = {
-            bank: Relation(kind.cells, name=f"{bank}_relation")
-            for bank, kind in kinds.items()
-            if kind.pools and not kind.answers
-        }
-        if not config.own_projection:
-            self.image_projection = keras.layers.Dense(config.map_dim, name="image_projection")
-            self.text_projection = keras.layers.Dense(config.map_dim, name="text_projection")
-        if config.normalise_inputs:
-            self.image_norm = keras.layers.LayerNormalization(name="image_norm")
-            self.text_norm = keras.layers.LayerNormalization(name="text_norm")
+    normalises_nodes = False  # L2 norm over channels after each node
+    structure_constraint = None  # of alpha, after each step of its optimizer
+    keeps_memory = False  # a module that does not answer leaves the memory as it is; or answers 0
 
-    def _build_bank(self, kind: Kind):
+    def __init__(self, config: LNMNConfig, **kwargs):
+        self.kinds = self.make_kinds(config)
+        super().__init__(config, **kwargs)
+        self.average = average
+        self.banks = {
+            kind.bank_name: self.make_bank(kind, self.make_fusion(kind)) for kind in self.kinds
+        }
+        self.make_projections()
+
+    def make_kinds(self, config: LNMNConfig) -> tuple[Kind, ...]:
+        """The modules but NoOp, which is always there."""
+        return paper_kinds(config.attention_3, config.attention_4, config.answer_3, config.answer_4)
+
+    def make_fusion(self, kind: Kind) -> Fusion:
+        """How cells of a kind fuse their inputs: nodes, or the ablation of Table 2."""
         config = self.config
         if config.fusion == "concat":
-            fusion = Concatenation(kind.cells, kind.num_maps, name="fusion")
-        else:
-            fusion = NodeChain(
-                kind.cells,
-                kind.num_maps,
-                normalise=config.normalise_nodes,
-                hard=config.hard_operators,
-                zeroed=config.zeroed_operators,
-                initializer=StructureInitializer(config.structure_stddev, config.product_bias),
-                name="fusion",
-            )
-        arguments = {
-            "fusion": fusion,
-            "map_dim": config.map_dim,
-            "own_projection": config.own_projection,
-            "name": kind.bank,
-        }
+            return Concatenation(kind.cells, kind.num_maps, name="fusion")
+        return NodeChain(
+            kind.cells,
+            kind.num_maps,
+            normalise=self.normalises_nodes,
+            hard=config.hard_operators,
+            zeroed=config.zeroed_operators,
+            constraint=self.structure_constraint,
+            name="fusion",
+        )
+
+    def make_bank(self, kind: Kind, fusion: Fusion) -> AttentionBank | AnswerBank:
+        """The cells of a kind."""
         if kind.answers:
-            bank = AnswerBank(config.mem_dim, **arguments)
-        else:
-            bank = AttentionBank(config.attention_gain, config.attention_bias, **arguments)
-        if config.own_projection:
-            context_dim = config.embed_dim if config.attend_embeddings else config.text_dim
-            bank.build_projection(config.kb_dim, context_dim)
-        return bank
+            return AnswerBank(fusion, self.config.mem_dim, name=kind.bank_name)
+        return AttentionBank(fusion, name=kind.bank_name)
+
+    def make_projections(self) -> None:
+        """conv1 and W1: each cell has its own."""
+        map_dim = self.config.map_dim
+        self.image_projections, self.text_projections = (
+            {
+                name: CellProjection(bank.cells, map_dim, name=f"{name}_{part}")
+                for name, bank in self.banks.items()
+            }
+            for part in ("image", "text")
+        )
 
     @property
     def module_names(self) -> tuple[str, ...]:
-        names = [f"{kind.name}.{i}" for kind in self._kinds for i in range(kind.cells)]
+        names = [f"{kind.name}.{i}" for kind in self.kinds for i in range(kind.cells)]
         return (*names, "no_op")
 
     @property
-    def layout_prior(self) -> np.ndarray | None:
-        """A plan for every question: look, look on from there, look for something else, answer.
+    def controller_options(self) -> dict[str, Any]:
+        return {"mlp_dim": self.config.module_mlp_dim}
 
-        "Is the cube left of the ball as large as the cylinder?" looks for the cylinder and keeps that map
-        (push), looks for the ball, looks on from there for the cube (relate), and compares. A push and a
-        relation differ in what they leave on the stack alone, and what a cell does not need of its inputs,
-        it can ignore. All looks are one kind of cells, so that one that few questions need learns from
-        what all others need of the next.
-        """
-        if not self.config.layout_bias:
-            return None
-        kinds = [kind.name for kind in self._kinds for _ in range(kind.cells)]
-        steps = self.config.num_steps
-        look = "push_3" if self.config.pushing_cells else "attention_3"
-        plan = ["relate_3"] * (steps - 1) + ["answer"]
-        if steps > 1:
-            plan[0] = look
-        if steps > 2:
-            plan[max(steps // 2 - 1, 1)] = look
-        prior = np.zeros([len(plan), len(self.module_names)], np.float32)
-        for row, wanted in zip(prior, plan):  # noqa: B905 (Python 3.9)
-            chosen = [i for i, kind in enumerate(kinds) if kind.startswith(wanted)]
-            row[chosen or [i for i, kind in enumerate(kinds) if "answer" not in kind]] = 1.0
-        return self.config.layout_bias * prior
+    @property
+    def structure(self) -> dict[str, tf.Variable]:
+        """alpha of each bank, [cells, nodes, 6]; empty for the concatenation ablation."""
+        chains = {name: bank.fusion for name, bank in self.banks.items()}
+        return {n: chain.structure for n, chain in chains.items() if isinstance(chain, NodeChain)}
 
     @property
     def structure_variables(self) -> list[tf.Variable]:
-        """alpha of every bank, each [cells, nodes, 6]; empty for the concatenation ablation."""
-        return [bank.fusion.structure for bank in self.banks if isinstance(bank.fusion, NodeChain)]
+        """alpha of every bank, each [cells, nodes, 6]."""
+        return list(self.structure.values())
 
-    def leave_out_minima(self, wanted: bool) -> None:
-        """Leaves minima out of the graph where min and max weigh the same, so that they cancel.
+    def first_attention(self, positions: int) -> float:
+        """Uniform image attention (Algorithm 1)."""
+        return 1.0 / positions
 
-        Graphs that were traced before do not change.
-        """
-        for bank in self.banks:
-            if isinstance(bank.fusion, NodeChain):
-                bank.fusion.balanced = wanted and bank.fusion.is_balanced()
+    def sharpen(self, pointer: tf.Tensor) -> tf.Tensor:
+        return stacks.sharpen(pointer, temperature=1.0)
 
-    def show(self, attention: tf.Tensor) -> tf.Tensor:
-        return tf.exp(attention) if self.config.log_attention else attention
+    def see(self, features: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """conv1(I) for each bank, [batch, cells, positions, map_dim]."""
+        knowledge_base = self.known(features)
+        return tuple(self.image_projections[name](knowledge_base) for name in self.banks)
 
-    @property
-    def map_projection(self) -> keras.layers.Dense | None:
-        return None if self.config.own_projection else self.image_projection
+    def project_text(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
+        """W1 c_txt for each bank, [batch, cells, 1, map_dim]."""
+        return {name: self.text_projections[name](text[:, tf.newaxis]) for name in self.banks}
 
-    def prepare(self, knowledge_base: tf.Tensor, places: Places) -> tuple[tf.Tensor, ...]:
-        if not self.config.own_projection:
-            if self.config.normalise_inputs:
-                knowledge_base = self.image_norm(knowledge_base)
-            return *places, self.banks[0].project_image(knowledge_base)
-        return (*places, *(bank.project_image(knowledge_base) for bank in self.banks))
+    def allowed(self, module_weights: tf.Tensor, state: State) -> tf.Tensor:
+        """Without `module_threshold`, all; else kinds that no example gives as much count as NoOp."""
+        threshold = self.config.module_threshold
+        if not threshold:
+            return module_weights
+        sizes = [*(kind.cells for kind in self.kinds), 1]
+        *groups, _ = tf.split(module_weights, sizes, axis=-1)
+        kept = [w * tf.cast(tf.reduce_max(w) >= threshold, w.dtype) for w in groups]
+        used = tf.add_n([tf.reduce_sum(w, axis=-1, keepdims=True) for w in kept])
+        return tf.concat([*kept, 1.0 - used], axis=-1)
 
-    def execute(self, prepared, text, state: State, module_weights) -> State:
-        where, presence, *images = prepared
-        places = Places(where, presence)
-        if not self.config.own_projection:
-            text = self.text_projection(text)
-            if self.config.normalise_inputs:
-                text = self.text_norm(text)
-            images *= len(self.banks)
-        *weights, no_op = tf.split(module_weights, [*(k.cells for k in self._kinds), 1], axis=-1)
-        effects = []
-        for bank, image in zip(self.banks, images):  # noqa: B905 (Python 3.9)
-            users = [
-                (kind, w)
-                for kind, w in zip(self._kinds, weights)  # noqa: B905
-                if kind.bank == bank.name
-            ]
-            kind, threshold = users[0][0], self.config.module_threshold
-            if threshold and bank.built:  # variables cannot be made within a branch
-                largest = tf.reduce_max([tf.reduce_max(w) for _, w in users])
-                wanted = largest >= threshold
-                output = tf.cond(
-                    wanted,
-                    lambda k=kind, b=bank, i=image: self._output(k, b, i, text, state, places),
-                    lambda k=kind: self._no_output(k, state),
+    def execute(self, image, text, state: State, module_weights) -> State:
+        texts, seen = self.project_text(text), dict(zip(self.banks, image))
+        *weights, no_op = tf.split(module_weights, [*(k.cells for k in self.kinds), 1], axis=-1)
+        outputs = {}
+        for kind in self.kinds:
+            name = kind.bank_name
+            if name not in outputs:
+                of_bank = [w for w, k in zip(weights, self.kinds) if k.bank_name == name]
+                outputs[name] = self.run(
+                    kind, seen[name], texts[name], state, tf.concat(of_bank, axis=-1)
                 )
-                users = [(kind, tf.cast(wanted, w.dtype) * w) for kind, w in users]
-            else:
-                output = self._output(kind, bank, image, text, state, places)
-            effects += [effect_of(kind, w, output, state) for kind, w in users]
-        if self.config.module_threshold:  # what does not run counts as NoOp
-            no_op = 1.0 - tf.add_n([effect.weight for effect in effects])
-        effects.append(Effect(no_op, state.pointer))
-        return combine(state, effects, self.config.keep_memory)
+        outputs = [outputs[kind.bank_name] for kind in self.kinds]
+        return self.average(state, self.kinds, outputs, weights, no_op, self.keeps_memory)
 
-    def _output(self, kind: Kind, bank, image, text, state: State, places: Places) -> tf.Tensor:
-        """New maps [batch, cells, positions], or memories [batch, cells, mem_dim], of a bank.
+    def run(self, kind: Kind, image, text, state: State, module_weights) -> tf.Tensor:
+        """What the cells of a kind make of the state.
 
-        In `ours`, a map holds log probabilities that a place is meant: that the cell says so, that an object
-        is there, and that it lies as the question wants it. Each can be mended where the others are sure.
+        Args:
+            kind: with a bank of its own, or the first that uses a bank.
+            image, text: in map space, [batch, 1 or cells, positions or 1, map_dim].
+            state: before the step.
+            module_weights: of all modules of its bank, [batch, modules]; a kernel may look at them.
+
+        Returns:
+            New maps [batch, cells, positions], or memory features [batch, cells, mem_dim].
         """
         maps = [stacks.read(state.stack, pointer) for pointer in kind.reads(state.pointer)]
-        if kind.pools:
-            pooled = self.poolings[kind.bank](image, maps)
-            operands = pooled.operands
-            image = pooled.attended if kind.answers else image
-        else:
-            gate = tf.exp if self.config.log_attention else tf.identity
-            operands = [gate(attention)[:, tf.newaxis, :, tf.newaxis] for attention in maps]
-        text = bank.project_text(text)
+        operands = [attention[:, tf.newaxis, :, tf.newaxis] for attention in maps]
+        bank = self.banks[kind.bank_name]
         if kind.answers:
             return bank(image, text, operands, state.memory)
-        attention = bank(image, text, operands)
-        if self.config.log_attention:
-            attention = tf.math.log_sigmoid(attention) + places.presence[:, tf.newaxis]
-        if kind.pools:
-            attention += self.relations[kind.bank](text, maps[0], places.where)
-        return attention
-
-    def _no_output(self, kind: Kind, state: State) -> tf.Tensor:
-        """What stands in the place of `_output` where no example needs any cell of a bank."""
-        like = state.memory if kind.answers else state.stack[..., 0]
-        return tf.repeat(tf.zeros_like(like)[:, tf.newaxis], kind.cells, axis=1)
+        return bank(image, text, operands)
 
 
-class Effect(NamedTuple):
-    """What the cells of a bank do together, each weighted by its module weight."""
+class ReleasedLNMN(LNMN):
+    """What the authors' program does otherwise than the paper says.
 
-    weight: tf.Tensor  # the sum of their module weights, [batch, 1]
-    pointer: tf.Tensor  # where they leave the pointer, [batch, stack_len]
-    written: tf.Tensor | None = None  # the map that they write there, [batch, positions]
-    answer: tf.Tensor | None = None  # the memory features that they answer, [batch, mem_dim]
+    Nodes are L2-normalised over channels; all cells share one image and one text projection; the stack
+    begins with zeros; the pointer is sharpened at temperature 0.2; module weights come from one linear
+    layer; word attention also looks at padding.
+    """
+
+    normalises_nodes = True
+    attend_padding = True
+
+    def make_projections(self) -> None:
+        self.image_projection = keras.layers.Dense(self.config.map_dim, name="image_projection")
+        self.text_projection = keras.layers.Dense(self.config.map_dim, name="text_projection")
+
+    @property
+    def controller_options(self) -> dict[str, Any]:
+        return {}
+
+    @property
+    def map_projection(self) -> keras.layers.Dense:
+        return self.image_projection
+
+    def first_attention(self, positions: int) -> float:
+        return 0.0
+
+    def sharpen(self, pointer: tf.Tensor) -> tf.Tensor:
+        return stacks.sharpen(pointer, temperature=0.2)
+
+    def see(self, features: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """conv1(I), [batch, 1, positions, map_dim], the same for all banks."""
+        return (self.known(features)[:, tf.newaxis],)
+
+    def project_text(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
+        text = self.text_projection(text)[:, tf.newaxis, tf.newaxis]
+        return dict.fromkeys(self.banks, text)
+
+    def execute(self, image, text, state: State, module_weights) -> State:
+        return super().execute(image * len(self.banks), text, state, module_weights)
 
 
-def effect_of(kind: Kind, weights: tf.Tensor, output: tf.Tensor, state: State) -> Effect:
-    """What the cells of a kind do to the state.
-
-    All cells of a kind read and write at the same place, so the average over them of their stacks is
-    one write of the average of their maps.
+def average(
+    state: State,
+    kinds: Sequence[Kind],
+    outputs: Sequence[tf.Tensor],
+    weights: Sequence[tf.Tensor],
+    no_op: tf.Tensor,
+    keeps_memory: bool,
+) -> State:
+    """A = sum_m A_m w_m, p = sum_m p_m w_m, f_mem = sum_m o_m w_m (Algorithm 1, section 2.3).
 
     Args:
-        weights: of its modules, [batch, cells].
-        output: of its bank, [batch, cells, positions] or [batch, cells, mem_dim].
         state: before the step.
+        kinds: of all modules but NoOp.
+        outputs: of each kind, [batch, cells, positions] or [batch, cells, mem_dim].
+        weights: w^(t) of each kind, [batch, cells].
+        no_op: that of NoOp, [batch, 1].
+        keeps_memory: a module that does not answer leaves the memory as it is, or else answers 0.
+
+    Returns:
+        The state, its pointer not yet sharpened and its text as it was.
     """
-    averaged = tf.einsum("bk,bkn->bn", weights, output)
-    weight = tf.reduce_sum(weights, axis=-1, keepdims=True)
-    pointer = kind.reads(state.pointer)[-1]
-    if kind.answers:
-        return Effect(weight, stacks.move_down(pointer), answer=averaged)
-    if kind.pushes:
-        pointer = stacks.move_up(pointer)
-    return Effect(weight, pointer, written=averaged)
-
-
-def combine(state: State, effects: Sequence[Effect], keep_memory: bool) -> State:
-    """The average over modules of the stacks, pointers and memories that they leave (Algorithm 1).
-
-    Args:
-        state: before the step.
-        effects: of each bank, and of NoOp; their weights sum to one.
-        keep_memory: what does not answer leaves the memory as it is; else it answers zero.
-    """
-    writers = [effect for effect in effects if effect.written is not None]
-    answerers = [effect for effect in effects if effect.answer is not None]
-    overwritten = tf.add_n([effect.weight * effect.pointer for effect in writers])
-    written = tf.einsum(
-        "nbp,nbl->bpl",
-        tf.stack([effect.written for effect in writers]),
-        tf.stack([effect.pointer for effect in writers]),
-    )
-    memory = tf.add_n([effect.answer for effect in answerers])
-    if keep_memory:
-        memory += (1.0 - tf.add_n([effect.weight for effect in answerers])) * state.memory
-    return State(
-        stack=state.stack * (1.0 - overwritten)[:, tf.newaxis] + written,
-        pointer=tf.add_n([effect.weight * effect.pointer for effect in effects]),
-        memory=memory,
-        text=state.text,
+    kept = state.memory if keeps_memory else tf.zeros_like(state.memory)
+    modules = [(state.stack, state.pointer, kept, no_op[:, 0])]
+    for kind, output, of_kind in zip(kinds, outputs, weights):
+        pointer = kind.leaves(state.pointer)
+        for cell in range(kind.cells):
+            if kind.answers:
+                left = state.stack, pointer, output[:, cell]
+            else:
+                left = stacks.write(state.stack, pointer, output[:, cell]), pointer, kept
+            modules.append((*left, of_kind[:, cell]))
+    stacks_, pointers, memories, of_modules = (tf.stack(parts) for parts in zip(*modules))
+    return state._replace(
+        stack=tf.einsum("mb,mbpl->bpl", of_modules, stacks_),
+        pointer=tf.einsum("mb,mbl->bl", of_modules, pointers),
+        memory=tf.einsum("mb,mbn->bn", of_modules, memories),
     )

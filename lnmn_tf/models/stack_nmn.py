@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import numpy as np
 import tensorflow as tf
 
-from lnmn_tf.config import ModelConfig
+from lnmn_tf.config.stack_nmn import StackNMNConfig
 from lnmn_tf.layers import stack as stacks
 from lnmn_tf.layers.handcrafted import Describe, Find, Score, attend
-from lnmn_tf.layers.places import Places
-from lnmn_tf.models.stack_machine import StackMachine, State
+from lnmn_tf.models.machine import StackMachine, State
 
 # How many attention maps each module (pops, pushes).
 ARITY = {
@@ -26,21 +24,6 @@ ARITY = {
     "describe_one": (1, 1),
     "describe_two": (2, 1),
 }
-
-
-def validity(modules: tuple[str, ...], stack_len: int) -> np.ndarray:
-    """Where each module may run: 1 if the stack holds enough to pop and has room to push, else 0.
-
-    A pointer at slot l says that l maps are on the stack: the first push goes to slot 1.
-
-    Returns:
-        float32 [stack_len, modules].
-    """
-    matrix = np.zeros([stack_len, len(modules)], np.float32)
-    for column, name in enumerate(modules):
-        pops, pushes = ARITY[name]
-        matrix[pops : stack_len + pops - pushes, column] = 1.0
-    return matrix
 
 
 class View(NamedTuple):
@@ -58,7 +41,7 @@ class StackNMN(StackMachine):
     """Stack Neural Module Network.
 
     Args:
-        config: every size and switch; `ModelConfig.create("stack_nmn", ...)` has the original's.
+        config: every size and switch; the defaults are the original's.
 
     Call arguments and returns: see `StackMachine`.
 
@@ -66,7 +49,7 @@ class StackNMN(StackMachine):
         Networks", ECCV 2018.
     """
 
-    def __init__(self, config: ModelConfig, **kwargs):
+    def __init__(self, config: StackNMNConfig, **kwargs):
         super().__init__(config, **kwargs)
         modules = set(config.modules)
         kb_dim, mem_dim = config.kb_dim, config.mem_dim
@@ -80,7 +63,21 @@ class StackNMN(StackMachine):
     def module_names(self) -> tuple[str, ...]:
         return self.config.modules
 
-    def weigh(self, module_weights: tf.Tensor, state: State) -> tf.Tensor:
+    @property
+    def controller_options(self) -> dict[str, Any]:
+        config = self.config
+        return {
+            "mlp_dim": config.module_mlp_dim,
+            "attend_embeddings": config.attend_embeddings,
+            "step_bias": True,
+        }
+
+    def sharpen(self, pointer: tf.Tensor) -> tf.Tensor:
+        if self.config.hard_pointer:
+            return stacks.sharpen_hard(pointer)
+        return stacks.sharpen(pointer, self.config.pointer_temperature)
+
+    def allowed(self, module_weights: tf.Tensor, state: State) -> tf.Tensor:
         """w^(t), of the strongest module alone (`hard_layout`), without those that cannot run."""
         config = self.config
         if config.hard_layout:
@@ -88,28 +85,30 @@ class StackNMN(StackMachine):
             module_weights = tf.one_hot(strongest, len(config.modules), dtype=module_weights.dtype)
         if not config.validate_modules:
             return module_weights
-        valid = tf.matmul(state.pointer, validity(config.modules, config.stack_len))
+        pops, pushes = zip(*(ARITY[name] for name in config.modules))
+        valid = tf.matmul(state.pointer, stacks.validity(pops, pushes, config.stack_len))
         if config.hard_validation:
             valid = tf.round(valid)
         module_weights *= valid
         total = tf.reduce_sum(module_weights, axis=-1, keepdims=True)
         return tf.math.divide_no_nan(module_weights, total)
 
-    def prepare(self, knowledge_base: tf.Tensor, places: Places) -> tuple[tf.Tensor, ...]:
+    def see(self, features: tf.Tensor) -> tuple[tf.Tensor, ...]:
         """(x, x^2, the map of `scene`), which hold for all steps."""
+        knowledge_base = self.known(features)
         squared = tf.square(knowledge_base)
         scene = (self.scene(knowledge_base, squared),) if self.scene else ()
         return (knowledge_base, squared, *scene)
 
-    def execute(self, prepared, text, state: State, module_weights) -> State:
-        view = self._look(prepared, text, state)
+    def execute(self, image, text, state: State, module_weights) -> State:
+        view = self._look(image, text, state)
         effects = [getattr(self, f"_{name}")(view, state) for name in self.module_names]
         weights = tf.unstack(module_weights, axis=-1)
         return State(*(_average(parts, weights) for parts in zip(*effects)))
 
-    def _look(self, prepared, text: tf.Tensor, state: State) -> View:
+    def _look(self, image, text: tf.Tensor, state: State) -> View:
         """Runs whatever reads the image, once, however many modules need the result."""
-        knowledge_base, squared, *scene = prepared
+        knowledge_base, squared, *scene = image
         maps = tf.stack([self._top(state), self._below(state)], axis=1)
         at_top, below = tf.unstack(attend(knowledge_base, maps), axis=1)
         return View(
@@ -178,6 +177,19 @@ class StackNMN(StackMachine):
     def _below(self, state: State) -> tf.Tensor:
         """The map one below the pointer, [batch, positions]."""
         return stacks.read(state.stack, self._down(state.pointer))
+
+
+class StackNMNForVQA(StackNMN):
+    """Stack-NMN as its authors ran it on VQA: six modules, no position code, features of length 1.
+
+    x <- x / ||x||, with the norm over all positions and channels of an image.
+    """
+
+    position = "none"
+
+    def see(self, features: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """As `StackNMN.see`, of normalised features [batch, H, W, C]."""
+        return super().see(tf.math.l2_normalize(features, axis=[1, 2, 3]))
 
 
 def _write(state: State, pointer: tf.Tensor, attention: tf.Tensor) -> State:

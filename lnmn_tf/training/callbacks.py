@@ -1,26 +1,25 @@
-"""What happens around the steps of a run: schedules, progress, TensorBoard, checkpoints, the stop."""
+"""What happens around the steps of a run: schedules, progress, checkpoints, the stop."""
 
 from __future__ import annotations
 
 import math
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from pathlib import Path
 
-import tensorflow as tf
-import tensorflow_addons as tfa
 from tensorflow import keras
 
 from lnmn_tf.config import TrainingConfig
 from lnmn_tf.errors import InputError
 from lnmn_tf.layers.dropout import StepDropout
+from lnmn_tf.progress import Stage, say
+from lnmn_tf.training import structure_history
 from lnmn_tf.training.checkpoints import CheckpointFolder, Progress
-from lnmn_tf.training.optimizers import answering_weights
 from lnmn_tf.training.schedules import entropy_weight
+from lnmn_tf.training.tensorboard import Board
 
 SHOWN = ("loss", "accuracy")
+_NOTE_EVERY = 10  # steps between two texts beside the bar
 
 
 class Clock:
@@ -58,7 +57,7 @@ class Clock:
 
 
 class Schedule(keras.callbacks.Callback):
-    """Sets lambda_w, who learns and the step of dropout, and keeps the clock; comes first."""
+    """Sets lambda_w and the step of dropout, and keeps the clock; comes first."""
 
     def __init__(self, clock: Clock, config: TrainingConfig):
         super().__init__()
@@ -72,8 +71,6 @@ class Schedule(keras.callbacks.Callback):
         clock = self.clock
         epoch = clock.epoch + clock.batch / clock.steps_of_epochs[clock.epoch]
         self.model.entropy_weight.assign(entropy_weight(epoch, self.config))
-        self.model.words_rate.assign(clock.epoch >= self.config.words_start_epoch)
-        self.model.layout_rate.assign(clock.epoch >= self.config.layout_start_epoch)
         for layer in self._dropouts:
             layer.step.assign(clock.step)
 
@@ -110,81 +107,41 @@ class StopOnNonFinite(keras.callbacks.Callback):
             )
 
 
-class Progressbar(tfa.callbacks.TQDMProgressBar):
-    """A bar for each epoch with loss, accuracy and examples per second."""
-
-    def __init__(self, epochs: int, batch_size: int):
-        shown = sys.stderr.isatty()
-        super().__init__(
-            leave_epoch_progress=False,
-            show_epoch_progress=shown,
-            show_overall_progress=False,
-        )
-        self.num_epochs_of_run, self.batch_size = epochs, batch_size
-
-    def set_params(self, params):
-        # Each epoch is a `fit` of its own, which knows nothing of the epochs to come.
-        super().set_params({**params, "epochs": self.num_epochs_of_run})
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self._epoch_began = time.monotonic()
-        super().on_epoch_begin(epoch, logs)
-
-    def format_metrics(self, logs=None, factor=1):
-        rate = self.num_samples_seen * self.batch_size / (time.monotonic() - self._epoch_began)
-        shown = {name: logs[name] for name in SHOWN if name in logs}
-        return f"{super().format_metrics(shown, factor)} - {rate:,.0f} examples/s"
-
-
-class TensorBoardScalars(keras.callbacks.Callback):
-    """Means over some steps as TensorBoard scalars, and those of the epoch in its logs.
+class Progressbar(keras.callbacks.Callback):
+    """Tells a stage how far the run is, with loss, accuracy and examples per second of the epoch so far.
 
     Args:
-        folder: `tensorboard/` of the run.
-        clock: of the run.
+        stage: of all steps of the run.
+        epochs: of the run.
         batch_size: questions a step.
-        every: steps that one point stands for.
     """
 
-    def __init__(self, folder: Path, clock: Clock, batch_size: int, every: int = 50):
+    def __init__(self, stage: Stage, epochs: int, batch_size: int):
         super().__init__()
-        self._folder, self._writer = folder, tf.summary.create_file_writer(str(folder))
-        self._clock, self._batch_size, self._every = clock, batch_size, every
+        self._stage, self._epochs, self._batch_size = stage, epochs, batch_size
+        self._epoch = None
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._began_epoch = self._began = time.monotonic()
-        self._steps_of_epoch = 0
-        self._of_epoch, self._recent = defaultdict(float), defaultdict(float)
-        self._steps = 0
+        self._epoch, self._steps, self._sums = epoch, 0, defaultdict(float)
+
+    def on_train_begin(self, logs=None):
+        if self._epoch is None:
+            self._stage.note("the first step takes longest: it is traced and compiled")
 
     def on_train_batch_end(self, batch, logs=None):
         self._steps += 1
-        self._steps_of_epoch += 1
-        for name, value in logs.items():
-            self._recent[name] += value
-            self._of_epoch[name] += value
-        if self._steps == self._every:
-            seconds = time.monotonic() - self._began
-            means = {f"train/{k}": v / self._steps for k, v in self._recent.items()}
-            means["train/lambda_w"] = float(self.model.entropy_weight.numpy())
-            means["train/examples_per_second"] = self._steps * self._batch_size / seconds
-            self.write(means)
-            self._recent, self._steps, self._began = defaultdict(float), 0, time.monotonic()
+        for name in SHOWN:
+            self._sums[name] += logs[name]
+        self._stage.update()
+        if self._steps == 1:  # which may have been compiled
+            self._began = time.monotonic()
+        elif self._steps % _NOTE_EVERY == 0:
+            self._note()
 
-    def on_epoch_end(self, epoch, logs=None):
-        seconds = time.monotonic() - self._began_epoch
-        logs.update({k: v / self._steps_of_epoch for k, v in self._of_epoch.items()})
-        logs["examples_per_second"] = self._steps_of_epoch * self._batch_size / seconds
-
-    def write(self, scalars: dict[str, float]) -> None:
-        """Writes scalars at the step of the clock. Raises InputError where the disk is full."""
-        try:
-            with self._writer.as_default(step=self._clock.step):
-                for name, value in scalars.items():
-                    tf.summary.scalar(name, value)
-            self._writer.flush()
-        except (OSError, tf.errors.OpError) as error:
-            raise InputError(f"{self._folder}: cannot be written: {error}") from None
+    def _note(self) -> None:
+        rate = (self._steps - 1) * self._batch_size / (time.monotonic() - self._began)
+        means = "  ".join(f"{name} {total / self._steps:.4f}" for name, total in self._sums.items())
+        self._stage.note(f"epoch {self._epoch + 1}/{self._epochs}  {means}  {rate:,.0f} examples/s")
 
 
 class Checkpoints(keras.callbacks.Callback):
@@ -193,20 +150,24 @@ class Checkpoints(keras.callbacks.Callback):
     Args:
         folder: where to.
         clock: of the run.
-        monitor: () -> accuracy of the network on the monitored questions.
+        monitor: () -> what `accuracy_table` says of the monitored questions.
         every: steps between checkpoints within an epoch.
-        board: for the monitored accuracy.
+        board: looks at the network after each epoch.
+        last_is_best: the last checkpoint answers, not the one with the best accuracy: a search that ends with
+            one operator a node is no search before its end.
     """
 
     def __init__(
         self,
         folder: CheckpointFolder,
         clock: Clock,
-        monitor: Callable[[], float],
+        monitor: Callable[[], dict],
         every: int,
-        board: TensorBoardScalars,
+        board: Board,
+        last_is_best: bool = False,
     ):
         super().__init__()
+        self._last_is_best = last_is_best
         self._folder, self._clock, self._monitor = folder, clock, monitor
         self._every, self._board = every, board
 
@@ -216,21 +177,32 @@ class Checkpoints(keras.callbacks.Callback):
             self._save(best=False)
 
     def on_epoch_end(self, epoch, logs=None):
-        with answering_weights(self.model.optimizer, self.model.weights_of_network):
-            accuracy = self._monitor()
+        with self.model.answering():
+            table = self._monitor()
+            self._board.look(table)
+            self._remember_structure()
+        accuracy = table["accuracy"]
         clock = self._clock
-        best = accuracy >= clock.best_accuracy
+        best = accuracy >= clock.best_accuracy or self._last_is_best
         if best:
             clock.best_accuracy, clock.best_step = accuracy, clock.step
-        self._board.write({"held_out/accuracy": accuracy})
         self._save(best)
-        print(
+        say(
             f"epoch {epoch + 1}/{len(clock.steps_of_epochs)}  step {clock.step}  "
             f"loss {logs['loss']:.4f}  accuracy {logs['accuracy']:.4f}  "
             f"held-out accuracy {accuracy:.4f}  {logs['examples_per_second']:,.0f} examples/s  "
             f"{clock.seconds:,.0f} s",
-            flush=True,
         )
+
+    def _remember_structure(self) -> None:
+        cells = {
+            f"{name}.{i}": alpha
+            for name, bank in getattr(self.model.network, "structure", {}).items()
+            for i, alpha in enumerate(bank.numpy())
+        }
+        if cells:
+            path = self._folder.path.parent / structure_history.FILE_NAME
+            structure_history.append(path, self._clock.step, cells)
 
     def _save(self, best: bool) -> None:
         try:

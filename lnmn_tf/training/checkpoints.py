@@ -8,15 +8,15 @@
         state.json            epoch, batch, step, best accuracy
 
 A folder is written under a temporary name, renamed, and then entered in the index, whose replacement
-is the one moment at which a checkpoint comes into being. Folders that the index does not name are
-swept away.
+is the one moment at which a checkpoint comes into being. The index also names the folders that it
+supersedes: they are removed, and nothing else is, for a folder that we did not make may be a copy.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,9 +25,8 @@ import numpy as np
 import tensorflow as tf
 
 from lnmn_tf.errors import InputError, sentence
-from lnmn_tf.files import write_json
-from lnmn_tf.training.alternating import AlternatingTrainer
-from lnmn_tf.training.optimizers import answering_weights
+from lnmn_tf.files import read_json, write_json
+from lnmn_tf.training.algorithm_2 import AlternatingTrainer
 
 
 @dataclass(frozen=True)
@@ -78,19 +77,24 @@ class CheckpointFolder:
         name = f"step_{progress.step:08d}"
         temporary = self.path / f".{name}.tmp"
         index = self._read_index() if self.exists() else {}
+        named = {index[which] for which in ("last", "best") if which in index}
         try:
-            self._sweep(index)
+            left = [p.name for p in self.path.glob(".step_*.tmp")]  # by a kill
+            self._remove(*left, *index.get("superseded", ()))
             temporary.mkdir(parents=True)
-            with answering_weights(trainer.optimizer, trainer.weights_of_network):
+            with trainer.answering():
                 tf.train.Checkpoint(network=trainer.network).write(str(temporary / "weights"))
             _everything(trainer).write(str(temporary / "training"))
             write_json(temporary / "state.json", dataclasses.asdict(progress))
+            if name not in named:  # of a kill before the index knew it
+                self._remove(name)
             os.replace(temporary, self.path / name)
             index["last"] = name
             if best:
                 index["best"] = name
+            index["superseded"] = sorted(named - {index["last"], index.get("best")})
             write_json(self._index_path, index)
-            self._sweep(index)
+            self._remove(*index["superseded"])
         except (OSError, tf.errors.OpError) as error:
             shutil.rmtree(temporary, ignore_errors=True)
             raise InputError(
@@ -117,21 +121,26 @@ class CheckpointFolder:
         """Where the run was at the `best` or `last` checkpoint."""
         path = self._folder(which) / "state.json"
         try:
-            return Progress(**json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
-            raise InputError(f"{path}: cannot be read: {error}") from None
+            return Progress(**read_json(path))
+        except TypeError as error:
+            raise InputError(f"{path}: is no state of a run: {error}") from None
 
     @property
     def _index_path(self) -> Path:
         return self.path / "index.json"
 
-    def _read_index(self) -> dict[str, str]:
-        try:
-            index = json.loads(self._index_path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise InputError(f"{self._index_path}: cannot be read: {error}") from None
+    def _read_index(self) -> dict:
+        index = read_json(self._index_path)
         if not isinstance(index, dict) or "last" not in index:
             raise InputError(f"{self._index_path}: names no last checkpoint")
+        names = [index[which] for which in ("last", "best") if which in index]
+        superseded = index.get("superseded", [])
+        names += superseded if isinstance(superseded, list) else [superseded]
+        for name in names:  # they are removed, or read: never what lies elsewhere
+            if not isinstance(name, str) or not re.fullmatch(r"step_\d{8,}", name):
+                raise InputError(
+                    f"{self._index_path}: names {name!r}; expected folders like step_00001200"
+                )
         return index
 
     def _folder(self, which: str) -> Path:
@@ -142,12 +151,10 @@ class CheckpointFolder:
             raise InputError(f"{self._index_path}: names no {which!r} checkpoint; has {index}")
         return self.path / index[which]
 
-    def _sweep(self, index: dict[str, str]) -> None:
-        """Removes what the index does not name: superseded folders, and what a kill left behind."""
-        if self.path.is_dir():
-            for entry in self.path.iterdir():
-                if entry.is_dir() and entry.name not in index.values():
-                    shutil.rmtree(entry)
+    def _remove(self, *names: str) -> None:
+        for name in names:
+            if (self.path / name).is_dir():
+                shutil.rmtree(self.path / name)
 
 
 def _everything(trainer: AlternatingTrainer) -> tf.train.Checkpoint:
@@ -158,6 +165,9 @@ def _everything(trainer: AlternatingTrainer) -> tf.train.Checkpoint:
 
 
 def _read(checkpoint: tf.train.Checkpoint, path: Path) -> None:
+    for file in sorted(path.parent.glob(f"{path.name}.*")):
+        if not os.access(file, os.R_OK):
+            raise InputError(f"{file}: cannot be read: permission denied")
     try:
         checkpoint.read(str(path)).assert_existing_objects_matched()
     except (AssertionError, ValueError, LookupError, tf.errors.OpError) as error:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
 from lnmn_tf.data.image_store import ImageStore
 from lnmn_tf.layers.encoders import ImageEncoder
+from lnmn_tf.progress import Stage
 
 _BATCH = 64
 
@@ -27,10 +27,12 @@ class EncodedStore(ImageStore):
     def __init__(self, pixels: ImageStore, encoder: ImageEncoder):
         encode = tf.function(encoder, reduce_retracing=True)
         parts = []
-        for first in tqdm(range(0, len(pixels), _BATCH), "encoding pictures", disable=None):
-            rows = np.arange(first, min(first + _BATCH, len(pixels)))
-            images = tf.cast(pixels.read(rows), tf.float32) / 255.0
-            parts.append(encode(images).numpy().astype(np.float16))
+        with Stage("encode pictures", len(pixels), "pictures") as stage:
+            for first in range(0, len(pixels), _BATCH):
+                rows = np.arange(first, min(first + _BATCH, len(pixels)))
+                images = tf.cast(pixels.read(rows), tf.float32) / 255.0
+                parts.append(encode(images).numpy().astype(np.float16))
+                stage.update(len(rows))
         self._features = np.concatenate(parts)
         self.shape = self._features.shape[1:]
 

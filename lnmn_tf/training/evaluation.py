@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 import os
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from lnmn_tf.data.pipeline import batches
+from lnmn_tf.data.pipeline import batches, explained_errors
 from lnmn_tf.data.question_set import QuestionSet
 from lnmn_tf.data.vocabulary import Vocabulary
+from lnmn_tf.data.vqa_results import vqa_table, write_results
 from lnmn_tf.files import write_text
-from lnmn_tf.models.stack_machine import StackMachine
+from lnmn_tf.models.machine import StackMachine
+from lnmn_tf.progress import Stage
 from lnmn_tf.training.examples import Examples
 from lnmn_tf.training.shards import Batch, Sharded, shards_for
 
@@ -49,27 +52,36 @@ class Predictor:
         """Logits of a batch, [batch_size, answers], in the way that pays for so many questions."""
         return self._compiled if questions >= self._compiled_from else self._plain
 
-    def __call__(self, examples: Examples) -> np.ndarray:
-        """Answer ids, int32 [N], in the order of the questions."""
+    def __call__(self, examples: Examples, made: object = "", shown: bool = False) -> np.ndarray:
+        """Answer ids, int32 [N], in the order of the questions; `made` and `shown` as in `Stage`."""
         dataset = batches(examples.questions, examples.store, self.batch_size, shuffle=False)
-        answer, parts = self.graph(len(examples.questions)), []
-        for batch in dataset:
-            logits = answer({name: batch[name] for name in INPUTS if name in batch})
-            parts.append(np.argmax(logits, axis=-1).astype(np.int32))
-        return np.concatenate(parts)[: len(examples.questions)]
+        count = len(examples.questions)
+        answer, parts = self.graph(count), []
+        stage = Stage("answer", count, "questions", made=made, shown=shown)
+        with explained_errors(), stage:
+            for batch in dataset:
+                logits = answer({name: batch[name] for name in INPUTS if name in batch})
+                parts.append(np.argmax(logits, axis=-1).astype(np.int32))
+                stage.update(min(self.batch_size, count - (len(parts) - 1) * self.batch_size))
+        return np.concatenate(parts)[:count]
 
 
-def accuracy_table(predictions: np.ndarray, questions: QuestionSet) -> dict:
-    """Share of right answers.
+def accuracy_table(
+    predictions: np.ndarray, questions: QuestionSet, vqa_rules: str = "official"
+) -> dict:
+    """Share of right answers; of VQA's, the official accuracy.
 
     Args:
         predictions: answer ids, [N].
         questions: N questions with answers.
+        vqa_rules: how VQA's answers are compared, see `lnmn_tf.data.vqa_accuracy`.
 
     Returns:
         {"accuracy": in [0, 1], "families": {family: accuracy}, "questions": N}; a family without
-        questions is left out.
+        questions is left out. For VQA, see `vqa_table`.
     """
+    if questions.annotations is not None:
+        return vqa_table(_spelt(predictions, questions.vocabulary), questions, vqa_rules)
     right = predictions == questions.answers
     families = {
         name: float(right[questions.families == index].mean())
@@ -83,7 +95,20 @@ def write_predictions(
     path: str | os.PathLike, predictions: np.ndarray, vocabulary: Vocabulary
 ) -> None:
     """Writes one answer a line in the order of the questions, as CLEVR's test server wants it."""
-    write_text(path, (f"{vocabulary.answers[index]}\n" for index in predictions))
+    write_text(path, (f"{answer}\n" for answer in _spelt(predictions, vocabulary)))
+
+
+def write_for_server(
+    run_dir: Path, split: str, predictions: np.ndarray, questions: QuestionSet
+) -> Path:
+    """Writes predictions as VQA's evaluation server wants them. Returns the path."""
+    path = run_dir / f"vqa_OpenEnded_mscoco_{split}_{run_dir.resolve().name}_results.json"
+    write_results(path, _spelt(predictions, questions.vocabulary), questions)
+    return path
+
+
+def _spelt(predictions: np.ndarray, vocabulary: Vocabulary) -> list[str]:
+    return [vocabulary.answers[index] for index in predictions]
 
 
 def format_table(tables: dict[str, dict]) -> str:

@@ -11,7 +11,6 @@ import numpy as np
 import tensorflow as tf
 
 from lnmn_tf.config import RunConfig
-from lnmn_tf.data.clevr import read_questions
 from lnmn_tf.data.features import FeatureStore
 from lnmn_tf.data.image_store import ImageStore
 from lnmn_tf.data.pipeline import batches, num_batches
@@ -21,6 +20,8 @@ from lnmn_tf.data.vocabulary import Vocabulary
 from lnmn_tf.errors import InputError
 from lnmn_tf.layers.encoders import ImageEncoder
 from lnmn_tf.training.encoded_store import EncodedStore
+from lnmn_tf.training.fresh import FreshSource, with_lexicon
+from lnmn_tf.training.reading import answerable, read_split, read_training
 from lnmn_tf.training.replicas import WHOLE, Part
 
 
@@ -57,19 +58,20 @@ def open_split(
     Raises:
         InputError: see `read_questions`, `PixelStore` and `FeatureStore`.
     """
+    return with_images(config, split, read_split(config, split, vocabulary, max_questions))
+
+
+def with_images(config: RunConfig, split: str, questions: QuestionSet) -> Examples:
+    """Questions of a split with their pictures or features."""
     data, cache_bytes = config.data, config.data.cache_mb << 20
-    questions = read_questions(
-        data.data_dir,
-        split,
-        vocabulary,
-        max_questions or None,
-        require_images=not data.features,
-    )
+    split = data.folder_of(split)
     if data.features:
         path = data.features.replace("{split}", split)
         store = FeatureStore(
             path,
             questions.image_rows,
+            names=questions.image_filenames,
+            pictures=f"{data.data_dir}/images/{split}",
             images_in_split=questions.images_in_split,
             cache_bytes=cache_bytes,
         )
@@ -93,21 +95,25 @@ class TrainingExamples:
         weights: for the weights.
         structure: for the structure, and for choosing the best checkpoint.
         config: of the run.
+        fresh: asks new questions about the images of the training part in every epoch, in the place of
+            its own; None where these are trained on.
     """
 
     weights: Examples
     structure: Examples
     config: RunConfig
+    fresh: FreshSource | None = None
 
     @classmethod
     def open(cls, config: RunConfig) -> TrainingExamples:
         """Reads the training split, and the validation split where structure batches come from it."""
         data = config.data
-        train = open_split(config, data.train_split, None, data.max_train_questions)
-        if data.max_hops >= 0:
-            train = train.select(train.questions.hop_counts <= data.max_hops)
+        train = with_images(config, data.train_split, read_training(config))
+        if data.fresh_questions:
+            train = Examples(with_lexicon(train.questions, data.data_dir), train.store)
         if data.structure_split == "val":
             structure = open_split(config, data.val_split, train.questions.vocabulary)
+            structure = Examples(answerable(structure.questions), structure.store)
             parts = train, structure
         else:
             parts = (
@@ -116,7 +122,9 @@ class TrainingExamples:
                     train.questions, data.structure_fraction, config.training.seed
                 )
             )
-        examples = cls(*parts, config)
+        weights, structure = parts
+        fresh = FreshSource.open(weights.questions, config) if data.fresh_questions else None
+        examples = cls(weights, structure, config, fresh)
         examples.check_sizes()
         return examples
 
@@ -133,7 +141,7 @@ class TrainingExamples:
             if same
             else self.structure.encoded(encoder)
         )
-        return TrainingExamples(weights, structure, self.config)
+        return TrainingExamples(weights, structure, self.config, self.fresh)
 
     def check_sizes(self) -> None:
         """Refuses parts that do not fill a batch, and a warm-up longer than the run."""
@@ -156,7 +164,10 @@ class TrainingExamples:
             )
 
     def curriculum(self, epoch: int) -> Examples:
-        """The training part of an epoch: programs up to a length that grows to the longest."""
+        """The training part of an epoch: programs up to a length that grows to the longest.
+
+        With fresh questions it says how many are asked, and how long they may be; see `asked`.
+        """
         training = self.config.training
         if epoch >= training.curriculum_epochs:
             return self.weights
@@ -166,6 +177,13 @@ class TrainingExamples:
         share = max(epoch - training.curriculum_hold, 0) / growing
         limit = training.curriculum_start + share * (longest - training.curriculum_start)
         return self.weights.select(lengths <= limit)
+
+    def asked(self, epoch: int) -> Examples:
+        """What an epoch trains the weights on: the curriculum, or fresh questions of its kind."""
+        part = self.curriculum(epoch)
+        if self.fresh is None:
+            return part
+        return Examples(self.fresh.instead_of(part.questions, epoch), part.store)
 
     @cached_property
     def steps_of_epochs(self) -> Sequence[int]:
@@ -200,7 +218,7 @@ class TrainingExamples:
 
     def weight_batches(self, epoch: int, start: int, part: Part = WHOLE) -> tf.data.Dataset:
         """The training batches of an epoch, from batch `start` on."""
-        return self._batches(self.curriculum(epoch), epoch, start, part)
+        return self._batches(self.asked(epoch), epoch, start, part)
 
     def _structure_batches(self, step: int, steps: int, part: Part) -> tf.data.Dataset:
         """One structure batch for each of so many steps from `step` on.

@@ -16,7 +16,7 @@ from lnmn_tf.training.shards import Batch, Sharded
 
 # In float16 small gradients vanish; so the loss is multiplied by this first, and gradients divided.
 FLOAT16_LOSS_SCALE = 2.0**10
-ENCODED = ("seen", "read")  # of a batch, by the network's `encode`
+ENCODED = "encoded"  # of a batch, by the network's `encode`
 
 Loss = Callable[[Batch], tuple[tf.Tensor, dict[str, tf.Tensor]]]
 
@@ -31,8 +31,8 @@ class ShardedGradients(Sharded):
         shards: into how many equal parts a batch is cut; it must divide the batch size.
         xla: compile with XLA.
         encode: what is done with the whole batch first, on all cores and outside of what is compiled. It
-            returns the batch with entries of `ENCODED`; None = nothing.
-        through: variables have an effect through these entries, too.
+            returns the batch with the entry `ENCODED`; None = nothing.
+        through: variables have an effect through that entry, too.
     """
 
     def __init__(
@@ -72,18 +72,16 @@ class ShardedGradients(Sharded):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(self.variables if self._through else [])
             batch = self._encode(batch) if self._encode else batch
-        watched = {k: batch[k] for k in ENCODED if k in batch and self._through}
+        watched = {ENCODED: batch[ENCODED]} if self._through else {}
         fixed = {k: x for k, x in batch.items() if k not in watched}
-        losses, gradients, of_encoded = zip(  # noqa: B905
-            *super().__call__({"fixed": fixed, "watched": watched})
-        )
+        losses, gradients, of_encoded = zip(*super().__call__({"fixed": fixed, "watched": watched}))
         losses = tf.nest.map_structure(_mean, *losses)
         gradients = tf.nest.map_structure(_mean, *gradients)
         if self._through:
-            seeds = [tf.concat(parts, axis=0) / self.shards for parts in zip(*of_encoded)]  # noqa: B905
+            seeds = [tf.concat(parts, axis=0) / self.shards for parts in zip(*of_encoded)]
             encoded = tf.nest.flatten(watched)
             through = tape.gradient(encoded, self.variables, seeds, unconnected_gradients="zero")
-            gradients = [g + tf.convert_to_tensor(t) for g, t in zip(gradients, through)]  # noqa: B905
+            gradients = [g + tf.convert_to_tensor(t) for g, t in zip(gradients, through)]
         gradients = [g / self._scale for g in gradients]
         losses, gradients = mean_over_replicas((losses, gradients))
         if self._is_float16:

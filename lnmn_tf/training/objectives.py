@@ -38,3 +38,49 @@ def structure_sparsity(structure: Sequence[tf.Tensor]) -> tf.Tensor:
         ratio = tf.norm(mixture, axis=-1) / tf.reduce_sum(tf.abs(mixture), axis=-1)
         total += tf.reduce_sum(ratio)
     return total
+
+
+def soft_cross_entropy(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+    """Cross-entropy of a sigmoid for each answer, summed over answers: the mean over the batch, in nats.
+
+    For questions that several people answered differently (Hu et al., 2018, on VQA).
+
+    Args:
+        logits: [batch, answers].
+        targets: how right each answer is, [batch, answers], in [0, 1].
+    """
+    losses = tf.nn.sigmoid_cross_entropy_with_logits(labels=targets, logits=logits)
+    return tf.reduce_mean(tf.reduce_sum(losses, axis=-1))
+
+
+def layout_loss(
+    module_logits: tf.Tensor,
+    expert: tf.Tensor,
+    mask: tf.Tensor | None = None,
+    allowed: tf.Tensor | None = None,
+) -> tf.Tensor:
+    """-log of the weight of the expert's module, the mean over steps and batch, in nats.
+
+    The steps after the end of a layout count, too: there the expert's module is NoOp (Hu et al., 2018).
+
+    Args:
+        module_logits: MLP(u), of which w^(t) is the softmax, [batch, steps, modules].
+        expert: ids of the expert's modules, int [batch, steps], see `lnmn_tf.data.expert_layouts`.
+        mask: weights, [batch] or [batch, steps]; None = all alike. Where they are all 0, the loss is 0.
+        allowed: which modules may do the work of each id, zeros and ones [ids, modules]: what counts is
+            their weight together. None = an id is the number of a module.
+    """
+    logits = tf.cast(module_logits, tf.float32)
+    if allowed is None:
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=expert, logits=logits)
+    else:
+        may = tf.gather(tf.cast(allowed, tf.bool), expert)  # [batch, steps, modules]
+        among = tf.where(may, logits, logits.dtype.min / 2.0)
+        losses = tf.reduce_logsumexp(logits, axis=-1) - tf.reduce_logsumexp(among, axis=-1)
+    if mask is None:
+        return tf.reduce_mean(losses)
+    mask = tf.cast(mask, losses.dtype)
+    if mask.shape.rank == 1:
+        mask = mask[:, tf.newaxis]
+    mask *= tf.ones_like(losses)
+    return tf.math.divide_no_nan(tf.reduce_sum(mask * losses), tf.reduce_sum(mask))

@@ -13,7 +13,7 @@ import tensorflow_addons as tfa
 from tensorflow import keras
 
 from lnmn_tf.config import TrainingConfig
-from lnmn_tf.training.schedules import WarmUpAndDecay
+from lnmn_tf.training.schedules import StructureDecay, WarmUpAndDecay
 
 EPSILON = 1e-8  # PyTorch's, which the authors' program uses
 
@@ -48,19 +48,25 @@ def weight_optimizer(config: TrainingConfig, total_steps: int) -> keras.optimize
         optimizer = tfa.optimizers.AdamW(weight_decay=decay, learning_rate=rate, **moments)
     else:
         optimizer = keras.optimizers.legacy.Adam(rate, **moments)
-    if config.ema_decay:
-        optimizer = tfa.optimizers.MovingAverage(
-            optimizer, average_decay=config.ema_decay, dynamic_decay=True
-        )
-    return optimizer
+    return _averaged(optimizer, config)
 
 
 def structure_optimizer(
     config: TrainingConfig, total_steps: int
 ) -> keras.optimizers.legacy.Optimizer:
-    """Adam for alpha; its weight decay is coupled (released) or decoupled (AdamW)."""
+    """Adam for alpha; its decay is coupled (released), decoupled (AdamW), or `StructureDecay`.
+
+    Where weights are averaged, so is alpha, but for the released decay: weights and an operator that have
+    learned together belong together.
+    """
     peak, decay = config.structure_learning_rate, config.structure_weight_decay
-    rate = _schedule(peak, config, total_steps, "constant")
+    if (
+        config.structure_decay == "annealed"
+    ):  # the last word has the decay, which makes nodes choose
+        steps = -(-total_steps // config.structure_every)
+        rate = WarmUpAndDecay(peak, config.warmup_steps, steps, "linear", start=config.search_share)
+    else:
+        rate = _schedule(peak, config, total_steps, "constant")
     arguments = {
         "learning_rate": rate,
         "beta_1": config.structure_beta_1,
@@ -69,8 +75,20 @@ def structure_optimizer(
     }
     if config.structure_decay == "coupled":
         return CoupledAdam(decay, **arguments)
-    decay = _schedule(peak * decay, config, total_steps, "constant")
-    return tfa.optimizers.AdamW(weight_decay=decay, **arguments)
+    if config.structure_decay == "decoupled":
+        decay = _schedule(peak * decay, config, total_steps, "constant")
+    else:
+        decay = StructureDecay(peak * decay, steps, config.search_share)
+    return _averaged(tfa.optimizers.AdamW(weight_decay=decay, **arguments), config)
+
+
+def _averaged(optimizer, config: TrainingConfig) -> keras.optimizers.legacy.Optimizer:
+    """An optimizer that keeps moving averages, where `ema_decay` asks for them."""
+    if not config.ema_decay:
+        return optimizer
+    return tfa.optimizers.MovingAverage(
+        optimizer, average_decay=config.ema_decay, dynamic_decay=True
+    )
 
 
 def create_slots(optimizer: keras.optimizers.legacy.Optimizer, variables: Sequence) -> None:
@@ -79,6 +97,13 @@ def create_slots(optimizer: keras.optimizers.legacy.Optimizer, variables: Sequen
     if isinstance(optimizer, tfa.optimizers.MovingAverage):
         _ = optimizer._optimizer.iterations
     optimizer._create_all_weights(list(variables))
+
+
+def learning_rate_of(optimizer: keras.optimizers.legacy.Optimizer) -> tf.Tensor:
+    """The rate of the next step, a scalar."""
+    optimizer = getattr(optimizer, "_optimizer", optimizer)  # inside tfa.optimizers.MovingAverage
+    rate = optimizer.learning_rate
+    return rate(optimizer.iterations) if callable(rate) else rate
 
 
 @contextlib.contextmanager
@@ -94,7 +119,7 @@ def answering_weights(
     try:
         yield
     finally:
-        for variable, value in zip(variables, kept):  # noqa: B905 (Python 3.9)
+        for variable, value in zip(variables, kept):
             variable.assign(value)
 
 

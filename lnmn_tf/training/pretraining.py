@@ -10,7 +10,7 @@ Where it stands is finer than the map: of two objects in one column, one may wel
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,16 +18,19 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 from tensorflow import keras
-from tqdm import tqdm
 
 from lnmn_tf.config import RunConfig
-from lnmn_tf.data.synthetic.programs import ATTRIBUTES
+from lnmn_tf.data.attributes import ATTRIBUTES
 from lnmn_tf.errors import InputError
+from lnmn_tf.files import read_json
 from lnmn_tf.layers.encoders import ImageEncoder
+from lnmn_tf.progress import Stage
+from lnmn_tf.training.encoder_progress import EncoderProgress
 from lnmn_tf.training.examples import Examples
 from lnmn_tf.training.replicas import mean_over_replicas, run_on_replicas
 
 GROUPS = tuple(len(values) for values in ATTRIBUTES.values())
+_FAR = 1e3  # farther than any scene, and within float16
 _REACH = 4.2  # of CLEVR's scenes: how far from the middle objects stand, in its units
 
 
@@ -54,14 +57,14 @@ def read_targets(
         InputError: the scenes are missing, or one of a picture is.
     """
     path = scenes_path(data_dir, split)
-    try:
-        scenes = {s["image_filename"]: s for s in json.loads(path.read_text())["scenes"]}
-    except FileNotFoundError:
+    if not path.exists():
         raise InputError(
             f"{path}: no such file; --pretrain_epochs needs scenes. Expected them, or "
             "--pretrain_epochs=0"
-        ) from None
-    except (ValueError, KeyError, TypeError) as error:
+        )
+    try:
+        scenes = {s["image_filename"]: s for s in read_json(path)["scenes"]}
+    except (KeyError, TypeError) as error:
         raise InputError(f"{path}: not a file of scenes ({error})") from None
     missing = [filename for filename in filenames if filename not in scenes]
     if missing:
@@ -69,10 +72,10 @@ def read_targets(
     with Image.open(Path(data_dir) / "images" / split / filenames[0]) as picture:
         width, height = picture.size  # which `pixel_coords` refer to
     targets = np.zeros([len(filenames), *shape, 1 + sum(GROUPS) + 2], np.float16)
-    for target, filename in zip(targets, filenames):  # noqa: B905 (Python 3.9)
+    for target, filename in zip(targets, filenames):
         try:
             _draw(target, scenes[filename], width, height)
-        except (KeyError, ValueError, TypeError) as error:
+        except (KeyError, ValueError, TypeError, OverflowError) as error:
             raise InputError(
                 f"{path}: the scene of {filename} is not one of CLEVR's ({type(error).__name__}: "
                 f"{error}); expected directions, and of each object pixel_coords, 3d_coords, "
@@ -87,34 +90,47 @@ def _draw(target: np.ndarray, scene: dict, width: int, height: int) -> None:
     axes = [scene["directions"][name] for name in ("right", "front")]
     for thing in scene["objects"]:
         column, row, _ = thing["pixel_coords"]
+        if not (0 <= column <= width and 0 <= row <= height):  # neither does NaN
+            raise ValueError(f"pixel_coords are {[column, row]} in a picture of {width}x{height}")
         row = min(int(row / height * rows), rows - 1)
         column = min(int(column / width * columns), columns - 1)
         target[row, column] = 0  # of two centres in one place, the later one
         target[row, column, [0, *_channels(thing)]] = 1
-        target[row, column, -2:] = 2.0 / _REACH * np.dot(axes, thing["3d_coords"])
+        where = 2.0 / _REACH * np.dot(axes, thing["3d_coords"])
+        if not (np.abs(where) < _FAR).all():
+            raise ValueError(f"3d_coords are {thing['3d_coords']}, and directions {axes}")
+        target[row, column, -2:] = where
 
 
 def _channels(thing: dict) -> list[int]:
     first, channels = 1, []
     for attribute, values in ATTRIBUTES.items():
+        if thing[attribute] not in values:
+            raise ValueError(f"{attribute} is {thing[attribute]!r}")
         channels.append(first + values.index(thing[attribute]))
         first += len(values)
     return channels
 
 
-def pretrain(encoder: ImageEncoder, examples: Examples, config: RunConfig) -> float:
-    """Trains the encoder on what is where.
+def pretrain(
+    encoder: ImageEncoder,
+    examples: Examples,
+    config: RunConfig,
+    kept: EncoderProgress | None = None,
+) -> float:
+    """Trains the encoder on what is where, or goes on after the last epoch that is kept.
 
     Args:
         encoder: with `GROUPS`.
         examples: questions, of which only the pictures matter.
         config: of the run.
+        kept: where each finished epoch is kept; None keeps none.
 
     Returns:
         The loss of the last epoch, in nats per object.
 
     Raises:
-        InputError: see `read_targets`.
+        InputError: see `read_targets`; or the loss is not finite.
     """
     store, filenames = examples.store, examples.questions.image_filenames
     data, epochs, seed = config.data, config.training.pretrain_epochs, config.training.seed
@@ -124,6 +140,7 @@ def pretrain(encoder: ImageEncoder, examples: Examples, config: RunConfig) -> fl
     steps = epochs * (len(store) // batch)
     schedule = keras.optimizers.schedules.CosineDecay(3e-3, steps)
     optimizer = keras.optimizers.legacy.Adam(schedule)
+    optimizer._create_all_weights(encoder.trainable_variables)  # slots, for a checkpoint to fill
 
     def update(pixels: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
@@ -132,7 +149,7 @@ def pretrain(encoder: ImageEncoder, examples: Examples, config: RunConfig) -> fl
         variables = encoder.trainable_variables
         gradients = mean_over_replicas(tape.gradient(loss, variables))  # all see the same batch
         optimizer.apply_gradients(
-            zip(gradients, variables),  # noqa: B905
+            zip(gradients, variables),
             experimental_aggregate_gradients=False,
         )
         return loss
@@ -141,18 +158,30 @@ def pretrain(encoder: ImageEncoder, examples: Examples, config: RunConfig) -> fl
     def step(pixels: tf.Tensor, target: tf.Tensor) -> tf.Tensor:
         return run_on_replicas(update, pixels, target)
 
-    order, loss = np.random.default_rng(seed), 0.0
-    with tqdm(total=steps, desc="pretraining the image encoder", disable=None) as bar:
-        for _ in range(epochs):
+    order, first_epoch, loss = np.random.default_rng(seed), 0, 0.0
+    if kept is not None:
+        first_epoch, loss = kept.restore(encoder, optimizer, order)
+        if first_epoch:
+            print(f"the image encoder goes on after epoch {first_epoch} of {epochs}", flush=True)
+    done = first_epoch * (len(store) // batch)
+    with Stage("train the image encoder", steps, "batches", done) as stage:
+        for epoch in range(first_epoch, epochs):
             losses = []
             permutation = order.permutation(len(store))
             for first in range(0, len(store) - batch + 1, batch):
                 images = np.sort(permutation[first : first + batch])
                 pixels, target = _flip(store.read(images), targets[images], order)
                 losses.append(step(pixels, target))
-                bar.update()
+                stage.update()
             loss = float(tf.reduce_mean(losses))
-            bar.set_postfix(loss=f"{loss:.3f}")
+            if not math.isfinite(loss):
+                raise InputError(
+                    f"epoch {epoch + 1} of the image encoder: its loss is {loss}; the pictures and "
+                    f"scenes of {data.data_dir} give no finite gradient"
+                )
+            stage.note(f"loss {loss:.3f}")
+            if kept is not None:
+                kept.save(encoder, optimizer, epoch + 1, order, loss)
     return loss
 
 

@@ -74,7 +74,7 @@ def check_batch(strategy: tf.distribute.Strategy, training: TrainingConfig) -> N
     if training.batch_size % parts:
         raise InputError(
             f"--batch_size is {training.batch_size}; expected a multiple of {parts}: there are "
-            f"{replicas} replicas, with --shards={training.shards} each"
+            f"{replicas} replicas, with shards={training.shards} each"
         )
 
 

@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import logging
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from lnmn_tf.config import RunConfig
+from lnmn_tf.data.pipeline import explained_errors
 from lnmn_tf.data.vocabulary import Vocabulary
 from lnmn_tf.errors import InputError
 from lnmn_tf.files import write_json, write_text
-from lnmn_tf.layers.encoders import ImageEncoder
-from lnmn_tf.models.stack_machine import StackMachine
-from lnmn_tf.training import callbacks, replicas
-from lnmn_tf.training.alternating import AlternatingTrainer
+from lnmn_tf.models.machine import StackMachine
+from lnmn_tf.progress import Stage
+from lnmn_tf.training import callbacks, evaluations, replicas
+from lnmn_tf.training.algorithm_2 import AlternatingTrainer
 from lnmn_tf.training.baselines import baselines
 from lnmn_tf.training.checkpoints import CheckpointFolder, Progress
+from lnmn_tf.training.encoder_progress import EncoderProgress
 from lnmn_tf.training.evaluation import Predictor, accuracy_table, format_table, write_predictions
 from lnmn_tf.training.examples import Examples, TrainingExamples, open_split
-from lnmn_tf.training.networks import VOCABULARY, build_network, sizes_of
+from lnmn_tf.training.frozen_encoder import give_encoder
+from lnmn_tf.training.networks import VOCABULARY, build_network, check_features, sizes_of
 from lnmn_tf.training.optimizers import create_slots, structure_optimizer, weight_optimizer
-from lnmn_tf.training.pretraining import (
-    attribute_accuracy,
-    describe_accuracy,
-    pretrain,
-    scenes_path,
-)
+from lnmn_tf.training.run_folder import METRICS, PREDICTIONS, RunFolder
 from lnmn_tf.training.shards import shards_for
+from lnmn_tf.training.supervision import describe as describe_supervision
+from lnmn_tf.training.supervision import supervision
+from lnmn_tf.training.tensorboard import Board, write_result
+from lnmn_tf.training.warm_start import begin
+from lnmn_tf.training.watched import watch
 
-METRICS = "metrics.json"
 FLAGS = "flags.txt"
+TENSORBOARD = "tensorboard"
+logger = logging.getLogger(__name__)
 
 
 def train(config: RunConfig, run_dir: Path, flags: str = "") -> dict:
@@ -46,10 +52,16 @@ def train(config: RunConfig, run_dir: Path, flags: str = "") -> dict:
         What it also writes to `metrics.json`; nothing on other workers than the first, which alone
         writes and measures.
 
+    A finished run is left as it is.
+
     Raises:
-        InputError: anything wrong with config, data or checkpoint, before training begins; later, a
-            loss that is not finite, or a full disk.
+        InputError: anything wrong with config, data or checkpoint, before training begins; another
+            process trains in the folder; later, a loss that is not finite, or a full disk.
     """
+    run_folder = RunFolder(run_dir)
+    finished = run_folder.finished(config)
+    if finished is not None:
+        return finished
     replicas.configure(config.machine)
     strategy = replicas.make_strategy(config.machine.strategy)
     first = replicas.is_first(strategy)
@@ -63,11 +75,27 @@ def train(config: RunConfig, run_dir: Path, flags: str = "") -> dict:
             f"{reported.questions.source}: has no answers; expected a --val_split with answers"
         )
     config = config.replace(**sizes_of(examples))
+    check_features(config.model, reported.store, config.data.features)
+    with run_folder.locked() if first else contextlib.nullcontext():
+        return _train(config, run_dir, flags, strategy, examples, reported)
+
+
+def _train(
+    config: RunConfig,
+    run_dir: Path,
+    flags: str,
+    strategy: tf.distribute.Strategy,
+    examples: TrainingExamples,
+    reported: Examples,
+) -> dict:
+    """`train` in a folder that is ours, with all data opened."""
+    first = replicas.is_first(strategy)
     folder = CheckpointFolder(run_dir)
-    if folder.exists():
+    if folder.exists() or EncoderProgress(run_dir).exists():
         _check_vocabulary(examples.vocabulary, run_dir)
         config.check_fits(RunConfig.load(run_dir), run_dir)
     if first:
+        RunFolder(run_dir).set_results_aside()
         config.save(run_dir)
         write_text(run_dir / FLAGS, flags)
         examples.vocabulary.save(run_dir / VOCABULARY)
@@ -77,67 +105,31 @@ def train(config: RunConfig, run_dir: Path, flags: str = "") -> dict:
     with strategy.scope():
         network = build_network(config.model)
     if config.training.pretrains_encoder:
-        eyesight = open_eyes(network, config, examples, reported, folder)
+        eyesight = give_encoder(network, config, examples, reported, folder)
         examples = examples.encoded(network.image_encoder)
         reported = reported.encoded(network.image_encoder)
+    if not folder.exists():
+        for line in begin(network, config.training, examples.vocabulary):
+            print(line, flush=True)
+    if config.training.freeze_words:
+        network.question_encoder.embedding.trainable = False
     with strategy.scope():
         trainer = make_trainer(network, config, examples.total_steps)
+    _warn_of_short_run(config, examples.total_steps)
     progress = Progress()
     if folder.exists():
         progress = folder.restore(trainer)
         print(f"goes on from step {progress.step} of {examples.total_steps}", flush=True)
-    with replicas.explained_loss_of_a_worker():
-        clock = fit(trainer, examples, folder, progress)
+    ledger = supervision(config)
+    if first:
+        print(f"what is learned from what:\n{describe_supervision(ledger)}", flush=True)
+    with replicas.explained_loss_of_a_worker(), explained_errors():
+        clock = fit(trainer, examples, folder, progress, flags, ledger)
     metrics = {}
     if first:
         metrics = report(network, config, examples, reported, clock, run_dir, eyesight)
     replicas.wait_for_all(strategy)
     return metrics
-
-
-def open_eyes(
-    network: StackMachine,
-    config: RunConfig,
-    examples: TrainingExamples,
-    reported: Examples,
-    folder: CheckpointFolder,
-) -> dict[str, float]:
-    """Gives a network an image encoder that was trained on scenes, and freezes it.
-
-    Returns:
-        `attribute_accuracy` on the reported split; empty where that has no scenes.
-    """
-    data, encoder = config.data, network.image_encoder
-    if folder.exists():
-        folder.load_weights(network, "last")
-    elif config.training.encoder_run:
-        load_encoder(encoder, config)
-        replicas.share_first(network.distribute_strategy, encoder.variables)
-    else:  # one of its own, for statistics of batches have no part in a step on replicas
-        sizes = config.model
-        apart = ImageEncoder(sizes.encoder_filters, sizes.encoder_strides, sizes.encoder_groups)
-        pretrain(apart, examples.weights, config)
-        encoder.set_weights(apart.get_weights())
-        replicas.share_first(network.distribute_strategy, encoder.variables)
-    encoder.trainable = False
-    if not scenes_path(data.data_dir, data.val_split).exists():
-        return {}
-    eyesight = attribute_accuracy(encoder, reported, data.data_dir, data.val_split)
-    print(describe_accuracy(eyesight), flush=True)
-    return eyesight
-
-
-def load_encoder(encoder: ImageEncoder, config: RunConfig) -> None:
-    """Gives an image encoder the weights of that of `encoder_run`, which must be of its kind."""
-    run_dir = Path(config.training.encoder_run)
-    theirs = RunConfig.load(run_dir).model
-    for name in ("encoder_filters", "encoder_strides", "encoder_groups"):
-        if getattr(theirs, name) != getattr(config.model, name):
-            raise InputError(
-                f"--encoder_run is {str(run_dir)!r}, whose {name} is {getattr(theirs, name)}; expected "
-                f"{getattr(config.model, name)}, as in this run"
-            )
-    CheckpointFolder(run_dir).load_encoder(encoder)
 
 
 def report(
@@ -152,24 +144,59 @@ def report(
     """Measures the best checkpoint of a run that is at its end. Returns and writes the metrics."""
     folder = CheckpointFolder(run_dir)
     folder.load_weights(network, "best")
-    predictions = Predictor(network, config.training.batch_size, config.training.xla)(reported)
-    write_predictions(run_dir / "predictions.txt", predictions, examples.vocabulary)
+    best = evaluations.describe(
+        config,
+        config.data.val_split,
+        reported.questions.source,
+        reported.questions.image_filenames,
+        folder.progress("best").step,
+    )
+    predictor = Predictor(network, config.training.batch_size, config.training.xla)
+    predictions = predictor(reported, made=run_dir / PREDICTIONS, shown=True)
+    write_predictions(run_dir / PREDICTIONS, predictions, examples.vocabulary)
     metrics = {
-        "val": accuracy_table(predictions, reported.questions),
+        "val": accuracy_table(predictions, reported.questions, config.data.vqa_rules),
         "baselines": {},
         "image_encoder": eyesight,
+        "supervision": supervision(config),
         "held_out": {"accuracy": clock.best_accuracy, "step": clock.best_step},
         "steps": clock.step,
         "seconds": clock.seconds,
         "parameters": int(sum(np.prod(v.shape) for v in network.trainable_variables)),
     }
     if config.training.baselines:
-        metrics["baselines"] = baselines(
-            examples.weights.questions, reported.questions, config.training.seed
-        )
+        with Stage("train the baselines", made=run_dir / METRICS):
+            metrics["baselines"] = baselines(
+                examples.weights.questions, reported.questions, config.training.seed
+            )
+    evaluations.append(
+        run_dir,
+        {"checkpoint": "best", **best},
+        {"predictions": PREDICTIONS, "accuracy": metrics["val"]},
+    )
+    EncoderProgress(run_dir).remove()
     write_json(run_dir / METRICS, metrics)
+    write_result(run_dir / TENSORBOARD, metrics)
     print(format_table({config.data.val_split: metrics["val"], **metrics["baselines"]}))
+    for name, table in metrics["baselines"].items():
+        if metrics["val"]["accuracy"] <= table["accuracy"]:
+            logger.warning(
+                "the run is no better than the baseline %s (%.1f %%), which sees no picture: more data, "
+                "more --epochs or another --learning_rate may help",
+                name,
+                100 * table["accuracy"],
+            )
     return metrics
+
+
+def _warn_of_short_run(config: RunConfig, total_steps: int) -> None:
+    if config.training.warmup_steps > total_steps / 2:
+        logger.warning(
+            "--warmup_steps is %d of the run's %d steps: the learning rate hardly gets to its height; "
+            "fewer of them, more --epochs, or a smaller --batch_size may help",
+            config.training.warmup_steps,
+            total_steps,
+        )
 
 
 def make_trainer(network: StackMachine, config: RunConfig, total_steps: int) -> AlternatingTrainer:
@@ -181,6 +208,11 @@ def make_trainer(network: StackMachine, config: RunConfig, total_steps: int) -> 
         sparsity=training.sparsity,
         structure_every=training.structure_every,
         unrolled=training.unrolled,
+        search=not (training.freeze_structure or training.genotype),
+        choose_step=int(training.choose_share * total_steps)
+        if training.structure_decay == "annealed"
+        else None,
+        answer_loss=training.answer_loss,
         clip_norm=training.clip_norm,
         shards=shards_for(of_replica, training.shards),
         xla=training.xla != "off",
@@ -198,25 +230,30 @@ def fit(
     examples: TrainingExamples,
     folder: CheckpointFolder,
     progress: Progress,
+    flags: str = "",
+    ledger: dict[str, str] | None = None,
 ) -> callbacks.Clock:
-    """Trains from `progress` to the last epoch. Returns the clock at the end."""
+    """Trains from `progress` to the last epoch. Returns the clock at the end.
+
+    Args:
+        trainer, examples, folder, progress: of the run.
+        flags: a flagfile that gives the config.
+        ledger: what each part of the run learns from.
+    """
     training = examples.config.training
     clock = callbacks.Clock(progress, examples.steps_of_epochs)
     monitored = examples.structure.select(
         np.arange(min(training.monitor_questions, len(examples.structure.questions)))
     )
 
-    @functools.cache  # when the search begins, minima enter the graph: an older one would be wrong
-    def predictor(searching: bool) -> Predictor:
-        return Predictor(trainer.network, training.batch_size, training.xla)
+    predictor = Predictor(trainer.network, training.batch_size, training.xla)
 
-    def monitor() -> float:
-        predictions = predictor(trainer.searching)(monitored)
-        return accuracy_table(predictions, monitored.questions)["accuracy"]
+    def monitor() -> dict:
+        return accuracy_table(predictor(monitored), monitored.questions)
 
     def describe(epoch: int, batch: int) -> str:
         (positions,) = examples.weight_batches(epoch, batch).map(lambda b: b["position"]).take(1)
-        questions = examples.curriculum(epoch).questions
+        questions = examples.asked(epoch).questions
         return str(questions.question_index[positions.numpy()].tolist())
 
     strategy = trainer.distribute_strategy
@@ -224,29 +261,41 @@ def fit(
         callbacks.Schedule(clock, training),
         callbacks.StopOnNonFinite(clock, describe),
     ]
-    if replicas.is_first(strategy):
-        board = callbacks.TensorBoardScalars(
-            folder.path.parent / "tensorboard", clock, training.batch_size
-        )
-        watchers += [
-            callbacks.Progressbar(training.epochs, training.batch_size),
-            board,
-            callbacks.Checkpoints(folder, clock, monitor, training.checkpoint_steps, board),
-        ]
-    while clock.epoch < training.epochs:
-        trainer.search(clock.epoch >= training.structure_start_epoch)
-        # One `fit` an epoch, so that an epoch that begins in its middle is nothing special.
-        trainer.fit(
-            replicas.distribute(
-                strategy, functools.partial(examples.epoch, clock.epoch, clock.batch)
-            ),
-            steps_per_epoch=clock.steps_of_epochs[clock.epoch] - clock.batch,
-            initial_epoch=clock.epoch,
-            epochs=clock.epoch + 1,
-            callbacks=watchers,
-            verbose=0,
-        )
+    first, total = replicas.is_first(strategy), sum(clock.steps_of_epochs)
+    with Stage("train", total, "steps", clock.step, made=folder.path, shown=first) as stage:
+        if first:
+            watched = watch(monitored, pictures_of(examples.config), training.batch_size)
+            board = Board(
+                folder.path.parent / TENSORBOARD, clock, examples.config, flags, ledger, watched
+            )
+            last_is_best = bool(trainer.structure) and training.structure_decay == "annealed"
+            watchers += [
+                callbacks.Progressbar(stage, training.epochs, training.batch_size),
+                board,
+                callbacks.Checkpoints(
+                    folder, clock, monitor, training.checkpoint_steps, board, last_is_best
+                ),
+            ]
+        while clock.epoch < training.epochs:
+            # One `fit` an epoch, so that an epoch that begins in its middle is nothing special.
+            trainer.fit(
+                replicas.distribute(
+                    strategy, functools.partial(examples.epoch, clock.epoch, clock.batch)
+                ),
+                steps_per_epoch=clock.steps_of_epochs[clock.epoch] - clock.batch,
+                initial_epoch=clock.epoch,
+                epochs=clock.epoch + 1,
+                callbacks=watchers,
+                verbose=0,
+            )
     return clock
+
+
+def pictures_of(config: RunConfig) -> Path:
+    """The folder of the pictures that the held-out questions are about."""
+    data = config.data
+    split = data.val_split if data.structure_split == "val" else data.train_split
+    return Path(data.data_dir) / "images" / split
 
 
 def _check_vocabulary(vocabulary: Vocabulary, run_dir: Path) -> None:

@@ -14,11 +14,12 @@ def entropy_weight(epoch: float, config: TrainingConfig) -> float:
     """lambda_w, the weight of the module entropy, at a time in epochs.
 
     Paper, section 4: from 1 to 0 in a straight line over 20 epochs, then to -1 over the next 10, and
-    there it stays; `entropy_zero_epoch` puts another length for the 20. First the modules are kept
-    mixed, so that all of them learn; then each step is pushed to choose one.
+    there it stays. First the modules are kept mixed, so that all of them learn; then each step is pushed
+    to choose one. The schedule `annealed` does the same within a run of any length, see `turning`.
 
     The released program changes it once an epoch e, counted from 0: (1 - 2 e / 49), from epoch 20 on
-    (11 - 6 (e - 19)) / 49, and has 1e-2 beside it.
+    (11 - 6 (e - 19)) / 49. It has 1e-2 beside it, and adds the entropy up over the batch; here the batch
+    size stands beside the mean instead.
 
     Args:
         epoch: epochs done, with the part of the current one.
@@ -29,10 +30,45 @@ def entropy_weight(epoch: float, config: TrainingConfig) -> float:
     if config.entropy_schedule == "released":
         whole = math.floor(epoch)
         course = 1.0 - 2.0 * whole / 49.0 if whole < 20 else (11.0 - 6.0 * (whole - 19)) / 49.0
-        return config.entropy_weight * 1e-2 * course
-    zero = config.entropy_zero_epoch
-    course = 1.0 - epoch / zero if epoch <= zero else -(epoch - zero) / (zero / 2.0)
+        return config.entropy_weight * 1e-2 * course * config.batch_size
+    if config.entropy_schedule == "annealed":
+        return config.entropy_weight * turning(epoch / config.epochs, config.search_share)
+    course = 1.0 - epoch / 20.0 if epoch <= 20.0 else -(epoch - 20.0) / 10.0
     return config.entropy_weight * max(course, -1.0)
+
+
+def turning(time: float, zero: float) -> float:
+    """From 1 to 0 in a straight line until `zero`, a share of the run, then to -1 at its end."""
+    return 1.0 - time / zero if time < zero else -(time - zero) / (1.0 - zero)
+
+
+class StructureDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """A decay of alpha that falls from `peak` to -`peak` over a run, as `turning` does.
+
+    While it is positive, alpha is drawn to 0 and operators stay mixed: a node that no answer depends on does
+    not choose by chance, and one that is needed late still can. While it is negative, alpha grows, which is
+    the same as a falling temperature of softmax(alpha / temperature): each node ends with one operator. So
+    lambda_w goes from reward to penalty (section 3.2), and so does this.
+
+    Args:
+        peak: at the first step, a share of alpha per step.
+        total_steps: steps of the run.
+        zero: share of the run after which it is 0.
+
+    Call arguments and returns:
+        step: optimizer steps done, a scalar; the decay of the next step, float32.
+    """
+
+    def __init__(self, peak: float, total_steps: int, zero: float):
+        self.peak, self.total_steps, self.zero = peak, total_steps, zero
+
+    def __call__(self, step):
+        time = tf.minimum(tf.cast(step, tf.float32) / self.total_steps, 1.0)
+        falling, growing = 1.0 - time / self.zero, (self.zero - time) / (1.0 - self.zero)
+        return self.peak * tf.where(time < self.zero, falling, growing)
+
+    def get_config(self):
+        return {"peak": self.peak, "total_steps": self.total_steps, "zero": self.zero}
 
 
 class WarmUpAndDecay(keras.optimizers.schedules.LearningRateSchedule):

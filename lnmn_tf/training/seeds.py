@@ -10,7 +10,8 @@ from tensorflow import keras
 
 from lnmn_tf.config import RunConfig
 from lnmn_tf.files import write_json, write_text
-from lnmn_tf.training.run import FLAGS, METRICS, train
+from lnmn_tf.training.run import FLAGS, train
+from lnmn_tf.training.run_folder import METRICS, RunFolder
 
 
 def train_seeds(config: RunConfig, run_dir: Path, flags: str) -> dict:
@@ -49,6 +50,7 @@ def train_seeds(config: RunConfig, run_dir: Path, flags: str) -> dict:
         "best_run": f"seed_{best}",
         "seconds": sum(table["seconds"] for table in metrics.values()),
     }
+    RunFolder(run_dir).set_results_aside()
     config.save(run_dir)
     write_text(run_dir / FLAGS, flags)
     write_json(run_dir / METRICS, summary)
@@ -59,12 +61,19 @@ def train_seeds(config: RunConfig, run_dir: Path, flags: str) -> dict:
     return summary
 
 
-def next_steps(run_dir: str | os.PathLike) -> str:
+def next_steps(run_dir: str | os.PathLike, config: RunConfig) -> str:
     """What to type when a run is finished."""
-    return (
-        "next:\n"
-        f"  tensorboard --logdir={run_dir}\n"
-        f"  python -m lnmn_tf.main --mode=evaluate --run_dir={run_dir}\n"
-        f"  python -m lnmn_tf.main --mode=answer --run_dir={run_dir} "
-        f'--image=PICTURE.png --question="How many cubes are there?"'
-    )
+    one = run_dir
+    if config.training.num_seeds > 1:  # evaluations are of one of them
+        one = Path(run_dir) / f"seed_{config.training.seed}"
+    lines = [
+        "next:",
+        f"  tensorboard --logdir={run_dir}",
+        f"  python -m lnmn_tf.main --mode=evaluate --run_dir={one}",
+    ]
+    if not config.data.features:  # a model of features answers about no picture
+        lines.append(
+            f"  python -m lnmn_tf.main --mode=answer --run_dir={one} "
+            f'--image=PICTURE.png --question="How many cubes are there?"'
+        )
+    return "\n".join(lines)

@@ -74,10 +74,7 @@ class Sharded:
         if self.shards == 1:
             return [self._function(batch)]
         parts = [tf.split(value, self.shards) for value in tf.nest.flatten(batch)]
-        return [
-            self._function(tf.nest.pack_sequence_as(batch, part))
-            for part in zip(*parts)  # noqa: B905
-        ]
+        return [self._function(tf.nest.pack_sequence_as(batch, part)) for part in zip(*parts)]
 
     @property
     def traces(self) -> int:

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lnmn_tf.benchmark import machine
+from lnmn_tf.benchmark import machine, peers
 from lnmn_tf.benchmark.machine import Cost, least_cost, measure_machine
 from lnmn_tf.benchmark.peer_snmn import tensorflow_1
-from lnmn_tf.benchmark.peers import PROGRAMS, find_peer
+from lnmn_tf.benchmark.peers import find_peer
 from lnmn_tf.benchmark.presets import PRESETS
 from lnmn_tf.benchmark.run import benchmark
 from lnmn_tf.benchmark.worker import Worker, peak_memory
-from lnmn_tf.config import ModelConfig
 from lnmn_tf.config.command import COMMANDS
+from lnmn_tf.config.registry import make_config
 from lnmn_tf.errors import InputError
 from lnmn_tf.main import main
 
@@ -51,7 +51,7 @@ def test_wrong_choices_are_refused_before_anything_is_measured(tmp_path):
         ({"gigabytes": "-1"}, "--gigabytes is '-1'"),
         ({"peer": str(tmp_path)}, "--peer is .*expected a checkout of .*LNMN"),
         ({"peer": str(tmp_path), "preset": "stack_nmn"}, "expected a checkout of .*snmn"),
-        ({"preset": "stack_nmn"}, "has no nodes"),  # and so no hard operators
+        ({"preset": "stack_nmn"}, "--hard_operators is unknown to --model=stack_nmn"),
     ):
         with pytest.raises(InputError, match=message):
             benchmark({}, run_dir=str(tmp_path), **choice)
@@ -59,7 +59,7 @@ def test_wrong_choices_are_refused_before_anything_is_measured(tmp_path):
 
 
 def test_least_cost_is_that_of_the_paper():
-    config = ModelConfig.create("released", num_words=93, num_answers=28)
+    config = make_config("released", num_words=93, num_answers=28)
     shape, words = PRESETS["paper"].map_shape, PRESETS["paper"].words
     cost = least_cost(config, shape, words, training=False)
     projections = 2 * 196 * (1024 * 512 + 512 * 512 + 512 * 384)  # most of it, by hand
@@ -72,7 +72,7 @@ def test_least_cost_is_that_of_the_paper():
 
 def test_least_cost_is_that_of_stack_nmn():
     preset = PRESETS["stack_nmn"]
-    config = ModelConfig.create("stack_nmn", num_words=93, num_answers=28)
+    config = make_config("stack_nmn", num_words=93, num_answers=28)
     cost = least_cost(config, preset.map_shape, preset.words, training=False)
     once = 196 * (1024 + 512) * 512 + 45 * 2 * 4 * 256 * (300 + 256)
     scores = 9 * 2 * 3 * 196 * 512  # find and transform: score, norm and attended features
@@ -81,22 +81,21 @@ def test_least_cost_is_that_of_stack_nmn():
     assert least_cost(config, preset.map_shape, preset.words, training=True).flops == 3 * cost.flops
 
 
-@pytest.mark.parametrize("model", ["lnmn", "stack_nmn"])
+@pytest.mark.parametrize("model", ["released", "stack_nmn"])
 def test_a_peer_is_a_checkout_of_the_program_that_has_the_model(model, tmp_path):
-    program = PROGRAMS[model]
+    program = {"released": peers.LNMN, "stack_nmn": peers.STACK_NMN}[model]
     (tmp_path / program.sign).parent.mkdir()
     (tmp_path / program.sign).touch()
-    dialect = {"lnmn": "released", "stack_nmn": "stack_nmn"}[model]
-    config = ModelConfig.create(dialect)
+    config = make_config(model)
     assert find_peer("", "", config) is None
     peer = find_peer(str(tmp_path), "", config)
     assert (peer.worker, peer.python, peer.same_weights) == (program.worker, sys.executable, True)
     assert importlib.util.find_spec(peer.worker)
-    other = ModelConfig.create("stack_nmn" if model == "lnmn" else "ours")
+    other = make_config("stack_nmn" if model == "released" else "ours")
     with pytest.raises(InputError, match="expected a checkout"):
         find_peer(str(tmp_path), "", other)
-    if model == "lnmn":
-        assert not find_peer(str(tmp_path), "", ModelConfig.create("ours")).same_weights
+    if model == "released":
+        assert not find_peer(str(tmp_path), "", make_config("ours")).same_weights
         with pytest.raises(InputError, match="--peer is LNMN-9"):
             find_peer(str(tmp_path), "", config.replace(answer_4=2))
 

@@ -1,4 +1,4 @@
-"""A tiny folder of CLEVR's form, and the sample of real CLEVR where it is at hand."""
+"""A tiny folder of CLEVR's form."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-
-_SAMPLE = Path(__file__).resolve().parents[3] / "shared" / "clevr_mini"
 
 
 def _question(index: int, image: int, split: str = "train", **fields) -> dict:
@@ -53,11 +51,3 @@ def clevr_folder(tmp_path):
         return tmp_path
 
     return write
-
-
-@pytest.fixture(scope="session")
-def clevr_sample() -> Path:
-    """The folder of real CLEVR questions and pictures."""
-    if not _SAMPLE.is_dir():
-        pytest.skip("the sample of real CLEVR is not beside the repository")
-    return _SAMPLE

@@ -6,7 +6,7 @@ import tensorflow as tf
 from lnmn_tf.data.clevr import read_questions
 from lnmn_tf.data.features import FeatureStore, PixelStore
 from lnmn_tf.data.image_store import ImageStore
-from lnmn_tf.data.pipeline import batches, num_batches
+from lnmn_tf.data.pipeline import batches, explained_errors, num_batches
 from lnmn_tf.errors import InputError
 
 QUESTIONS, IMAGES, BATCH = 103, 13, 7
@@ -236,3 +236,16 @@ def test_an_epoch_may_be_left_early(questions, store):
     for batch in batches(questions, store, BATCH, shuffle=True, window_bytes=WINDOW_BYTES):
         assert batch["position"].shape == [BATCH]
         break
+
+
+def test_a_row_that_is_no_number_beyond_the_cache_is_one_sentence(clevr_folder, question, tmp_path):
+    folder = clevr_folder([question(index, index) for index in range(4)])
+    features = np.ones([5, 2, 2, 8], np.float32)
+    features[3, 0, 1] = np.nan
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["features"] = features
+    questions = read_questions(folder, "train")
+    store = FeatureStore(tmp_path / "x.h5", questions.image_rows, cache_bytes=0)
+    with pytest.raises(InputError, match=r"x\.h5.*row 3 holds NaN") as caught, explained_errors():
+        list(batches(questions, store, 2, shuffle=False))
+    assert "\n" not in str(caught.value)

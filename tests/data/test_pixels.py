@@ -37,6 +37,14 @@ def test_a_picture_of_the_right_size_is_not_changed(folder, cache_bytes):
     np.testing.assert_array_equal(store.read(np.array([1]))[0], rgba[..., :3])
 
 
+def test_of_16_bits_the_upper_eight_are_taken(folder, cache_bytes):
+    grey = np.random.default_rng(0).integers(0, 1 << 16, [11, 13], np.uint16)
+    Image.fromarray(grey).save(folder / "images" / "train" / NAMES[1])
+    store = PixelStore(folder, "train", NAMES, 11, 13, cache_bytes=cache_bytes)
+    pixels = store.read(np.array([1]))[0]
+    np.testing.assert_array_equal(pixels, np.repeat((grey >> 8)[..., np.newaxis], 3, axis=-1))
+
+
 def test_resizing_is_that_of_tensorflow_with_antialiasing(clevr_sample):
     name = "CLEVR_val_000000.png"
     pixels = PixelStore(clevr_sample, "val", [name], 64, 96).read(np.array([0]))[0]

@@ -3,6 +3,7 @@ import pytest
 
 from lnmn_tf.data.clevr import read_questions
 from lnmn_tf.data.question_set import pad, split_for_structure
+from lnmn_tf.data.vocabulary import Vocabulary
 from lnmn_tf.errors import InputError
 
 
@@ -75,3 +76,24 @@ def test_an_impossible_split_is_refused(questions):
         split_for_structure(questions, 1.0, seed=0)
     with pytest.raises(InputError, match="CLEVR_train_questions.json.* 1 image"):
         split_for_structure(questions.select(questions.image_index == 0), 0.5, seed=0)
+
+
+def test_another_vocabulary_keeps_the_words_and_answers(clevr_folder, question):
+    texts = ["How many cubes?", "Is it a cube?", "How odd?"]
+    entries = [
+        question(i, i, question=text, answer=answer)
+        for i, (text, answer) in enumerate(zip(texts, ["2", "yes", "2"]))
+    ]
+    questions = read_questions(clevr_folder(entries), "train")
+    other = Vocabulary(("<pad>", "<unk>", "?", "many", "how", "is"), ("no", "yes", "2"))
+    changed = questions.with_vocabulary(other)
+    spelt = [[other.words[i] for i in ids if i] for ids in changed.question_ids]
+    assert spelt == [
+        ["how", "many", "<unk>", "?"],
+        ["is", "<unk>", "<unk>", "<unk>", "?"],
+        ["how", "<unk>", "?"],
+    ]
+    assert [other.answers[i] for i in changed.answers] == ["2", "yes", "2"]
+    assert questions.with_vocabulary(questions.vocabulary).answers.tolist() == [0, 1, 0]
+    with pytest.raises(InputError, match="answer 'yes' is none of the 1 answers"):
+        questions.with_vocabulary(Vocabulary(other.words, ("2",)))

@@ -41,13 +41,14 @@ def encoded(
 PICTURES = tuple(encoded(31 + i, 47 - i, "PNG" if i % 2 else "JPEG", seed=i) for i in range(7))
 
 
-def random_run(folder, feature_shape, **choices) -> TrainedRun:
+def random_run(folder, feature_shape, feature_identity="", **choices) -> TrainedRun:
     """A run that was never trained; three answers, fewer than `top_answers` has."""
     vocabulary = Vocabulary.build(["is it red?"], ["yes", "no", "red"])
     config = RunConfig.create({**SIZES, "features": "{split}.h5", **choices}).replace(
         num_words=vocabulary.num_words,
         num_answers=vocabulary.num_answers,
         feature_shape=feature_shape,
+        feature_identity=feature_identity,
     )
     tf.keras.utils.set_random_seed(0)
     return TrainedRun(folder, config, vocabulary, build_network(config.model))
@@ -84,7 +85,7 @@ def batch(trained):
     pictures = [encoded(model.image_height, model.image_width, seed=i) for i in range(7)]
     ids = [trained.vocabulary.encode(question) for question in QUESTIONS]
     padded = np.zeros([7, max(map(len, ids))], np.int32)
-    for row, numbers in zip(padded, ids):  # noqa: B905 (Python 3.9)
+    for row, numbers in zip(padded, ids):
         row[: len(numbers)] = numbers
     return {"question": tf.constant(QUESTIONS), "image": tf.constant(pictures)}, padded
 

@@ -111,7 +111,7 @@ def replies(program, moved, batch, tmp_path_factory):
     asked |= {number: generated(random) for number in range(GENERATED)}
     asked |= {"at the end": ("explain", {"question": Q, "image": P})}
     replies = cpp_loader.ask(program, moved, asked.values(), tmp_path_factory.mktemp("asked"))
-    return dict(zip(asked, replies))  # noqa: B905 (Python 3.9)
+    return dict(zip(asked, replies))
 
 
 def first(size: int, signature: str, request: dict, ids: np.ndarray) -> tuple[str, dict]:
@@ -187,12 +187,12 @@ def test_features_are_refused_in_words_or_answered_as_by_the_keras_model(
                 question = {"question_ids": np.tile(np.int32([2, 3]), [size, 1])}
             asked.append((signature, {**question, "features": right[:size]}))
     replies = cpp_loader.ask(program, version, asked, tmp_path)
-    for (case, (_, _, words, _)), reply in zip(cases.items(), replies):  # noqa: B905
+    for (case, (_, _, words, _)), reply in zip(cases.items(), replies):
         assert isinstance(reply, str) == bool(words), (case, reply)
         assert words is None or words in reply, (case, reply)
     inputs = {"features": tf.cast(right, tf.float32), "question": tf.tile([[2, 3]], [7, 1])}
     expected = tf.reduce_max(tf.nn.softmax(run.network(inputs)["logits"]), axis=1)
-    for (_, sent), reply in zip(asked[len(cases) :], replies[len(cases) :]):  # noqa: B905
+    for (_, sent), reply in zip(asked[len(cases) :], replies[len(cases) :]):
         size = len(sent["features"])
         np.testing.assert_allclose(reply["probability"], expected[:size], atol=1e-5)
 

@@ -169,8 +169,8 @@ def folder(tmp_path):
         (tmp_path / f"{number}.img").write_bytes(picture)
     (tmp_path / "bad.img").write_bytes(b"no picture")
     names = ["0", "1", "2", "bad", "0"]
-    lines = [f"{tmp_path / name}.img\t{q}" for name, q in zip(names, QUESTIONS)]  # noqa: B905
-    (tmp_path / "questions.txt").write_text("\n\n".join(lines) + "\n")
+    lines = [f"{tmp_path / name}.img\t{q}" for name, q in zip(names, QUESTIONS)]
+    (tmp_path / "questions.txt").write_text("\n".join(lines) + "\n")
     return tmp_path
 
 

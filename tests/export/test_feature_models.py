@@ -1,4 +1,4 @@
-"""Models of features, with random weights: alone, and behind ResNet-101."""
+"""Models of features, with random weights: alone, and behind the network that made them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,17 @@ import tensorflow as tf
 from tensorflow import keras
 
 from export import saved_model
+from export.backbone import backbone_of
 from export.servable import Servable
 from export.warm_up import write_warm_up
 from lnmn_tf.config.export import ExportConfig
+from lnmn_tf.config.features import FeaturesConfig
+from lnmn_tf.data.features import FeatureStore
 from lnmn_tf.errors import InputError
+from lnmn_tf.features.backbone import Backbone
+from lnmn_tf.features.extraction import extract
 from tests.export.conftest import encoded, random_run
+from tests.features.conftest import random_lite0
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +35,14 @@ def servable(run, tmp_path_factory):
 def answer(servable):
     """`serving_default` as it is exported."""
     return servable.to_module()[1]["serving_default"]
+
+
+@pytest.fixture(scope="module")
+def lite0_file(tmp_path_factory):
+    """Random weights of EfficientNet-Lite0."""
+    path = tmp_path_factory.mktemp("weights") / "lite0.npz"
+    np.savez(path, **random_lite0())
+    return path
 
 
 def features(batch: int, *shape: int) -> np.ndarray:
@@ -117,8 +131,13 @@ def test_hard_operators_may_be_stored_in_half_as_well(tmp_path):
     np.testing.assert_allclose(found, expected, atol=0.01)
 
 
+def resnet(weights) -> ExportConfig:
+    features = FeaturesConfig(backbone="resnet101", backbone_weights=str(weights))
+    return ExportConfig(with_backbone=True, features=features)
+
+
 def test_a_backbone_needs_its_weights_and_a_run_on_features(run, trained, tmp_path):
-    nothing = ExportConfig(with_backbone=True, backbone_weights=str(tmp_path / "none.h5"))
+    nothing = resnet(tmp_path / "none.h5")
     with pytest.raises(InputError, match=r"none\.h5.*no such file"):
         saved_model.export_run(run, nothing)
     with pytest.raises(InputError, match="reads pictures itself"):
@@ -129,13 +148,56 @@ def test_a_backbone_needs_its_weights_and_a_run_on_features(run, trained, tmp_pa
     assert not (run.run_dir / "export").exists()
 
 
+def test_pixels_and_stored_features_get_the_same_answers(lite0_file, tmp_path):
+    size = (40, 56)  # rows and columns: maps of 5x7
+    backbone = Backbone("efficientnet_lite0", "reduction8", size, weights=str(lite0_file))
+    folder = tmp_path / "data" / "images" / "val"
+    folder.mkdir(parents=True)
+    pictures = [encoded(*size), encoded(*size, seed=1), encoded(31, 75)]
+    for i, picture in enumerate(pictures):
+        (folder / f"{i}.png").write_bytes(picture)
+    store = FeatureStore(extract(backbone, tmp_path / "data", "val", tmp_path / "f.h5"))
+    run = random_run(tmp_path, store.shape, feature_identity=store.identity)
+    options = ExportConfig(
+        with_backbone=True, features=FeaturesConfig(backbone_weights=str(lite0_file))
+    )
+    questions = tf.constant(["is it", "red", "is red"])
+    of_pictures = Servable(run.network, run.vocabulary, tmp_path, backbone_of(run, options))
+    of_features = Servable(run.network, run.vocabulary, tmp_path)
+    found = of_pictures.serving_default(questions, tf.constant(pictures))
+    stored = tf.constant(store.read(np.arange(3)))
+    expected = of_features.serving_default(questions, stored)
+    difference = np.abs(found["top_probabilities"] - expected["top_probabilities"]).max(axis=1)
+    assert difference[:2].max() < 1e-5
+    assert difference[2] < 0.02  # scaled in the graph: one pixel in 200 is a level off
+    np.testing.assert_array_equal(found["answer"], expected["answer"])
+    other = of_features.serving_default(questions, stored[::-1])
+    assert np.abs(other["top_probabilities"] - expected["top_probabilities"]).max() > 1e-4
+
+
+def test_the_backbone_of_an_export_is_the_one_that_the_features_came_from(lite0_file, tmp_path):
+    backbone = Backbone("efficientnet_lite0", "reduction8", (40, 56), weights=str(lite0_file))
+    run = random_run(tmp_path, (5, 7, 40), feature_identity=backbone.identity.to_text())
+    with np.load(lite0_file) as arrays:
+        other = {**arrays, "_bn0.bias": arrays["_bn0.bias"] + 1}
+    np.savez(tmp_path / "other.npz", **other)
+    features = FeaturesConfig(backbone_weights=str(tmp_path / "other.npz"))
+    with pytest.raises(InputError, match=r"other\.npz: its features are of the weights"):
+        saved_model.export_run(run, ExportConfig(with_backbone=True, features=features))
+    with pytest.raises(InputError, match="--backbone is 'resnet101', but .* efficientnet_lite0"):
+        saved_model.export_run(run, resnet(tmp_path / "w.h5"))
+    unknown = random_run(tmp_path, (5, 7, 3))
+    features = FeaturesConfig(backbone_weights=str(lite0_file))
+    with pytest.raises(InputError, match=r"shape \[14, 14, 112\].*trained on \[5, 7, 3\]"):
+        saved_model.export_run(unknown, ExportConfig(with_backbone=True, features=features))
+
+
 @pytest.mark.slow
 def test_behind_resnet_101_a_picture_is_answered(tmp_path):
     run = random_run(tmp_path, (14, 14, 1024))
     whole = keras.applications.ResNet101(include_top=False, weights=None, input_shape=(224, 224, 3))
     whole.save_weights(tmp_path / "resnet.h5")
-    options = ExportConfig(with_backbone=True, backbone_weights=str(tmp_path / "resnet.h5"))
-    folder = saved_model.export_run(run, options)
+    folder = saved_model.export_run(run, resnet(tmp_path / "resnet.h5"))
     picture = encoded(224, 224)
     signatures = tf.saved_model.load(str(folder)).signatures
     reply = signatures["serving_default"](

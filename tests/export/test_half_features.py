@@ -97,5 +97,5 @@ def test_a_model_of_pictures_has_no_features(trained, tmp_path):
     with pytest.raises(InputError, match="--export_features_dtype is 'float16'.*reads pictures"):
         export_run(trained, ExportConfig(export_dir=str(tmp_path), export_features_dtype="float16"))
     with pytest.raises(InputError, match="--export_features_dtype.*--with_backbone"):
-        ExportConfig(with_backbone=True, backbone_weights="w.h5", export_features_dtype="float16")
+        ExportConfig(with_backbone=True, export_features_dtype="float16")
     assert not list(tmp_path.iterdir())

@@ -78,16 +78,29 @@ def test_every_tensor_is_named_documented_and_has_an_unknown_batch(graph):
     assert documented == set(DOCUMENTATION) - {"features"}
 
 
-def test_the_model_card_has_checksums_metrics_and_the_vocabulary(exported, tiny_run):
+def test_the_model_card_has_checksums_accuracy_and_the_vocabulary(exported, tiny_run):
     card = json.loads((exported / "model_card.json").read_text())
     for name, checksum in card["sha256"].items():
         assert hashlib.sha256((exported / name).read_bytes()).hexdigest() == checksum
     assert len(card["sha256"]) == 6
-    assert card["metrics"] == json.loads((tiny_run / "metrics.json").read_text())
+    metrics = json.loads((tiny_run / "metrics.json").read_text())
+    assert card["evaluation"]["accuracy"] == metrics["val"]
+    assert card["evaluation"]["step"] == card["checkpoint"]["step"] == metrics["held_out"]["step"]
+    assert card["checkpoint"]["name"] == "best"
     assert card["vocabulary"]["sha256"] == Vocabulary.load(tiny_run / "vocabulary.json").hash
     assert card["flags"]["model"]["map_dim"] == 3
     assert card["versions"]["tensorflow"] == tf.__version__
     assert set(card["tensors"]) == set(DOCUMENTATION) - {"features"}
+
+
+@pytest.mark.parametrize("options", [{"export_dtype": "bfloat16"}, {}])
+def test_the_card_says_not_measured_where_this_graph_was_not(tiny_run, options, tmp_path, capsys):
+    flags = options or {"hard_operators": True}
+    arguments = to_arguments(mode="export", run_dir=tiny_run, export_dir=tmp_path, **flags)
+    assert main(arguments) == 0
+    card = json.loads((tmp_path / "1" / "model_card.json").read_text())
+    assert card["evaluation"] == "not measured"
+    assert "not measured" in capsys.readouterr().out
 
 
 def run_cli(*arguments) -> str:
@@ -220,8 +233,8 @@ def test_a_checkpoint_that_is_wrong_is_one_sentence_and_changes_nothing(
 @pytest.mark.parametrize(
     "flags, words",
     [
-        (["--with_backbone"], ["--with_backbone", "--backbone_weights"]),
-        (["--backbone_weights=x.h5"], ["--backbone_weights", "x.h5"]),
+        (["--with_backbone", "--export_features_dtype=float16"], ["--with_backbone", "float16"]),
+        (["--backbone_weights=x.h5"], ["--backbone_weights", "x.h5", "--with_backbone"]),
         (
             ["--export", "--num_seeds=2", "--mode=train", "--image_height=9", "--image_width=9"],
             ["2"],

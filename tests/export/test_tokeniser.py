@@ -33,7 +33,7 @@ def test_words_and_ids_are_those_of_python(tokenise, questions):
             tokenise(tf.constant(questions))
         return
     words, ids = (rows.numpy() for rows in tokenise(tf.constant(questions)))
-    for question, row, numbers in zip(questions, words, ids):  # noqa: B905 (Python 3.9)
+    for question, row, numbers in zip(questions, words, ids):
         length = len(tokenize(question))
         assert [word.decode() for word in row[:length]] == tokenize(question)
         assert numbers[:length].tolist() == VOCABULARY.encode(question)

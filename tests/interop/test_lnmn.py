@@ -8,11 +8,16 @@ import pytest
 import tensorflow as tf
 from conftest import GOLDEN, Golden, assert_close
 
+from lnmn_tf.config import TrainingConfig
+from lnmn_tf.config.registry import MODELS
 from lnmn_tf.errors import InputError
 from lnmn_tf.interop import load_lnmn
 from lnmn_tf.interop.lnmn import assignments
 from lnmn_tf.interop.weights import read_weights
 from lnmn_tf.layers.encoders import positional_encoding
+from lnmn_tf.training.algorithm_2 import AlternatingTrainer
+from lnmn_tf.training.optimizers import structure_optimizer, weight_optimizer
+from lnmn_tf.training.schedules import entropy_weight
 
 # The smallest and the largest network; `_a` and `_b` differ in sizes and in padding.
 QUICK = ("lnmn9_a", "lnmn14_b")
@@ -202,6 +207,45 @@ def small():
 
 def load(golden, weights):
     return load_lnmn(weights, golden.config["T"], golden.config["stack_len"])
+
+
+def test_the_trainer_takes_the_steps_of_the_authors_program(small):
+    """`AlternatingTrainer` with the optimizers and the lambda_w of --model=released.
+
+    Keras' Adam adds epsilon before it corrects the bias of the moments, PyTorch's after: so a weight whose
+    gradient is near epsilon moves otherwise, and the movement as a whole is compared.
+    """
+    before = small.under("weights/")
+    config = TrainingConfig(**MODELS["released"].training, batch_size=small.config["batch"])
+    trainer = AlternatingTrainer(load(small, before), sparsity=config.sparsity, xla=False)
+    trainer.compile(weight_optimizer(config, 2), structure_optimizer(config, 2))
+    trainer.entropy_weight.assign(entropy_weight(small.config["epoch"], config))
+    for step in (1, 2):
+        batches = [
+            {**inputs_of(small, prefix), "answer": small[prefix + "answer"].astype(np.int32)}
+            for prefix in (f"batches/train{step}/", f"batches/val{step}/")
+        ]
+        report = trainer.train_step(tf.nest.map_structure(tf.constant, batches))
+        for name, expected in (("loss", "weight_loss"), ("structure_loss", "arch_loss")):
+            assert_close(report[name], small[f"steps/{expected}{step}"], 1e-4, name=name)
+        after, moved = small.under(f"after_step{step}/"), {"structure": [], "weights": []}
+        first = assignments(trainer.network, before)
+        for (variable, expected, names), (_, start, _) in zip(
+            assignments(trainer.network, after), first
+        ):
+            is_structure = any(variable is alpha for alpha in trainer.structure)
+            found = variable.numpy() - start
+            if "bias_ih" in names[0]:  # our one LSTM bias is the sum of two that both take the step
+                found *= 2.0
+            variable.assign(expected)  # the next step begins where theirs does
+            moved["structure" if is_structure else "weights"].append(
+                (found.ravel(), (expected - start).ravel())
+            )
+        for kind, pairs in moved.items():
+            found, expected = (np.concatenate(parts) for parts in zip(*pairs))
+            distance = np.linalg.norm(found - expected) / np.linalg.norm(expected)
+            assert distance < 0.03, f"{kind} after step {step}: {distance:.3g} of the way off"
+        before = after
 
 
 class Tensor:

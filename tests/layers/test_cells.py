@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lnmn_tf.layers.cells import AnswerBank, AttentionBank
+from lnmn_tf.layers.cells import AnswerBank, AttentionBank, CellProjection
 from lnmn_tf.layers.fusion import Concatenation
 from lnmn_tf.layers.nodes import NodeChain
 
-BATCH, POSITIONS, CELLS, MAP_DIM, MEM_DIM, KB_DIM, TEXT_DIM = 2, 5, 3, 7, 11, 13, 17
+BATCH, POSITIONS, CELLS, MAP_DIM, MEM_DIM, KB_DIM = 2, 5, 3, 7, 11, 13
 
 
 def softmax(x):
@@ -71,7 +71,7 @@ def test_fusion_is_a_chain_of_nodes(num_maps, normalise):
 @pytest.mark.parametrize("num_maps", [1, 2])
 def test_attention_bank_is_a_1x1_convolution_of_the_fused_map(num_maps):
     inputs, fusion = Inputs(num_maps), chain(num_maps)
-    bank = AttentionBank(fusion=fusion, map_dim=MAP_DIM, own_projection=False)
+    bank = AttentionBank(fusion)
     bank(*inputs.for_bank)
     bank.bias.assign(np.arange(CELLS, dtype=np.float32))
     found = bank(*inputs.for_bank).numpy()
@@ -85,7 +85,7 @@ def test_attention_bank_is_a_1x1_convolution_of_the_fused_map(num_maps):
 @pytest.mark.parametrize("num_maps", [1, 2])
 def test_answer_bank_is_linear_in_text_memory_and_summed_map(num_maps):
     inputs, fusion = Inputs(num_maps), chain(num_maps)
-    bank = AnswerBank(MEM_DIM, fusion=fusion, map_dim=MAP_DIM, own_projection=False)
+    bank = AnswerBank(fusion, MEM_DIM)
     found = bank(*inputs.for_bank, tf.constant(inputs.memory)).numpy()
     assert found.shape == (BATCH, CELLS, MEM_DIM)
     for cell in range(CELLS):
@@ -98,7 +98,7 @@ def test_answer_bank_is_linear_in_text_memory_and_summed_map(num_maps):
 def test_gradients_are_those_of_the_formulas():
     """Central differences of the numpy formula, in float64, along a random direction."""
     inputs, fusion = Inputs(2), chain(2)
-    bank = AttentionBank(fusion=fusion, map_dim=MAP_DIM, own_projection=False)
+    bank = AttentionBank(fusion)
     image, text, maps = inputs.for_bank
     bank(image, text, maps)
     sources = [fusion.structure, bank.kernel, image, text, *maps]
@@ -128,7 +128,7 @@ def test_gradients_are_those_of_the_formulas():
 
 def test_cells_of_a_bank_do_not_touch_each_other():
     inputs, fusion = Inputs(1), chain(1)
-    bank = AttentionBank(fusion=fusion, map_dim=MAP_DIM, own_projection=False)
+    bank = AttentionBank(fusion)
     with tf.GradientTape() as tape:
         first = tf.reduce_sum(tf.sin(bank(*inputs.for_bank)[:, 0]))
     for gradient in tape.gradient(first, bank.trainable_variables):
@@ -136,21 +136,24 @@ def test_cells_of_a_bank_do_not_touch_each_other():
         np.testing.assert_array_equal(gradient[1:], 0.0)
 
 
-def test_projections_are_shared_or_each_cells_own():
+def test_a_gain_is_a_factor_of_the_new_maps_and_their_bias():
+    inputs, fusion = Inputs(1), chain(1)
+    bank = AttentionBank(fusion, gain=4.0, bias=-1.0)
+    found = bank(*inputs.for_bank)
+    summed = fusion.weigh_channels(*inputs.for_bank, bank.kernel)
+    np.testing.assert_allclose(found, 4.0 * (summed - 1.0), rtol=1e-5, atol=1e-5)
+
+
+def test_each_cell_projects_by_a_kernel_of_its_own():
     random = np.random.default_rng(2)
     image = random.normal(size=[BATCH, POSITIONS, KB_DIM]).astype(np.float32)
-    text = random.normal(size=[BATCH, TEXT_DIM]).astype(np.float32)
-    shared = AttentionBank(fusion=chain(1), map_dim=MAP_DIM, own_projection=False)
-    assert shared.project_image(image).shape == (BATCH, 1, POSITIONS, KB_DIM)
-    assert shared.project_text(text).shape == (BATCH, 1, 1, TEXT_DIM)
-    own = AttentionBank(fusion=chain(1), map_dim=MAP_DIM, own_projection=True)
-    own.build_projection(KB_DIM, TEXT_DIM)
-    images, texts = own.project_image(image).numpy(), own.project_text(text).numpy()
+    projection = CellProjection(CELLS, MAP_DIM)
+    projection.build(image.shape)
+    projection.bias.assign(random.normal(size=[CELLS, MAP_DIM]).astype(np.float32))
+    found = projection(tf.constant(image)).numpy()
     for cell in range(CELLS):
-        expected = image @ own.image_kernel.numpy()[cell]
-        np.testing.assert_allclose(images[:, cell], expected, rtol=1e-4, atol=1e-5)
-        expected = text @ own.text_kernel.numpy()[cell]
-        np.testing.assert_allclose(texts[:, cell, 0], expected, rtol=1e-4, atol=1e-5)
+        expected = image @ projection.kernel.numpy()[cell] + projection.bias.numpy()[cell]
+        np.testing.assert_allclose(found[:, cell], expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("num_maps", [1, 2])
@@ -168,10 +171,3 @@ def test_concatenation_is_one_convolution_of_all_inputs(num_maps):
 def test_unknown_operators_cannot_be_zeroed():
     with pytest.raises(ValueError, match="divide"):
         chain(1, zeroed=("divide",))
-
-
-def test_layers_can_be_made_again_from_their_config():
-    layer = chain(2, normalise=True, hard=True, zeroed=("min",))
-    assert NodeChain.from_config(layer.get_config()).get_config() == layer.get_config()
-    layer = Concatenation(CELLS, 2)
-    assert Concatenation.from_config(layer.get_config()).get_config() == layer.get_config()

@@ -30,13 +30,11 @@ def question(random):
         embeddings=tf.constant(random.normal(size=[BATCH, WORDS, EMBED_DIM]), tf.float32),
         encoding=tf.constant(random.normal(size=[BATCH, TEXT_DIM]), tf.float32),
         mask=tf.constant(mask),
-        places=tf.constant(np.arange(WORDS) / (np.array(LENGTHS)[:, None] - 1) * mask, tf.float32),
     )
 
 
 def make(random, **kwargs):
-    controller = Controller(STEPS, MODULES, **kwargs)
-    controller.build_for(TEXT_DIM, EMBED_DIM)
+    controller = Controller(STEPS, MODULES, TEXT_DIM, EMBED_DIM, **kwargs)
     for variable in controller.trainable_variables:  # biases start at zero and would not show
         variable.assign(random.normal(size=variable.shape).astype(np.float32))
     return controller
@@ -52,11 +50,11 @@ def test_step_follows_the_equations(random, question, mlp_dim, attend_embeddings
     context_dim = EMBED_DIM if attend_embeddings else TEXT_DIM
     text = random.normal(size=[BATCH, context_dim]).astype(np.float32)
     t = 1
-    query = controller.plan(question)[:, t]
+    query = controller.queries(question)[:, t]
     found = controller(query, tf.constant(text), question)
 
     w = {variable.name.split(":")[0]: variable.numpy() for variable in controller.variables}
-    words, embeddings, q, mask, _ = (x.numpy() for x in question)
+    words, embeddings, q, mask = (x.numpy() for x in question)
     bias = w["question_bias"][t] if step_bias else w["question_bias"]
     step_query = q @ w["question_kernel"][t] + bias
     u = step_query @ w["merge_question"] + text @ w["merge_text"] + w["merge_bias"]
@@ -78,7 +76,9 @@ def test_step_follows_the_equations(random, question, mlp_dim, attend_embeddings
 def test_padding_gets_no_attention_and_all_attention_is_given(random, question):
     controller = make(random)
     text = tf.zeros([BATCH, TEXT_DIM])
-    attention = controller(controller.plan(question)[:, 0], text, question).word_attention.numpy()
+    attention = controller(
+        controller.queries(question)[:, 0], text, question
+    ).word_attention.numpy()
     np.testing.assert_allclose(attention.sum(axis=-1), 1.0, atol=1e-6)
     for row, length in zip(attention, LENGTHS):
         assert (row[:length] > 0.0).all()
@@ -87,12 +87,12 @@ def test_padding_gets_no_attention_and_all_attention_is_given(random, question):
 
 def test_steps_differ_in_their_query_alone(random, question):
     controller = make(random)
-    plan = controller.plan(question).numpy()
-    assert plan.shape == (BATCH, STEPS, TEXT_DIM)
-    assert not np.allclose(plan[:, 0], plan[:, 1])
+    queries = controller.queries(question).numpy()
+    assert queries.shape == (BATCH, STEPS, TEXT_DIM)
+    assert not np.allclose(queries[:, 0], queries[:, 1])
     controller.question_kernel.assign(tf.tile(controller.question_kernel[:1], [STEPS, 1, 1]))
-    plan = controller.plan(question).numpy()
-    np.testing.assert_allclose(plan[:, 0], plan[:, 2], atol=1e-6)
+    queries = controller.queries(question).numpy()
+    np.testing.assert_allclose(queries[:, 0], queries[:, 2], atol=1e-6)
 
 
 def test_every_weight_has_a_gradient_and_padding_none(random, question):
@@ -102,7 +102,7 @@ def test_every_weight_has_a_gradient_and_padding_none(random, question):
         tape.watch(question.words)
         text = tf.tile(controller.initial_text[None], [BATCH, 1])
         loss = 0.0
-        for query in tf.unstack(controller.plan(question), axis=1):
+        for query in tf.unstack(controller.queries(question), axis=1):
             step = controller(query, text, question)
             text = step.text
             loss += tf.reduce_sum(tf.sin(step.text)) + tf.reduce_sum(step.module_weights**2)

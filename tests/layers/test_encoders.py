@@ -73,7 +73,7 @@ def test_mask_ends_with_the_last_word(encoder):
     np.testing.assert_array_equal(encoder(question).mask, expected)
 
 
-def test_released_dialect_attends_up_to_the_longest_question():
+def test_attended_padding_ends_with_the_longest_question():
     layer = QuestionEncoder(NUM_WORDS, EMBED_DIM, TEXT_DIM, attend_padding=True)
     mask = layer(tf.constant([[3, 4, 5, 0, 0], [1, 0, 0, 0, 0]])).mask
     np.testing.assert_array_equal(mask, [[1, 1, 1, 0, 0], [1, 1, 1, 0, 0]])
@@ -144,21 +144,6 @@ def test_features_of_an_encoder_with_groups_are_probabilities():
     np.testing.assert_allclose(found[..., 0], present, rtol=1e-5)
     np.testing.assert_allclose(found[..., 1:3].sum(-1), present, rtol=1e-5)
     np.testing.assert_allclose(found[..., 3:6].sum(-1), present, rtol=1e-5)
-
-
-def test_a_projection_after_the_knowledge_base_is_the_same_as_one_product_with_it():
-    random = np.random.default_rng(3)
-    features = tf.constant(random.normal(size=[2, 3, 5, 7]), tf.float32)
-    base, projection = KnowledgeBase(11), tf.keras.layers.Dense(13)
-    base(features, projection)
-    for variable in (*base.trainable_variables, *projection.trainable_variables):
-        variable.assign(random.normal(size=variable.shape).astype(np.float32))  # biases, too
-    expected = projection(base(features)).numpy()
-    as_one = base(features, projection)  # 30 places, 13 channels
-    unknown = tf.TensorSpec([None, 3, 5, 7], tf.float32)
-    one_by_one = tf.function(lambda x: base(x, projection), [unknown])(features)
-    for found in (as_one, one_by_one):
-        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
 def seen(*objects):

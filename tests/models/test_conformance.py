@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lnmn_tf.config import ModelConfig
-from lnmn_tf.models.lnmn import LNMN
-from lnmn_tf.models.stack_nmn import StackNMN
+from lnmn_tf.config.registry import MODELS
+from lnmn_tf.kernels.install import install
+from lnmn_tf.models import registry
+from lnmn_tf.models.registry import make_config
 
 BATCH, WORDS, HEIGHT, WIDTH, CHANNELS = 3, 7, 2, 5, 11
 SIZES = {
@@ -17,22 +18,23 @@ SIZES = {
     "embed_dim": 7,
     "text_dim": 10,
     "kb_dim": 11,
-    "map_dim": 13,
     "mem_dim": 17,
     "mlp_dim": 19,
-    "num_steps": 3,
+    "num_steps": 4,  # push, push, join two maps, and read what came of it
     "stack_len": 4,
 }
+CELLS = {"map_dim": 13}
 CHOICES = {
-    "paper": ("paper", {"module_mlp_dim": 23}),
-    "released": ("released", {}),
-    "ours": ("ours", {}),
-    "concat": ("ours", {"fusion": "concat"}),
+    "paper": ("paper", {**CELLS, "module_mlp_dim": 23}),
+    "released": ("released", CELLS),
+    "relational": ("relational", CELLS),
+    "concat": ("relational", {**CELLS, "fusion": "concat"}),
     "stack_nmn": ("stack_nmn", {"module_mlp_dim": 23, "hard_pointer": False}),
     "stack_nmn_hard": (
         "stack_nmn",
         {"module_mlp_dim": 0, "attend_embeddings": True, "saturate_pointer": True},
     ),
+    "stack_nmn_vqa": ("stack_nmn_vqa", {"module_mlp_dim": 23}),
 }
 NAMES = [
     pytest.param(name, marks=[pytest.mark.slow] if name in ("concat", "stack_nmn_hard") else [])
@@ -40,7 +42,7 @@ NAMES = [
 ]
 # Compiling and saving take seconds: here for the two models that people train.
 COSTLY = [
-    pytest.param(name, marks=[] if name in ("ours", "stack_nmn") else pytest.mark.slow)
+    pytest.param(name, marks=[] if name in ("relational", "stack_nmn") else pytest.mark.slow)
     for name in CHOICES
 ]
 SIGNATURE = {
@@ -61,12 +63,11 @@ def make_inputs(batch=BATCH):
 @cache
 def make_model(name):
     tf.keras.utils.set_random_seed(23)
-    dialect, choices = CHOICES[name]
-    config = ModelConfig.create(dialect, **{**SIZES, **choices})
-    model = (StackNMN if config.model == "stack_nmn" else LNMN)(config)
+    kind, choices = CHOICES[name]
+    model = install(registry.make_model(make_config(kind, **{**SIZES, **choices})))
     model(make_inputs())
-    if dialect == "ours":  # whose choices begin neutral, so that little would have a gradient
-        for variable in model.controller.word_variables + model.controller.layout_variables:
+    if kind == "relational":  # relations begin neutral, so that little would have a gradient
+        for variable in model.relations["look_3"].trainable_variables:
             variable.assign_add(tf.random.normal(variable.shape))
     return model
 
@@ -81,7 +82,7 @@ def loss_and_gradients(model, inputs):
     with tf.GradientTape() as tape:
         outputs = model(inputs, training=False)
         loss = tf.reduce_mean(tf.square(outputs["logits"] - 1.0))
-        loss += tf.reduce_mean(tf.square(outputs["module_weights"]))
+        loss += tf.reduce_mean(tf.square(tf.cast(outputs["module_weights"], tf.float32)))
     gradients = tape.gradient(loss, model.trainable_variables)
     return outputs, [None if g is None else tf.convert_to_tensor(g) for g in gradients]
 
@@ -89,6 +90,10 @@ def loss_and_gradients(model, inputs):
 def assert_close(found, expected, tolerance=1e-5):
     expected = np.asarray(expected)
     np.testing.assert_allclose(found, expected, atol=tolerance * (1.0 + np.abs(expected).max()))
+
+
+def test_every_model_of_the_registry_is_in_the_table():
+    assert {kind for kind, _ in CHOICES.values()} == set(MODELS)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -142,7 +147,7 @@ def test_an_answer_does_not_depend_on_padding_or_on_the_batch(name):
         assert_close(function(alone)["logits"][0], together[row])
 
 
-def test_released_dialect_depends_on_padding_as_the_authors_code_does():
+def test_released_depends_on_padding_as_the_authors_code_does():
     function, inputs = make_function("released"), make_inputs()
     alone = {"features": inputs["features"][1:2], "question": inputs["question"][1:2, :3]}
     difference = function(alone)["logits"][0] - function(inputs)["logits"][1]
@@ -198,6 +203,26 @@ def test_saved_model_answers_alike(name, tmp_path):
     assert_close(found["module_weights"], function(inputs)["module_weights"])
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_in_mixed_precision_it_computes_in_bfloat16_and_answers_alike(name):
+    expected = make_model(name)
+    tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    try:
+        kind, choices = CHOICES[name]
+        model = install(registry.make_model(make_config(kind, **{**SIZES, **choices})))
+        model(make_inputs())
+        model.set_weights(expected.get_weights())
+        outputs, gradients = loss_and_gradients(model, make_inputs())
+    finally:
+        tf.keras.mixed_precision.set_global_policy("float32")
+    assert outputs["module_weights"].dtype == tf.bfloat16
+    assert outputs["logits"].dtype == tf.float32
+    assert {v.dtype for v in model.trainable_variables} == {tf.float32}
+    assert all(np.isfinite(gradient).all() for gradient in gradients if gradient is not None)
+    if name != "stack_nmn_hard":  # where the least difference may choose another module
+        assert_close(outputs["logits"], expected(make_inputs())["logits"], 0.1)
+
+
 # CLEVR: 1,024 channels of ResNet-101, 28 answers; 93 words with padding.
 CLEVR = {"num_words": 93, "num_answers": 28}
 TABLE_3 = {
@@ -210,7 +235,7 @@ TABLE_3 = {
 PARAMETERS = {
     "paper": (9_131_161, 11_231_929, 12_416_623),
     "released": (6_110_608, 7_423_406, 7_426_145),
-    "ours": (6_453_610, 8_209_938, 8_212_692),
+    "relational": (6_453_555, 8_209_873, 8_212_612),
 }
 
 
@@ -230,55 +255,47 @@ def shared_parameters(steps, position=128, d=512, kb=512, mem=512, step_bias=Fal
     return 93 * 300 + directions + controller + knowledge_base + classifier
 
 
-def lnmn_parameters(dialect, attention_3, attention_4, answer_3, answer_4, m=384, d=512, mem=512):
+def lnmn_parameters(name, attention_3, attention_4, answer_3, answer_4, m=384, d=512, mem=512):
     """By hand, from the paper's formulas."""
     modules = attention_3 + attention_4 + answer_3 + answer_4 + 1
-    nodes = 2 * (attention_3 + answer_3) + 3 * (attention_4 + answer_4)
-    heads = (attention_3 + attention_4) * (m + 1)
-    heads += (answer_3 + answer_4) * linear(2 * m + mem, mem)
-    ours, steps = dialect == "ours", 5
+    ours, steps = name == "relational", 5
     c = 300 if ours else d
     projections = linear(512, m) + linear(c, m)
-    if dialect == "paper":  # each module has its own
+    if name == "paper":  # each module has its own
         projections *= modules - 1
-    weigher = linear(d, 512) + linear(512, modules) if dialect == "paper" else d * modules
+    weigher = linear(d, 512) + linear(512, modules) if name == "paper" else d * modules
     extra = 0
     if (
         ours
-    ):  # a pushing cell is the pooling one over again; that pools, and relates; all answer cells
-        # pool; norms; of each step, a layout bias and a window of words
+    ):  # `push_3` and `relate_3` share a cell, which pools and relates; answers pool; three norms
+        attention_3 -= 1
         pooled_maps = 1 + answer_3 + 2 * answer_4
-        extra = (
-            -6 * 2
-            - (m + 1)
-            + pooled_maps * (m * m + m)
-            + linear(m, 4)
-            + 2 * (2 * m)
-            + 2 * mem
-            + steps * (modules + 2)
-        )
+        extra = pooled_maps * (m * m + m) + linear(m, 4) + 2 * (2 * m) + 2 * mem
+    nodes = 2 * (attention_3 + answer_3) + 3 * (attention_4 + answer_4)
+    heads = (attention_3 + attention_4) * (m + 1)
+    heads += (answer_3 + answer_4) * linear(2 * m + mem, mem)
     shared = shared_parameters(steps, 3 if ours else 128, c=c, step_bias=ours)
     return shared + weigher + 6 * nodes + heads + projections + extra
 
 
-@pytest.mark.parametrize("dialect", ["paper", "released", "ours"])
+@pytest.mark.parametrize("name", PARAMETERS)
 @pytest.mark.parametrize("size", list(TABLE_3))
-def test_parameters_of_lnmn_at_the_papers_sizes(size, dialect):
-    config = ModelConfig.create(dialect, **CLEVR, **TABLE_3[size])
-    found = count_parameters(LNMN(config))
-    assert found == lnmn_parameters(dialect, **TABLE_3[size])
-    assert found == PARAMETERS[dialect][list(TABLE_3).index(size)]
+def test_parameters_of_lnmn_at_the_papers_sizes(size, name):
+    config = make_config(name, **CLEVR, **TABLE_3[size])
+    found = count_parameters(registry.make_model(config))
+    assert found == lnmn_parameters(name, **TABLE_3[size])
+    assert found == PARAMETERS[name][list(TABLE_3).index(size)]
 
 
 def test_parameters_of_stack_nmn_at_the_originals_sizes():
-    config = ModelConfig.create("stack_nmn", **CLEVR)
+    config = make_config("stack_nmn", **CLEVR)
     kb = d = mem = 512
     modules = 2 * (linear(d, kb) + kb + 1) + kb + 1
     modules += 2 * (linear(d, kb) + linear(d + mem + kb, mem))
     weigher = linear(d, d) + linear(d, 9)
     expected = shared_parameters(9, step_bias=True) + weigher + modules
     # The original has one more, a bias of the word scores, which has no effect.
-    assert count_parameters(StackNMN(config)) == expected == 8_343_844
+    assert count_parameters(registry.make_model(config)) == expected == 8_343_844
 
 
 def count_parameters(model):

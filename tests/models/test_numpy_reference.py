@@ -1,15 +1,23 @@
-"""The dialect `ours` against a forward pass in numpy and float64, written from the paper's formulas.
-
-One module at a time, six operators at a time, each module with a stack and a pointer of its own.
-"""
+"""Models against forward passes in numpy and float64, written from the paper's formulas."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from lnmn_tf.config import ModelConfig
-from lnmn_tf.layers.encoders import coordinates
-from lnmn_tf.models.lnmn import LNMN
+from lnmn_tf.kernels.install import install
+from lnmn_tf.models.registry import make_config, make_model
+from tests.models.reference import (
+    Reference,
+    chain,
+    dense,
+    down,
+    elu,
+    layer_norm,
+    sigmoid,
+    softmax,
+    up,
+    write,
+)
 
 BATCH, HEIGHT, WIDTH, CHANNELS = 2, 3, 2, 5
 SIZES = {
@@ -23,185 +31,196 @@ SIZES = {
     "mlp_dim": 17,
     "num_steps": 3,
     "stack_len": 4,
+    "position_channels": 8,
 }
 
 
-def softmax(x):
-    exponent = np.exp(x - x.max(axis=-1, keepdims=True))
-    return exponent / exponent.sum(axis=-1, keepdims=True)
+def grid(height, width):
+    """Row and column of each place, from -1 to 1, [height, width, 2]."""
+    rows, columns = np.linspace(-1, 1, height), np.linspace(-1, 1, width)
+    return np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1)
 
 
-def sigmoid(x):
-    return 1.0 / (1.0 + np.exp(-x))
+class Paper(Reference):
+    """Sections 2 and 3: own projections, uniform first attention, softmax(p), an MLP weighs modules."""
 
+    def positions(self, height, width):
+        """Sinusoids of row and column (Stack-NMN's, on which the paper builds)."""
+        period = 10000.0 ** np.linspace(0, 1, self.config.position_channels // 4)
+        places = np.indices([height, width])[..., None] / period
+        return np.concatenate([f(axis) for axis in places for f in (np.sin, np.cos)], axis=-1)
 
-def dense(layer, x):
-    return x @ layer.kernel.numpy().astype(np.float64) + layer.bias.numpy()
+    def see(self, knowledge_base):
+        return knowledge_base
 
+    def first_attention(self, positions):
+        return 1.0 / positions
 
-def elu(x):
-    return np.where(x > 0, x, np.expm1(np.minimum(x, 0)))
+    def question_bias(self, step):
+        return self.weights["question_bias"]
 
+    def weigh_modules(self, u):
+        w = self.weights
+        hidden = elu(u @ w["hidden_kernel"] + w["hidden_bias"])
+        return hidden @ w["module_kernel"] + w["module_bias"]
 
-def node(alpha, x1, x2):
-    weights = softmax(alpha)
-    operators = (np.minimum(x1, x2), np.maximum(x1, x2), x1 + x2, x1 * x2, x1, x2)
-    return sum(weight * operator for weight, operator in zip(weights, operators))
+    def attended(self, words, embedded):
+        return words
 
+    def sharpen(self, pointer):
+        return softmax(pointer)
 
-def layer_norm(layer, x):
-    mean, variance = x.mean(-1, keepdims=True), x.var(-1, keepdims=True)
-    scaled = (x - mean) / np.sqrt(variance + layer.epsilon)
-    return scaled * layer.gamma.numpy() + layer.beta.numpy()
+    def last_memory(self, memory):
+        return memory
 
+    def allowed(self, weights, pointer):
+        return weights
 
-def lstm(cell, inputs):
-    kernel, recurrent, bias = (v.numpy().astype(np.float64) for v in cell.trainable_variables)
-    hidden = memory = np.zeros(cell.units)
-    states = []
-    for x in inputs:
-        entry, forget, candidate, output = np.split(x @ kernel + hidden @ recurrent + bias, 4)
-        memory = sigmoid(forget) * memory + sigmoid(entry) * np.tanh(candidate)
-        hidden = sigmoid(output) * np.tanh(memory)
-        states.append(hidden)
-    return np.stack(states)
-
-
-def up(pointer):
-    moved = np.r_[0.0, pointer[:-1]]
-    moved[-1] += pointer[-1]
-    return moved
-
-
-def down(pointer):
-    moved = np.r_[pointer[1:], 0.0]
-    moved[0] += pointer[0]
-    return moved
-
-
-def write(stack, pointer, attention):
-    return stack * (1 - pointer) + attention[:, None] * pointer
-
-
-class Reference:
-    """One example at a time."""
-
-    def __init__(self, model):
-        self.model = model
-
-    def answer(self, features, ids):
-        """(logits, module weights [steps, modules], last stack, last pointer)."""
-        model, config = self.model, self.model.config
-        controller = model.controller
-        embedded = model.question_encoder.embedding.embeddings.numpy()[ids].astype(np.float64)
-        forward = lstm(model.question_encoder.lstm.forward_layer.cell, embedded)
-        backward = lstm(model.question_encoder.lstm.backward_layer.cell, embedded[::-1])[::-1]
-        words = np.concatenate([forward, backward], axis=-1)
-        encoding = np.concatenate([forward[-1], backward[0]])
-        image = np.concatenate([features, coordinates(HEIGHT, WIDTH)], axis=-1)
-        image = image.reshape(HEIGHT * WIDTH, -1).astype(np.float64)
-        base = model.knowledge_base
-        image = dense(base.output_layer, elu(dense(base.hidden, image)))
-        image = layer_norm(model.image_norm, dense(model.image_projection, image))
-
-        w = {v.name.split("/")[-1].split(":")[0]: v.numpy() for v in controller.variables}
-        text, memory = w["initial_text"].astype(np.float64), np.zeros(config.mem_dim)
-        stack = np.ones([HEIGHT * WIDTH, config.stack_len])
-        pointer = np.eye(config.stack_len)[0]
-        history = []
-        for t in range(config.num_steps):
-            query = encoding @ w["question_kernel"][t] + w["question_bias"][t]
-            u = query @ w["merge_question"] + text @ w["merge_text"] + w["merge_bias"]
-            gain = config.controller_gain
-            weights = softmax(gain * u @ w["module_kernel"] + w["layout_bias"][t])
-            place = np.linspace(0.0, 1.0, len(words))
-            window = w["reading"][t, 0] * place + w["reading"][t, 1] * place**2
-            text = softmax(gain * (u * words) @ w["word_kernel"][:, 0] + window) @ embedded
-            effects = list(self.effects(image, text, stack, pointer, memory))
-            effects.append((stack, pointer, memory))  # NoOp
-            history.append(weights)
-            stack, pointer, memory = (
-                sum(weight * part for weight, part in zip(weights, parts))
-                for parts in zip(*effects)
-            )
-            pointer = softmax(pointer / config.pointer_temperature)
-        memory = layer_norm(model.memory_norm, memory)
-        hidden = elu(dense(model.classifier_hidden, np.concatenate([encoding, memory])))
-        return dense(model.classifier_output, hidden), np.stack(history), stack, pointer
+    def kept(self, memory):
+        """Answer modules alone give memory features (section 2.3)."""
+        return np.zeros_like(memory)
 
     def effects(self, image, text, stack, pointer, memory):
-        """Yields the (stack, pointer, memory) that each module but NoOp returns."""
-        text = layer_norm(self.model.text_norm, dense(self.model.text_projection, text))
+        """What each module but NoOp does; one that answers nothing gives no memory features."""
         top, below = stack @ pointer, stack @ down(pointer)
-        banks = {bank.name: bank for bank in self.model.banks}
-        for of_kind in self.model._kinds:
-            kind, bank = of_kind.name, banks[of_kind.bank]
-            structure = bank.fusion.structure.numpy()
-            for cell in range(bank.cells):
-                alphas = list(structure[cell])
-                maps = [top, below] if kind.endswith("4") else [top]
+        sizes = [(name, getattr(self.config, name)) for name in self.cells]
+        for name, cells in sizes:
+            alphas, kernel, bias = self.bank(name)
+            projections = [getattr(self.model, f"{x}_projections")[name] for x in ("image", "text")]
+            for cell in range(cells):
+                of_image, of_text = (
+                    x @ layer.kernel.numpy()[cell] + layer.bias.numpy()[cell]
+                    for x, layer in zip((image, text), projections)
+                )
+                maps = [top, below] if name.endswith("4") else [top]
+                fused = chain(alphas[cell], of_image, [a[:, None] for a in maps], of_text)
+                if name.startswith("answer"):
+                    place = down(down(pointer)) if name == "answer_4" else down(pointer)
+                    inputs = np.concatenate([of_text, memory, fused.sum(axis=0)])
+                    yield stack, place, inputs @ kernel[cell] + bias[cell]
+                else:
+                    place = down(pointer) if name == "attention_4" else pointer
+                    written = write(stack, place, fused @ kernel[cell] + bias[cell])
+                    yield written, place, np.zeros_like(memory)
+
+    cells = ("attention_3", "attention_4", "answer_3", "answer_4")
+
+
+class Relational(Reference):
+    """`RelationalLNMN`, by its docstrings."""
+
+    gain = 2.0
+
+    def positions(self, height, width):
+        return np.concatenate([grid(height, width), np.ones([height, width, 1])], axis=-1)
+
+    def see(self, knowledge_base):
+        model = self.model
+        return layer_norm(model.image_norm, dense(model.image_projection, knowledge_base))
+
+    def first_attention(self, positions):
+        return 0.0
+
+    def question_bias(self, step):
+        return self.weights["question_bias"][step]
+
+    def weigh_modules(self, u):
+        return u @ self.weights["module_kernel"]
+
+    def attended(self, words, embedded):
+        return embedded
+
+    def sharpen(self, pointer):
+        return pointer
+
+    def last_memory(self, memory):
+        return layer_norm(self.model.memory_norm, memory)
+
+    def kept(self, memory):
+        return memory
+
+    def allowed(self, weights, pointer):
+        """A module runs where the stack holds what it pops and has room for what it pushes."""
+        weights, full = weights.copy(), len(pointer) - 1
+        for i, name in enumerate(self.model.module_names[:-1]):
+            pops = 0 if name.startswith("push") else 2 if name.split(".")[0].endswith("4") else 1
+            pushes = 0 if name.startswith("answer") else 1
+            heights = range(pops, min(full, full + pops - pushes) + 1)
+            weights[i] *= sum(pointer[height] for height in heights)
+        weights[-1] = 1.0 - weights[:-1].sum()  # what cannot run counts as NoOp
+        return weights
+
+    def effects(self, image, text, stack, pointer, memory):
+        model, config = self.model, self.config
+        text = layer_norm(model.text_norm, dense(model.text_projection, text))
+        top, below = stack @ pointer, stack @ down(pointer)
+        looking = config.looking_cells
+        kinds = [("push_3", "look_3", looking), ("relate_3", "look_3", looking)] if looking else []
+        kinds += [("attention_3", "attention_3", config.attention_3 - 2 * looking)]
+        kinds += [(name, name, getattr(config, name)) for name in Paper.cells[1:]]
+        for kind, name, cells in kinds:
+            if not cells:
+                continue
+            alphas, kernel, bias = self.bank(name)
+            maps = [top, below] if kind.endswith("4") else [top]
+            answers = kind.startswith("answer")
+            for cell in range(cells):
                 seen, operands = image, [np.exp(a)[:, None] for a in maps]
-                if (
-                    kind.startswith(("relate", "answer")) or of_kind.bank == "look_3"
-                ):  # what the maps point at, and how much
-                    pooling = self.model.poolings[of_kind.bank]
+                if answers or name == "look_3":  # what the maps point at, and how much
+                    pooling = model.poolings[name]
                     attended = [softmax(a) @ image for a in maps]
                     operands = [
-                        r @ pooling.kernel.numpy()[i, cell]
+                        x @ pooling.kernel.numpy()[i, cell]
                         + np.exp(a).sum() * pooling.count_kernel.numpy()[i, cell]
-                        for i, (a, r) in enumerate(zip(maps, attended))
+                        for i, (a, x) in enumerate(zip(maps, attended))
                     ]
-                    seen = attended[0][None] if kind.startswith("answer") else image
-                operand = operands[0]
-                if len(maps) == 2:
-                    operand = node(alphas.pop(0), *operands)
-                fused = node(alphas[1], node(alphas[0], seen, operand), text)
-                kernel, bias = bank.kernel.numpy()[cell], bank.bias.numpy()[cell]
-                if kind.startswith("answer"):
-                    inputs = np.concatenate([text, memory, fused.sum(axis=0)])
+                    seen = attended[0][None] if answers else image
+                fused = chain(alphas[cell], seen, operands, text)
+                if answers:
                     place = down(down(pointer)) if kind == "answer_4" else down(pointer)
-                    yield stack, place, inputs @ kernel + bias
+                    inputs = np.concatenate([text, memory, fused.sum(axis=0)])
+                    yield stack, place, inputs @ kernel[cell] + bias[cell]
                     continue
                 place = {"push_3": up, "attention_4": down}.get(kind, lambda p: p)(pointer)
-                written = np.log(
-                    sigmoid(self.model.config.attention_gain * (fused @ kernel + bias))
-                )
-                if of_kind.bank in self.model.relations:  # where each place lies from there
-                    relation = self.model.relations[of_kind.bank]
-                    places = 2.0 * coordinates(HEIGHT, WIDTH)[..., :2].reshape(-1, 2)
-                    seen_from = np.tanh(4.0 * (places - softmax(top) @ places))
-                    known = np.column_stack([seen_from, softmax(top), np.ones_like(top)])
-                    wanted = text @ relation.kernel.numpy()[cell] + relation.bias.numpy()[cell]
-                    written = written + np.log(sigmoid(known @ wanted))
+                written = np.log(sigmoid(4.0 * (fused @ kernel[cell] + bias[cell])))
+                if name == "look_3":
+                    written = written + self.related(model.relations[name], cell, text, top)
                 yield write(stack, place, written), place, memory
 
+    @staticmethod
+    def related(relation, cell, text, attention):
+        """Log probability that each place lies where the text wants it, seen from the map."""
+        places = 2.0 * grid(HEIGHT, WIDTH).reshape(-1, 2)
+        seen_from = np.tanh(4.0 * (places - softmax(attention) @ places))
+        known = np.column_stack([seen_from, softmax(attention), np.ones_like(attention)])
+        wanted = text @ relation.kernel.numpy()[cell] + relation.bias.numpy()[cell]
+        return np.log(sigmoid(known @ wanted))
 
-@pytest.mark.parametrize(("seed", "tied"), [(1, False), (2, True)])
-def test_forward_pass_is_that_of_the_formulas(seed, tied):
-    tf.keras.utils.set_random_seed(seed)
-    random = np.random.default_rng(seed)
-    switches = {
-        "fusion": "nodes",
-        "initial_stack": "ones",
-        "pointer_temperature": 0.2,
-        "module_mlp_dim": 0,
-        "keep_memory": True,
-        "position": "coordinates",
-        "pushing_cells": 1 if tied else 2,
-        "pooling_cells": 1,
-        "tied_cells": tied,
-        "own_projection": False,
-    }
-    model = LNMN(ModelConfig.create("ours", **{**switches, **SIZES}))
+
+CASES = {
+    "paper": ("paper", Paper, {"attention_3": 2, "attention_4": 2, "module_mlp_dim": 7}),
+    "paper_answers": ("paper", Paper, {"attention_3": 1, "attention_4": 1, "answer_4": 2}),
+    "relational": ("relational", Relational, {}),
+    "relational_without_looking_cells": ("relational", Relational, {"looking_cells": 0}),
+}
+
+
+@pytest.mark.parametrize("fast", [False, True])
+@pytest.mark.parametrize("case", CASES)
+def test_forward_pass_is_that_of_the_formulas(case, fast):
+    name, reference, choices = CASES[case]
+    random = np.random.default_rng(len(case))
+    model = make_model(make_config(name, **{**SIZES, **choices}))
+    model = install(model) if fast else model
     features = random.normal(size=[BATCH, HEIGHT, WIDTH, CHANNELS]).astype(np.float32)
     question = np.array([[3, 7, 1, 4, 9], [5, 2, 8, 0, 0]], np.int32)
-    inputs = {"features": features, "question": question}
+    inputs = {"features": tf.constant(features), "question": tf.constant(question)}
     model(inputs)
     for variable in model.trainable_variables:  # biases too, and mixtures far from even
         variable.assign(random.normal(scale=0.3, size=variable.shape).astype(np.float32))
     logits, trace = model(inputs)["logits"], model.trace(inputs)
     for example, length in enumerate((5, 3)):
-        expected, weights, stack, pointer = Reference(model).answer(
+        expected, weights, stack, pointer = reference(model).answer(
             features[example], question[example, :length]
         )
         bound = 1e-5 * np.abs(expected).max()

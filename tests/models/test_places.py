@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lnmn_tf.config import ModelConfig
-from lnmn_tf.models.lnmn import LNMN
+from lnmn_tf.models.registry import make_config, make_model
 from tests.models.tiny import TINY
 
 SIZES = {**TINY, "num_steps": 3}
@@ -15,7 +14,7 @@ GROUPS = (2, 3)  # 1 + 5 + 2 channels of features
 @pytest.fixture(scope="module")
 def model():
     tf.keras.utils.set_random_seed(3)
-    return LNMN(ModelConfig.create("ours", **SIZES, encoder_groups=GROUPS, attended_places=0))
+    return make_model(make_config("ours", **SIZES, encoder_groups=GROUPS, attended_places=0))
 
 
 @pytest.fixture
@@ -27,26 +26,28 @@ def inputs():
 
 def test_nothing_is_attended_where_nothing_is(model, inputs):
     inputs["features"][0, 0, 1, 0] = 0.0
-    trace = model.trace(inputs)
-    written = model.show(trace.stack)[0, 0, ..., trace.pointer.numpy()[0, 0].argmax()].numpy()
+    push = np.zeros([len(inputs["question"]), model.config.num_steps, len(model.module_names)])
+    push[..., model.module_names.index("push_3.0")] = 1.0
+    trace = model.trace({**inputs, "module_weights": push.astype(np.float32)})
+    written = model.show(trace.stack)[0, 0, ..., 1].numpy()  # where a first push writes
     assert written[0, 1] < 0.1 * np.delete(written.ravel(), 1).min()
 
 
 def test_directions_are_between_the_spots_where_objects_stand(model, inputs):
-    where, presence, *_ = model.see(inputs)
+    where, presence, *_ = model.see(tf.constant(inputs["features"]))
     np.testing.assert_allclose(where[0], inputs["features"][0, ..., -2:].reshape(6, 2))
     np.testing.assert_allclose(
         presence[0], np.log(inputs["features"][0, ..., 0].ravel()), rtol=1e-5
     )
 
 
-@pytest.mark.parametrize("dialect", ["paper", "released"])
-def test_maps_that_are_no_probabilities_are_left_alone(dialect, inputs):
+@pytest.mark.parametrize("name", ["paper", "released"])
+def test_maps_that_are_no_probabilities_are_left_alone(name, inputs):
     steps = []
     for groups in (GROUPS, ()):
         tf.keras.utils.set_random_seed(3)
-        sizes = {k: v for k, v in SIZES.items() if k not in ("pushing_cells", "pooling_cells")}
-        model = LNMN(ModelConfig.create(dialect, **sizes, encoder_groups=groups))
+        sizes = {k: v for k, v in SIZES.items() if k != "looking_cells"}
+        model = make_model(make_config(name, **sizes, encoder_groups=groups))
         steps.append(model.trace(inputs).stack.numpy())
     np.testing.assert_array_equal(*steps)
 
@@ -57,10 +58,10 @@ def test_places_without_objects_need_not_be_looked_at(inputs):
     logits, stacks = [], []
     for attended_places in (6, 4):
         tf.keras.utils.set_random_seed(3)
-        config = ModelConfig.create(
+        config = make_config(
             "ours", **SIZES, encoder_groups=GROUPS, attended_places=attended_places
         )
-        outputs, trace = LNMN(config).answer_and_trace(inputs)
+        outputs, trace = make_model(config).answer_and_trace(inputs)
         logits.append(outputs["logits"].numpy())
         stacks.append(trace.stack.numpy())
     np.testing.assert_allclose(*logits, atol=0.05 * np.abs(logits[0]).max())
@@ -73,8 +74,8 @@ def test_places_without_objects_need_not_be_looked_at(inputs):
 def test_places_are_of_the_type_that_modules_compute_in(inputs):
     tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
     try:
-        network = LNMN(ModelConfig.create("ours", **SIZES, encoder_groups=GROUPS))
-        assert {x.dtype for x in network.see(inputs)} == {tf.bfloat16}
+        network = make_model(make_config("ours", **SIZES, encoder_groups=GROUPS))
+        assert {x.dtype for x in network.see(tf.constant(inputs["features"]))} == {tf.bfloat16}
         assert network(inputs)["logits"].dtype == tf.float32
     finally:
         tf.keras.mixed_precision.set_global_policy("float32")

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lnmn_tf.config import STACK_NMN_MODULES, ModelConfig
-from lnmn_tf.models.stack_nmn import StackNMN, validity
+from lnmn_tf.config import STACK_NMN_MODULES
+from lnmn_tf.layers.stack import validity
+from lnmn_tf.models.registry import make_config
+from lnmn_tf.models.stack_nmn import ARITY, StackNMN
 
 BATCH, HEIGHT, WIDTH, CHANNELS, STACK_LEN = 2, 2, 3, 5, 4
 SIZES = {
@@ -33,7 +35,7 @@ def inputs():
 def run(inputs, layout, **choices):
     """The trace of a layout, a module name for each step."""
     tf.keras.utils.set_random_seed(1)
-    config = ModelConfig.create("stack_nmn", **{**SIZES, "num_steps": len(layout), **choices})
+    config = make_config("stack_nmn", **{**SIZES, "num_steps": len(layout), **choices})
     model = StackNMN(config)
     ids = [config.modules.index(name) for name in layout]
     forced = np.tile(np.eye(len(config.modules), dtype=np.float32)[ids], [BATCH, 1, 1])
@@ -115,7 +117,9 @@ def test_soft_pointer_sums_to_one(inputs):
 def test_validity_leaves_room_below_and_above():
     found = {
         name: column.tolist()
-        for name, column in zip(STACK_NMN_MODULES, validity(STACK_NMN_MODULES, 4).T)
+        for name, column in zip(
+            STACK_NMN_MODULES, validity(*zip(*(ARITY[name] for name in STACK_NMN_MODULES)), 4).T
+        )
     }
     assert found["no_op"] == [1, 1, 1, 1]
     assert found["find"] == found["scene"] == [1, 1, 1, 0]
@@ -126,7 +130,7 @@ def test_validity_leaves_room_below_and_above():
 @pytest.mark.parametrize("hard_validation", [False, True])
 def test_validation_leaves_a_distribution_over_valid_modules(inputs, hard_validation):
     tf.keras.utils.set_random_seed(2)
-    config = ModelConfig.create(
+    config = make_config(
         "stack_nmn", **SIZES, num_steps=3, validate_modules=True, hard_validation=hard_validation
     )
     weights = StackNMN(config).trace(inputs).module_weights.numpy()
@@ -137,7 +141,7 @@ def test_validation_leaves_a_distribution_over_valid_modules(inputs, hard_valida
 
 def test_hard_layout_runs_the_most_likely_module_alone(inputs):
     tf.keras.utils.set_random_seed(3)
-    config = ModelConfig.create("stack_nmn", **SIZES, num_steps=3, hard_layout=True)
+    config = make_config("stack_nmn", **SIZES, num_steps=3, hard_layout=True)
     outputs = StackNMN(config)(inputs)
     strongest = np.argmax(outputs["module_logits"], axis=-1)
     np.testing.assert_array_equal(outputs["module_weights"], np.eye(9)[strongest])
@@ -145,7 +149,7 @@ def test_hard_layout_runs_the_most_likely_module_alone(inputs):
 
 def test_a_model_of_fewer_modules_has_no_weights_for_the_others(inputs):
     modules = ("no_op", "find", "describe_one")
-    config = ModelConfig.create("stack_nmn", **SIZES, num_steps=2, modules=modules)
+    config = make_config("stack_nmn", **SIZES, num_steps=2, modules=modules)
     model = StackNMN(config)
     outputs = model(inputs)
     assert outputs["module_weights"].shape == (BATCH, 2, 3)
@@ -156,7 +160,7 @@ def test_a_model_of_fewer_modules_has_no_weights_for_the_others(inputs):
 
 def test_dropout_acts_in_training_alone_and_from_step_to_step(inputs):
     tf.keras.utils.set_random_seed(4)
-    model = StackNMN(ModelConfig.create("stack_nmn", **SIZES, num_steps=2, dropout=0.5))
+    model = StackNMN(make_config("stack_nmn", **SIZES, num_steps=2, dropout=0.5))
     calm = [model(inputs, training=False)["logits"].numpy() for _ in range(2)]
     np.testing.assert_array_equal(*calm)
     noisy = []

@@ -11,6 +11,5 @@ TINY = {
     "mlp_dim": 5,
     "stack_len": 3,
     "attention_3": 3,
-    "pushing_cells": 1,
-    "pooling_cells": 1,
+    "looking_cells": 1,
 }

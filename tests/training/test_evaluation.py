@@ -86,5 +86,5 @@ def test_the_question_only_lstm_gives_one_answer_to_one_question(questions):
     predictions = question_only_lstm(questions, questions, seed=3)
     assert predictions.shape == (len(questions),)
     by_text = {}
-    for text, answer in zip(questions.texts, predictions):  # noqa: B905 (Python 3.9)
+    for text, answer in zip(questions.texts, predictions):
         assert by_text.setdefault(text, answer) == answer

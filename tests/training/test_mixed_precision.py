@@ -7,14 +7,16 @@ import pytest
 import tensorflow as tf
 from tensorflow import keras
 
-from lnmn_tf.config import MachineConfig, ModelConfig
-from lnmn_tf.models.lnmn import LNMN
-from lnmn_tf.training.alternating import AlternatingTrainer
+from lnmn_tf.config import MachineConfig
+from lnmn_tf.models.registry import make_config
+from lnmn_tf.training.algorithm_2 import AlternatingTrainer
 from lnmn_tf.training.gradients import ShardedGradients
+from lnmn_tf.training.networks import build_network
 from lnmn_tf.training.replicas import configure
-from tests.training.test_alternating import make_batch
+from tests.training.test_algorithm_2 import make_batch
 
 SIZES = {"embed_dim": 5, "text_dim": 6, "kb_dim": 7, "map_dim": 3, "mem_dim": 5, "mlp_dim": 8}
+CELLS = {"attention_3": 2, "attention_4": 0, "answer_3": 1, "answer_4": 0}
 
 
 @pytest.fixture(autouse=True)
@@ -30,9 +32,9 @@ def measure(precision: str, seed: int):
     """The losses and gradients of a fresh network, and the network."""
     configure(MachineConfig(mixed_precision=precision))
     keras.utils.set_random_seed(seed)
-    config = ModelConfig.create(num_words=7, num_answers=4, num_steps=2, stack_len=2, **SIZES)
-    network, batch = LNMN(config), make_batch(1)
-    network({name: batch[name] for name in ("features", "question")})
+    choices = {"num_words": 7, "num_answers": 4, "num_steps": 2, "stack_len": 2, **SIZES, **CELLS}
+    config = make_config("relational", **choices, feature_shape=(2, 3, 5))
+    network, batch = build_network(config), make_batch(1)
     trainer = AlternatingTrainer(network, shards=1, xla=False)
     losses, gradients = trainer._of_weights(batch)
     return losses, gradients, network

@@ -1,20 +1,26 @@
 """The image encoder that learns from the scenes what is where."""
 
 import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from lnmn_tf.config import RunConfig
-from lnmn_tf.data.synthetic.programs import ATTRIBUTES
+from lnmn_tf.data.attributes import ATTRIBUTES
 from lnmn_tf.errors import InputError
 from lnmn_tf.layers.encoders import ImageEncoder
 from lnmn_tf.training.encoded_store import EncodedStore
+from lnmn_tf.training.encoder_progress import EncoderProgress
 from lnmn_tf.training.examples import open_split
 from lnmn_tf.training.pretraining import GROUPS, attribute_accuracy, pretrain, read_targets
 from lnmn_tf.training.run import train
 
+ROOT = Path(__file__).resolve().parents[2]
 HEIGHT, WIDTH = 8, 12  # of the map
 CHOICES = {
     "image_height": 32,
@@ -133,6 +139,103 @@ def test_scenes_without_positions_cannot_pretrain(tiny_world, tmp_path):
         read_targets(tmp_path, "train", names, (HEIGHT, WIDTH))
 
 
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        ({"3d_coords": [float("nan"), 0.0, 0.0]}, "3d_coords are .nan"),
+        ({"3d_coords": [1e30, 0.0, 0.0]}, "3d_coords are .1e.30"),
+        ({"3d_coords": [1.0]}, "ValueError"),
+        ({"pixel_coords": [-3, 5, 9.0]}, "pixel_coords are .-3, 5. in a picture of 48x32"),
+        ({"pixel_coords": [5, 33, 9.0]}, "pixel_coords are .5, 33."),
+        ({"pixel_coords": [float("nan"), 5, 9.0]}, "pixel_coords are .nan"),
+        ({"pixel_coords": "here"}, "ValueError|TypeError"),
+        ({"color": "mauve"}, "mauve"),
+    ],
+)
+def test_a_scene_that_cannot_be_is_named_before_the_encoder_learns(
+    tiny_world, tmp_path, change, words
+):
+    scenes = json.loads((tiny_world / "scenes/CLEVR_train_scenes.json").read_text())
+    scenes["scenes"][1]["objects"][0].update(change)
+    (tmp_path / "scenes").mkdir()
+    (tmp_path / "scenes/CLEVR_train_scenes.json").write_text(json.dumps(scenes))
+    (tmp_path / "images").symlink_to(tiny_world / "images")
+    names = [scene["image_filename"] for scene in scenes["scenes"]]
+    with pytest.raises(InputError, match=f"{names[1]}.*({words})"):
+        read_targets(tmp_path, "train", names, (HEIGHT, WIDTH))
+
+
 def test_features_cannot_pretrain():
     with pytest.raises(InputError, match="--pretrain_epochs"):
         RunConfig.create({"features": "x_{split}.h5", "pretrain_epochs": 1})
+
+
+def everything_of(run_dir):
+    """Weights, averages and optimizers of the last checkpoint, as bytes."""
+    index = json.loads((run_dir / "checkpoints" / "index.json").read_text())
+    reader = tf.train.load_checkpoint(str(run_dir / "checkpoints" / index["last"] / "training"))
+    names = [name for name in reader.get_variable_to_shape_map() if "OBJECT_GRAPH" not in name]
+    return {name: reader.get_tensor(name).tobytes() for name in names if "CONFIG" not in name}
+
+
+KILLED = """
+import json, os, signal, sys
+from pathlib import Path
+from lnmn_tf.config import RunConfig
+from lnmn_tf.training import encoder_progress
+from lnmn_tf.training.run import train
+
+write = encoder_progress.write_json
+
+def write_until_the_third(path, content):
+    if "epoch_0003" in str(path):
+        os.kill(os.getpid(), signal.SIGKILL)
+    write(path, content)
+
+encoder_progress.write_json = write_until_the_third
+choices = {k: tuple(v) if isinstance(v, list) else v for k, v in json.loads(sys.argv[1]).items()}
+train(RunConfig.create(choices), Path(sys.argv[2]))
+"""
+
+
+def test_an_encoder_killed_while_it_learns_ends_with_the_same_weights(tiny_world, tmp_path, capsys):
+    choices = choices_of_a_run(tiny_world, pretrain_epochs=4)
+    config = RunConfig.create(choices)
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    arguments = [sys.executable, "-c", KILLED, json.dumps(choices), str(killed)]
+    done = subprocess.run(arguments, cwd=ROOT, capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert {path.name for path in (killed / "encoder").iterdir()} == {
+        "epoch_0002",
+        ".epoch_0003.tmp",
+    }
+    with pytest.raises(InputError, match=r"--pretrain_epochs=4, but --pretrain_epochs is 5"):
+        train(config.replace(pretrain_epochs=5), killed)
+    first, again = train(config, whole), train(config, killed)
+    assert "goes on after epoch 2 of 4" in capsys.readouterr().out
+    assert everything_of(killed) == everything_of(whole)
+    assert again["image_encoder"] == first["image_encoder"]
+    assert not list((whole / "encoder").glob("*"))
+
+
+def test_an_encoders_progress_that_is_damaged_is_named(config, tmp_path):
+    examples = open_split(config, "train")
+    config = config.replace(pretrain_epochs=1)
+    make = lambda: ImageEncoder(CHOICES["encoder_filters"], CHOICES["encoder_strides"], GROUPS)  # noqa: E731
+    pretrain(make(), examples, config, EncoderProgress(tmp_path))
+    for damage in ("{", '{"order": 5, "loss": 1.0}', "[" * 100_000):
+        (tmp_path / "encoder" / "epoch_0001" / "state.json").write_text(damage)
+        with pytest.raises(
+            InputError, match=r"epoch_0001(: is damaged|.state.json: cannot be read as JSON)"
+        ):
+            pretrain(make(), examples, config, EncoderProgress(tmp_path))
+
+
+def test_a_copy_in_the_encoders_folder_stays(config, tmp_path):
+    (tmp_path / "encoder" / "epoch_0001_copy").mkdir(parents=True)
+    kept = EncoderProgress(tmp_path)
+    assert not kept.exists()
+    encoder = ImageEncoder(CHOICES["encoder_filters"], CHOICES["encoder_strides"], GROUPS)
+    pretrain(encoder, open_split(config, "train"), config.replace(pretrain_epochs=2), kept)
+    kept.remove()
+    assert [path.name for path in (tmp_path / "encoder").iterdir()] == ["epoch_0001_copy"]

@@ -12,15 +12,16 @@ import pytest
 from tensorflow import keras
 
 from lnmn_tf.config import RunConfig
+from lnmn_tf.config.registry import MODELS
 from lnmn_tf.data.vocabulary import Vocabulary
 from lnmn_tf.errors import InputError
-from lnmn_tf.training import networks
-from lnmn_tf.training.alternating import AlternatingTrainer
+from lnmn_tf.training import evaluations, run
+from lnmn_tf.training.algorithm_2 import AlternatingTrainer
 from lnmn_tf.training.checkpoints import CheckpointFolder
 from lnmn_tf.training.evaluation import Predictor
 from lnmn_tf.training.run import make_trainer
 from lnmn_tf.training.seeds import train_seeds
-from tests.training.tiny_network import TinyNetwork, tiny_config, train_tiny
+from tests.training.tiny_network import TINY, TinyNetwork, tiny_config, train_tiny
 
 
 @pytest.fixture(scope="module")
@@ -50,11 +51,14 @@ def fresh_trainer(run_dir):
 def test_a_run_folder_holds_what_explains_it(finished):
     run_dir, metrics = finished
     assert {path.name for path in run_dir.iterdir()} == {
+        ".lock",
+        "evaluations.jsonl",
         "checkpoints",
         "config.json",
         "flags.txt",
         "metrics.json",
         "predictions.txt",
+        "structure.jsonl",
         "tensorboard",
         "vocabulary.json",
     }
@@ -91,11 +95,92 @@ def test_a_run_traces_each_of_its_functions_once(tiny_world, tmp_path, monkeypat
         assert predictor.graph(1).experimental_get_tracing_count() == 1
 
 
-def test_a_finished_run_trains_no_further(finished, tiny_world):
+def everything_in(folder):
+    return {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in folder.rglob("*")}
+
+
+def test_a_finished_run_is_left_as_it_is(finished, tiny_world):
     run_dir, metrics = finished
-    again = train_tiny(tiny_config(tiny_world), run_dir)
-    assert again["steps"] == metrics["steps"]
-    assert again["val"] == metrics["val"]
+    before = everything_in(run_dir)
+    assert train_tiny(tiny_config(tiny_world), run_dir) == metrics
+    assert everything_in(run_dir) == before
+
+
+def test_more_epochs_extend_a_finished_run_to_the_weights_of_a_longer_one(tiny_world, tmp_path):
+    # Everything that depends on the length of the whole run is off: it would be another run.
+    choices = {"decay": "constant", "curriculum_epochs": 0}
+    choices |= {"structure_decay": "decoupled", "entropy_schedule": "none"}
+    train_tiny(tiny_config(tiny_world, epochs=2, **choices), tmp_path / "short")
+    earlier = (tmp_path / "short" / "metrics.json").read_text()
+    extended = train_tiny(tiny_config(tiny_world, epochs=4, **choices), tmp_path / "short")
+    longer = train_tiny(tiny_config(tiny_world, epochs=4, **choices), tmp_path / "long")
+    assert extended["val"] == longer["val"]
+    assert extended["steps"] == longer["steps"] > json.loads(earlier)["steps"]
+    assert (tmp_path / "short" / "metrics_2_epochs.json").read_text() == earlier
+    weights = []
+    for name in ("short", "long"):
+        trainer = fresh_trainer(tmp_path / name)
+        CheckpointFolder(tmp_path / name).restore(trainer)
+        weights.append([variable.numpy() for variable in trainer.network.variables])
+    for one, other in zip(*weights):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_folders_that_the_run_did_not_make_stay_beside_its_checkpoints(tiny_world, tmp_path):
+    config = tiny_config(tiny_world, epochs=2, curriculum_epochs=0)
+    train_tiny(config, tmp_path)
+    folder = tmp_path / "checkpoints"
+    last = json.loads((folder / "index.json").read_text())["last"]
+    for name in (f"{last}_copy", "mine", "step_1"):
+        shutil.copytree(folder / last, folder / name)
+    (folder / ".step_00000001.tmp").mkdir()  # of a kill
+    train_tiny(config.replace(epochs=3), tmp_path)
+    names = {path.name for path in folder.iterdir()}
+    assert {f"{last}_copy", "mine", "step_1"} <= names
+    assert ".step_00000001.tmp" not in names
+    index = json.loads((folder / "index.json").read_text())
+    kept = {index["last"], index["best"], "index.json"}
+    assert names == kept | {f"{last}_copy", "mine", "step_1"}
+
+
+@pytest.mark.parametrize(
+    "index",
+    ["{", "[]", "[" * 100_000, '{"last": 5}', '{"last": "../../x"}', '{"last": ["step_00000001"]}']
+    + ['{"last": "step_00000001", "superseded": "x"}', '{"last": "step_00000001", "best": null}'],
+)
+def test_an_index_that_is_none_is_named(tmp_path, index):
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "index.json").write_text(index)
+    with pytest.raises(InputError, match=r"index\.json: (cannot be read|names)"):
+        CheckpointFolder(tmp_path).progress("last")
+
+
+def test_a_run_that_learned_nothing_says_so(tiny_world, tmp_path, monkeypatch, caplog):
+    best = {"accuracy": 1.0, "families": {}, "questions": 15}
+    monkeypatch.setattr(run, "baselines", lambda *_: {"most_frequent_answer": best})
+    config = tiny_config(tiny_world, baselines=True, epochs=1, curriculum_epochs=0)
+    train_tiny(config.replace(warmup_steps=3), tmp_path)
+    messages = [record.getMessage() for record in caplog.records]
+    assert any("no better than the baseline most_frequent_answer (100.0 %)" in m for m in messages)
+    assert any("--warmup_steps is 3 of the run's 4 steps" in m for m in messages)
+
+
+def test_fewer_epochs_are_refused(finished, tiny_world):
+    with pytest.raises(InputError, match=r"--epochs=\d, but --epochs is 1; .*more --epochs"):
+        train_tiny(tiny_config(tiny_world, epochs=1, curriculum_epochs=0), finished[0])
+
+
+def test_every_evaluation_is_a_record_that_says_what_it_is_of(finished, tiny_world):
+    run_dir, metrics = finished
+    (record,) = evaluations.read(run_dir)
+    assert record["accuracy"] == metrics["val"]
+    assert record["checkpoint"] == "best"
+    assert record["step"] == metrics["held_out"]["step"]
+    assert record["split"] == "val"
+    questions = tiny_world / "questions" / "CLEVR_val_questions.json"
+    assert record["data"]["questions_sha256"] == evaluations.checksum(questions)
+    assert {"hard_operators", "zeroed_operators", "module_threshold"} <= set(record["flags"])
+    assert {"tensorflow", "keras", "python"} == set(record["versions"])
 
 
 def test_restoring_gives_back_weights_slots_and_progress(finished):
@@ -114,12 +199,14 @@ def test_a_checkpoint_of_another_config_is_refused_by_field_and_values(finished,
 
 def test_a_checkpoint_of_other_data_is_refused(finished, tiny_world, tmp_path):
     world = shutil.copytree(tiny_world, tmp_path / "world")
+    run_dir = shutil.copytree(finished[0], tmp_path / "run")
+    (run_dir / "metrics.json").unlink()  # stopped before its end
     path = world / "questions" / "CLEVR_train_questions.json"
     content = json.loads(path.read_text())
     content["questions"][0]["question"] = "Zork?"
     path.write_text(json.dumps(content))
     with pytest.raises(InputError, match=r"vocabulary\.json.*another --run_dir"):
-        train_tiny(tiny_config(world), finished[0])
+        train_tiny(tiny_config(world), run_dir)
 
 
 def test_a_checkpoint_of_another_model_is_refused(finished):
@@ -161,7 +248,7 @@ def test_a_full_disk_stops_the_run_with_the_earlier_checkpoint_intact(tiny_world
 def test_seeds_differ_and_their_summary_is_their_mean_and_deviation(
     tiny_world, tmp_path, monkeypatch
 ):
-    monkeypatch.setitem(networks.CLASSES, "lnmn", TinyNetwork)
+    monkeypatch.setitem(MODELS, "relational", TINY)
     summary = train_seeds(tiny_config(tiny_world, num_seeds=2, epochs=2), tmp_path, "--a=b\n")
     single = [json.loads((tmp_path / f"seed_{i}" / "metrics.json").read_text()) for i in range(2)]
     accuracies = [metrics["val"]["accuracy"] for metrics in single]

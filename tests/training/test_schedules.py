@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lnmn_tf.config import TrainingConfig
-from lnmn_tf.training.schedules import WarmUpAndDecay, entropy_weight
+from lnmn_tf.training.schedules import StructureDecay, WarmUpAndDecay, entropy_weight, turning
 
 
 @pytest.mark.parametrize(
@@ -23,14 +23,24 @@ def test_the_papers_lambda_falls_to_zero_in_20_epochs_and_to_minus_one_in_10(epo
 )
 def test_the_released_lambda_is_that_of_the_authors_program(epoch, expected):
     config = TrainingConfig(entropy_schedule="released")
-    assert entropy_weight(epoch, config) == pytest.approx(1e-2 * expected, rel=1e-4)
+    summed = 1e-2 * expected * config.batch_size  # of the mean, where theirs is of the sum
+    assert entropy_weight(epoch, config) == pytest.approx(summed, rel=1e-4)
 
 
-def test_a_shorter_course_is_the_papers_squeezed():
-    squeezed = TrainingConfig(entropy_schedule="paper", entropy_zero_epoch=2.0)
-    paper = TrainingConfig(entropy_schedule="paper")
-    for epoch in np.linspace(0.0, 50.0, 13):
-        assert entropy_weight(epoch / 10.0, squeezed) == pytest.approx(entropy_weight(epoch, paper))
+@pytest.mark.parametrize("epochs", [3, 50])
+def test_an_annealed_lambda_turns_after_the_share_of_search_and_ends_at_its_negative(epochs):
+    config = TrainingConfig(epochs=epochs, search_share=0.25, entropy_weight=0.4)
+    for share, expected in ((0.0, 0.4), (0.125, 0.2), (0.25, 0.0), (0.625, -0.2), (1.0, -0.4)):
+        found = entropy_weight(share * epochs, config)
+        assert found == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_annealed_decay_of_alpha_takes_the_course_of_lambda():
+    decay = StructureDecay(0.3, total_steps=40, zero=0.25)
+    found = [float(decay(step)) for step in range(41)]
+    expected = [0.3 * turning(step / 40, 0.25) for step in range(41)]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert float(decay(99)) == pytest.approx(-0.3)  # an extended run goes on so
 
 
 def test_no_schedule_is_zero():

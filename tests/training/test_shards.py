@@ -7,11 +7,11 @@ import pytest
 import tensorflow as tf
 from tensorflow import keras
 
-from lnmn_tf.config import ModelConfig
-from lnmn_tf.models import encoding
-from lnmn_tf.models.lnmn import LNMN
-from lnmn_tf.training.alternating import AlternatingTrainer
+from lnmn_tf.kernels import install
+from lnmn_tf.models.registry import make_config
+from lnmn_tf.training.algorithm_2 import AlternatingTrainer
 from lnmn_tf.training.evaluation import COMPILED_FROM, Predictor
+from lnmn_tf.training.networks import build_network
 from lnmn_tf.training.optimizers import create_slots
 from lnmn_tf.training.shards import Sharded, shards_for
 
@@ -21,10 +21,9 @@ BATCH, ANSWERS = 4, 3
 def make_network():
     tf.keras.utils.set_random_seed(11)
     sizes = {"embed_dim": 5, "text_dim": 6, "kb_dim": 7, "map_dim": 3, "mem_dim": 5, "mlp_dim": 8}
-    cells = {"attention_3": 3, "attention_4": 1, "pushing_cells": 1, "num_steps": 2, "stack_len": 2}
-    network = LNMN(ModelConfig.create(num_words=7, num_answers=ANSWERS, **sizes, **cells))
-    network(inputs_of(make_batch(0)))
-    return network
+    cells = {"attention_3": 3, "attention_4": 1, "num_steps": 2, "stack_len": 2}
+    data = {"num_words": 7, "num_answers": ANSWERS, "feature_shape": (2, 3, 5)}
+    return build_network(make_config("relational", **data, **sizes, **cells))
 
 
 def make_batch(seed):
@@ -101,14 +100,15 @@ def test_gradients_of_shards_are_those_of_the_batch():
         np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-6)
 
 
-@pytest.mark.parametrize("cache, outside", [(0, {"seen", "read"}), (2**21, {"seen"})])
+@pytest.mark.parametrize("cache, outside", [(0, True), (2**21, False)])
 def test_gradients_through_what_is_encoded_first_are_those_of_the_whole_network(
     monkeypatch, cache, outside
 ):
     """A question is read within what is compiled if the weights for that fit into the cache."""
-    monkeypatch.setattr(encoding, "CACHE", cache)
+    monkeypatch.setattr(install, "CACHE", cache)
     network, batch = make_network(), make_batch(3)
-    assert network.encode(batch).keys() - batch.keys() == outside
+    encoded = network.encode(batch)
+    assert ("question" not in encoded) == outside == bool(encoded["encoded"].question)
     trainer = AlternatingTrainer(network, shards=2, xla=False)
     for gradients, loss in (
         (trainer._of_weights, trainer.weight_loss),

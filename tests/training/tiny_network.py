@@ -9,14 +9,14 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import tensorflow as tf
 from tensorflow import keras
 
 from lnmn_tf.config import ModelConfig, RunConfig
+from lnmn_tf.config.registry import MODELS, Entry
+from lnmn_tf.config.relational import RelationalConfig
 from lnmn_tf.errors import InputError
-from lnmn_tf.training import networks
 
 SIZES = {"image_height": 5, "image_width": 7, "num_steps": 2}
 TRAINING = {
@@ -47,24 +47,33 @@ class TinyNetwork(keras.Model):
         self.embedding = keras.layers.Embedding(config.num_words, 3)
         self.encoder = keras.layers.Dense(3)
         self.classifier = keras.layers.Dense(config.num_answers)
-        self.structure = self.add_weight("structure", [1, 1, 6], None, "random_normal")
-        self.controller = SimpleNamespace(word_variables=(), layout_variables=())
+        self.alpha = self.add_weight("structure", [1, 1, 6], None, "random_normal")
 
     @property
     def structure_variables(self) -> list[tf.Variable]:
-        return [self.structure]
+        return [self.alpha]
+
+    @property
+    def structure(self) -> dict[str, tf.Variable]:
+        return {"tiny": self.alpha}
+
+    def leave_out_minima(self, leave: bool) -> None:
+        """It has none."""
 
     def encode(self, inputs):
         others = {name: x for name, x in inputs.items() if name != "image"}
-        return {**others, "seen": (self.encoder(tf.reduce_mean(inputs["image"], axis=[1, 2])),)}
+        return {**others, "encoded": (self.encoder(tf.reduce_mean(inputs["image"], axis=[1, 2])),)}
 
     def call(self, inputs, training=None):
         words = tf.reduce_mean(self.embedding(inputs["question"]), axis=1)
-        (pixels,) = (inputs if "seen" in inputs else self.encode(inputs))["seen"]
-        mixture = tf.nn.softmax(self.structure)[0, 0]
+        (pixels,) = (inputs if "encoded" in inputs else self.encode(inputs))["encoded"]
+        mixture = tf.nn.softmax(self.alpha)[0, 0]
         hidden = mixture[2] * (words + pixels) + mixture[3] * words * pixels
         weights = tf.nn.softmax(tf.stack([hidden] * self.config.num_steps, axis=1))
         return {"logits": self.classifier(hidden), "module_weights": weights}
+
+
+TINY = Entry(RelationalConfig, "tests.training.tiny_network:TinyNetwork")
 
 
 def tiny_config(data_dir, **choices) -> RunConfig:
@@ -76,12 +85,12 @@ def train_tiny(config: RunConfig, run_dir: Path) -> dict:
     """Trains it in this process."""
     from lnmn_tf.training.run import train
 
-    kept = networks.CLASSES["lnmn"]
-    networks.CLASSES["lnmn"] = TinyNetwork
+    kept = MODELS["relational"]
+    MODELS["relational"] = TINY
     try:
         return train(config, Path(run_dir))
     finally:
-        networks.CLASSES["lnmn"] = kept
+        MODELS["relational"] = kept
 
 
 def main(

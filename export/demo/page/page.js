@@ -1,6 +1,6 @@
 // Asks the `explain` signature over TF Serving's REST interface, and shows its answer.
 
-import { bar, element, extent, moduleBars, paint, percent, pointerDots, range, wordStrip } from "./drawing.js";
+import { answerBars, element, paint, stepCard, stepTitle, wordStrip } from "./drawing.js";
 
 const MODEL = "/v1/models/lnmn";
 const LARGEST_PICTURE = 12e6; // bytes; a third more in base64, and the server takes 16 MB
@@ -158,29 +158,21 @@ function showAnswer(result, question, milliseconds) {
   $("truth").textContent = truth && (right ? "✓ as in the scene" : `✗ in the scene: ${truth}`);
   $("truth").className = `truth ${truth && (right ? "right" : "wrong")}`;
   $("top").replaceChildren(
-    ...result.top_answers.map((name, i) => [name, result.top_probabilities[i]]).filter(([name]) => name).map(([name, share]) => bar(name, share)),
+    ...answerBars(result.top_answers, result.top_probabilities, truth),
   );
   $("timing").textContent = milliseconds < 1000 ? `Answered in ${milliseconds.toFixed(0)} ms.` : `Answered in ${(milliseconds / 1000).toFixed(1)} s.`;
   $("answer").hidden = $("explanation").hidden = false;
-  $("steps").replaceChildren(...result.attention.map((_, number) => stepCard(result, number)));
+  $("steps").replaceChildren(...result.attention.map((_, number) => cardOf(result, number)));
   chooseStep(result.attention.length - 1);
 }
 
 // ---------------------------------------------------------------- steps
 
-function stepCard(result, number) {
-  const map = result.attention[number];
-  const [low, high] = extent(map);
-  const canvas = element("canvas");
-  paint(canvas, map, 320, heightOf(320), 1);
-  const card = element(
-    "div", { class: "step", role: "option", "aria-selected": "false" },
-    element("h3", {}, `Step ${number + 1}`, element("small", { title: "lowest to highest value of the map" }, range(low, high))),
-    element("div", { class: "map" }, element("img", { src: state.picture, alt: "" }), canvas),
-    wordStrip(result.words, result.word_attention[number]),
-    moduleBars(result.module_names, result.module_weights[number]),
-    pointerDots(result.pointer[number]),
-  );
+function cardOf(result, number) {
+  const { words, module_names } = result;
+  const [word_attention, module_weights, attention, pointer] = ["word_attention", "module_weights", "attention", "pointer"].map((name) => result[name][number]);
+  const step = { words, word_attention, module_names, module_weights, attention, pointer };
+  const card = stepCard(number, step, state.picture, $("picture").naturalWidth / $("picture").naturalHeight);
   card.addEventListener("click", () => { pause(); chooseStep(number); });
   return card;
 }
@@ -189,10 +181,8 @@ function chooseStep(number) {
   state.step = number;
   [...$("steps").children].forEach((card, i) => card.setAttribute("aria-selected", String(i === number)));
   const { words, word_attention, module_names, module_weights, attention } = state.result;
-  const strongest = module_weights[number].indexOf(Math.max(...module_weights[number]));
-  const title = `Step ${number + 1} of ${attention.length}`;
-  $("caption").textContent = `${title} · ${module_names[strongest]} ${percent(module_weights[number][strongest], 0)}`;
-  $("reading-title").textContent = `${title} reads`;
+  $("caption").textContent = stepTitle(number, attention.length, module_names, module_weights[number]);
+  $("reading-title").textContent = `Step ${number + 1} of ${attention.length} reads`;
   $("reading").replaceChildren(wordStrip(words, word_attention[number]));
   drawOverlay();
 }

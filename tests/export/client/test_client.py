@@ -88,6 +88,12 @@ def test_rest_is_asked_again_when_it_has_too_much_to_do():
         (400, b'{"error": "question 0 is empty"}', Refused, "question 0 is empty"),
         (404, b'{"error": "Servable not found"}', ServingError, "Servable not found"),
         (401, b"<html>", ServingError, "--password_file"),
+        (
+            403,
+            b'{"error": "expected a request to x"}',
+            ServingError,
+            "403.*expected a request to x",
+        ),
         (504, b"", Late, "no answer"),
         (200, b"<html>", ServingError, "REST port"),
         (200, b'{"outputs": [1]}', ServingError, "REST port"),
@@ -151,6 +157,7 @@ def test_both_transports_have_the_same_methods():
         ([], "--server"),
         (["--server=a:1"], "--question"),
         (["--server=a:1", "--question=b"], "--image"),
+        (["--server=a:1", "--question=b", "--image=c", "--resume"], "--output"),
         (["--server=a:1", "--question=b", "--image=c", "--deadline=0"], "deadline"),
         (["--server=a:1", "--question=b", "--image=c", "--user=d"], "--password_file"),
         (
@@ -176,7 +183,8 @@ def test_help_shows_how_to_use_it_in_python(capsys):
 def test_question_files(tmp_path):
     path = tmp_path / "questions.txt"
     path.write_text("\ufeffWhy?\r\n\n b.png\tHow many?\n")
-    assert read_items(str(path), "a.png") == [("a.png", "Why?"), (" b.png", "How many?")]
+    questions = [("a.png", "Why?"), ("a.png", ""), (" b.png", "How many?")]
+    assert read_items(str(path), "a.png") == questions
     with pytest.raises(ServingError, match="line 1: no picture"):
         read_items(str(path), None)
     path.write_text("\n")
@@ -185,6 +193,70 @@ def test_question_files(tmp_path):
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(ServingError, match=r"questions\.txt"):
         read_items(str(path), None)
+
+
+@pytest.fixture
+def asking(tmp_path):
+    """Asks a file of questions of a server: (address, lines, flags) -> exit code, rows of its output."""
+    (tmp_path / "a.png").write_bytes(b"picture")
+
+    def run(address, lines, *flags):
+        (tmp_path / "questions").write_text("".join(f"{line}\n" for line in lines))
+        arguments = [f"--server={address}", "--rest", f"--image={tmp_path / 'a.png'}", *flags]
+        arguments += [f"--questions={tmp_path / 'questions'}", f"--output={tmp_path / 'out'}"]
+        code = main([*arguments, "--attempts=1", "--batch_size=1"])
+        rows = [line.split("\t") for line in (tmp_path / "out").read_text().splitlines()]
+        return code, [(row[1], row[2]) for row in rows]
+
+    return run
+
+
+REFUSED = (400, b'{"error": "no"}')
+GONE = (503, b"")
+THREE = ["One?", "Two?", "Three?"]
+
+
+def test_an_empty_question_and_a_refused_one_keep_their_lines_and_are_counted(asking, capsys):
+    with rest_server((200, REPLY), REFUSED, (200, REPLY)) as address:
+        code, rows = asking(address, ["One?", "", "Two?", "Three?"])
+    assert code == 2
+    assert rows == [("One?", "yes"), ("", ""), ("Two?", ""), ("Three?", "yes")]
+    errors = capsys.readouterr().err
+    assert "question 2: is empty" in errors and "2 of 4" in errors
+
+
+def test_a_server_that_goes_away_takes_no_answer_with_it(asking, capsys):
+    with rest_server((200, REPLY), GONE) as address:
+        code, rows = asking(address, THREE)
+    assert code == 2 and rows == [("One?", "yes")]
+    assert "2 of 3 questions were not asked" in capsys.readouterr().err
+    with rest_server((200, REPLY)) as address:
+        code, rows = asking(address, THREE, "--resume")
+    assert code == 0 and rows == [(question, "yes") for question in THREE]
+
+
+def test_resuming_cuts_off_half_a_line_and_counts_what_failed_before(asking, tmp_path):
+    with rest_server(REFUSED, (200, REPLY)) as address:
+        asking(address, THREE)
+    out = tmp_path / "out"
+    out.write_text(out.read_text()[:-12])
+    with rest_server((200, REPLY)) as address:
+        code, rows = asking(address, THREE, "--resume")
+    assert code == 1 and rows == [("One?", ""), ("Two?", "yes"), ("Three?", "yes")]
+
+
+def test_resuming_another_file_is_refused_and_changes_nothing(asking, tmp_path, capsys):
+    with rest_server((200, REPLY)) as address:
+        asking(address, THREE)
+        before = (tmp_path / "out").read_text()
+        code, _ = asking(address, ["Other?", *THREE], "--resume")
+    assert code == 1 and (tmp_path / "out").read_text() == before
+    assert "line 1 is not about question 1" in capsys.readouterr().err
+
+
+def test_the_exit_code_counts_to_a_hundred(asking):
+    with rest_server(REFUSED) as address:
+        assert asking(address, ["Why?"] * 150)[0] == 100
 
 
 def test_a_terminal_sees_how_far_it_is(monkeypatch, capsys):

@@ -104,6 +104,17 @@ def test_other_pages_of_a_browser_may_not_ask(echo, headers):
     assert request(echo, "POST", "/v1/models/lnmn:predict", BODY, own)[0] == 200
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_name_that_is_allowed_may_ask_and_a_refusal_says_how(echo, scheme):
+    forwarded = {"Host": "my.machine:9000", "Origin": f"{scheme}://my.machine:9000"}
+    path = "/v1/models/lnmn:predict"
+    status, _, body = request(echo, "POST", path, BODY, forwarded)
+    assert status == 403 and b"--allowed_host='my.machine:9000'" in body
+    echo.allowed_hosts = ("my.machine:9000",)
+    assert request(echo, "POST", path, BODY, forwarded)[0] == 200
+    assert request(echo, "POST", path, BODY, {"Host": "evil.example"})[0] == 403
+
+
 def test_it_listens_on_this_machine_alone(echo):
     assert echo.server.server_address[0] == "127.0.0.1"
 

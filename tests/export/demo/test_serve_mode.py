@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import shutil
 import signal
 import socket
 import subprocess
@@ -26,6 +27,17 @@ def test_nothing_to_serve_is_one_clear_sentence(tmp_path, capsys, content):
     error = capsys.readouterr().err
     assert error.startswith("error: ") and str(folder) in error
     assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("length", [0, 40, -100])
+def test_variables_cut_short_are_one_clear_sentence(exported, tmp_path, capsys, length):
+    folder = shutil.copytree(exported, tmp_path / "export" / "1")
+    (path,) = (folder / "variables").glob("variables.data*")
+    path.write_bytes(path.read_bytes()[:length])
+    assert main(["--mode=serve", f"--export_dir={folder.parent}", "--port=0"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and str(folder) in error
+    assert error.count("\n") == 1
 
 
 def test_a_port_that_is_taken_is_named(exported, capsys):

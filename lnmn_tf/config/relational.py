@@ -1,0 +1,39 @@
+"""Relational LNMN, this project's own model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lnmn_tf.config.lnmn import LNMNConfig
+from lnmn_tf.config.option import option
+from lnmn_tf.errors import InputError
+
+
+@dataclass(frozen=True)
+class RelationalConfig(LNMNConfig):
+    """What `models.relational.RelationalLNMN` has beside the paper's cells."""
+
+    model: str = option("relational")
+    module_mlp_dim: int = option(0, flag=False, minimum=0)
+    looking_cells: int = option(
+        1,
+        "Cells that see what the map on top of the stack points at. Each is two modules of "
+        "--attention_3: one replaces that map, one pushes above it.",
+        minimum=0,
+    )
+    # Python alone: 16 are more than a scene has objects; 0 is the ablation of docs/learning.md.
+    attended_places: int = option(
+        16,
+        "Where the encoder was pretrained, modules look at so many places of its map, those where an "
+        "object is likeliest; 0 = at all.",
+        minimum=0,
+        flag=False,
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        if 2 * self.looking_cells > self.attention_3:
+            raise InputError(
+                f"--looking_cells is {self.looking_cells}, which are twice as many modules; expected at "
+                f"most half of --attention_3={self.attention_3}"
+            )

@@ -1,0 +1,220 @@
+"""Finds everything that is wrong with a data set, not only the first: `--mode=verify`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from tqdm import tqdm
+
+from lnmn_tf.config import DataConfig
+from lnmn_tf.data.clevr import questions_path
+from lnmn_tf.data.expert_layouts import expert_layout
+from lnmn_tf.data.features import FeatureStore
+from lnmn_tf.data.json_stream import stream_array
+from lnmn_tf.data.pixels import check_picture
+from lnmn_tf.data.programs import family_of, program_functions
+from lnmn_tf.data.question_index import QuestionIndex, build_index
+from lnmn_tf.data.vocabulary import Vocabulary
+from lnmn_tf.data.vqa import (
+    files_of,
+    picture_name,
+    read_annotation_file,
+    read_question_file,
+)
+from lnmn_tf.errors import InputError
+
+MOST_SHOWN = 1000  # problems of a split that are listed
+_PICTURES = (".png", ".jpg", ".jpeg")
+_ROWS = 64  # of a feature file, read at a time
+
+Report = Callable[[str], None]
+
+
+def verify_split(
+    data: DataConfig, split: str, vocabulary: Vocabulary | None, report: Report
+) -> int:
+    """Checks the questions, pictures and features of one split.
+
+    Every record is of the right form; every program is well-formed and every answer known; every
+    question has its picture, and every picture of the folder opens; every row of features that a
+    question asks about is finite and of one shape.
+
+    Args:
+      data: where they are.
+      split: its name.
+      vocabulary: of the training split, to know the answers; None for that split itself.
+      report: called with each problem, one sentence with its file and index; after `MOST_SHOWN` of
+        them with how many more there are.
+
+    Returns:
+      How many problems there are.
+
+    Raises:
+      InputError: the split has no file of questions.
+    """
+    problems = _Problems(report)
+    check = _check_vqa if data.is_vqa else _check_clevr
+    images = check(data, split, vocabulary, problems)
+    folder = Path(data.data_dir) / "images" / data.folder_of(split)
+    if folder.is_dir() or not data.features:
+        _check_pictures(folder, images, problems)
+    if data.features:
+        _check_features(data.features.replace("{split}", folder.name), images, problems)
+    problems.close()
+    return problems.count
+
+
+class _Problems:
+    """Reports problems up to a number, and counts them all."""
+
+    def __init__(self, report: Report):
+        self._report, self.count = report, 0
+
+    def __call__(self, error: InputError | str) -> None:
+        self.count += 1
+        if self.count <= MOST_SHOWN:
+            self._report(str(error))
+
+    def close(self) -> None:
+        """Says how many were not shown."""
+        if self.count > MOST_SHOWN:
+            self._report(f"... and {self.count - MOST_SHOWN} more")
+
+
+def _check_clevr(
+    data: DataConfig, split: str, vocabulary: Vocabulary | None, problems: _Problems
+) -> dict[str, int]:
+    """Checks the records; returns the row of each image that is asked about, by its file name."""
+    file = data.questions_file.replace("{split}", split)
+    path = Path(file) if file else questions_path(data.data_dir, split)
+    known = None if vocabulary is None else vocabulary.answer_ids
+    has_answers = not split.startswith("test")
+
+    def records() -> Iterator[Any]:
+        for position, record in enumerate(stream_array(path, "questions")):
+            if isinstance(record, dict):
+                for error in _of_record(record, known, has_answers):
+                    problems(f"{path}: questions[{position}]: {error}")
+            yield record
+
+    try:
+        index = build_index(records(), path, problems)
+    except InputError as error:  # damage, after which nothing can be read
+        problems(error)
+        return {}
+    return _images_of(index, path, problems)
+
+
+def _of_record(record: dict, known: dict | None, has_answers: bool) -> Iterator[str]:
+    """What reading does not mind, or leaves to the use of an answer or a program."""
+    answer, program = record.get("answer"), record.get("program")
+    if answer is None and has_answers:
+        yield "field 'answer' is missing; only a test split may be without answers"
+    elif known is not None and isinstance(answer, str) and answer not in known:
+        yield f"answer {answer!r} is none of the {len(known)} answers of the training split"
+    if (
+        isinstance(program, list)
+        and program
+        and isinstance(program[0], dict)
+        and "inputs" in program[0]
+    ):
+        try:
+            family_of(program_functions(program))
+        except InputError:
+            return  # reading says so
+        try:
+            expert_layout(program)
+        except InputError as error:
+            yield str(error)
+
+
+def _images_of(index: QuestionIndex, path: Path, problems: _Problems) -> dict[str, int]:
+    rows: dict[str, int] = {}
+    names: dict[int, str] = {}
+    pairs = zip(index.image.tolist(), index.image_row.tolist())
+    for image, row in dict.fromkeys(pairs):
+        name = index.images[image]
+        if rows.setdefault(name, row) != row or names.setdefault(row, name) != name:
+            problems(
+                f"{path}: fields 'image_filename' and 'image_index' are {name!r} and {row} in one "
+                f"question, but {names.get(row, name)!r} and {rows[name]} in another"
+            )
+    return rows
+
+
+def _check_vqa(
+    data: DataConfig, split: str, vocabulary: Vocabulary | None, problems: _Problems
+) -> dict[str, int]:
+    asked, said = files_of(data.data_dir, split, int(data.data_format[-1]))
+    try:
+        _, image_ids, question_ids = read_question_file(asked, problems)
+        if said is not None:
+            read_annotation_file(said, asked, question_ids, image_ids, problems)
+    except InputError as error:
+        problems(error)
+        return {}
+    names = [picture_name(split, image) for image in np.unique(image_ids).tolist()]
+    folder = Path(data.data_dir) / "images" / data.folder_of(split)
+    order = sorted(os.listdir(folder)) if folder.is_dir() else names
+    row_of = {name: row for row, name in enumerate(order)}
+    return {name: row_of.get(name, -1) for name in names}
+
+
+def _check_pictures(folder: Path, asked: dict[str, int], problems: _Problems) -> None:
+    if not folder.is_dir():
+        problems(f"{folder}: the folder of the pictures is missing")
+        return
+    present = sorted(name for name in os.listdir(folder) if name.lower().endswith(_PICTURES))
+    for name in sorted(asked.keys() - set(present)):
+        problems(f"{folder / name}: is missing; a question is about it")
+
+    def check(name: str) -> str | None:
+        try:
+            check_picture(folder / name)
+        except InputError as error:
+            return str(error)
+        return None
+
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        checked = pool.map(check, present)
+        for problem in tqdm(checked, f"decoding {folder}", len(present), disable=None):
+            if problem:
+                problems(problem)
+
+
+def _check_features(path: str, asked: dict[str, int], problems: _Problems) -> None:
+    """Reads every row that a question asks about."""
+    try:
+        FeatureStore(path, np.zeros(0, int))  # the file, and none of its rows
+        with h5py.File(path) as file:
+            count = len(file["features" if "features" in file else "data"])
+    except InputError as error:
+        problems(error)
+        return
+    rows = np.unique([row for row in asked.values() if row >= 0]).astype(int)
+    if rows.max(initial=-1) >= count:
+        problems(
+            f"{path}: has {count} rows, but a question is about image {rows.max()}; expected at least "
+            f"{rows.max() + 1} rows"
+        )
+    rows = rows[rows < count]
+    for start in tqdm(range(0, len(rows), _ROWS), f"reading {path}", disable=None):
+        _check_rows(path, rows[start : start + _ROWS], problems)
+
+
+def _check_rows(path: str, rows: np.ndarray, problems: _Problems) -> None:
+    """Reads rows together and, where one is wrong, each by itself."""
+    try:
+        FeatureStore(path, rows)
+    except InputError as error:
+        if len(rows) == 1:
+            problems(error)
+        else:
+            for row in rows:
+                _check_rows(path, np.array([row]), problems)

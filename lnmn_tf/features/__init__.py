@@ -1,0 +1,1 @@
+"""Frozen features of networks that were trained on ImageNet: weights, networks, extraction."""

@@ -1,0 +1,44 @@
+"""The ledger of supervision: what a run is told beside questions, pictures and answers."""
+
+from __future__ import annotations
+
+from lnmn_tf.config import RunConfig
+
+ANSWERS = "answers alone"
+
+
+def supervision(config: RunConfig) -> dict[str, str]:
+    """What each part of a run learns from, by the part's name."""
+    training, data, model = config.training, config.data, config.model
+    ledger = {"image encoder": ANSWERS}
+    if data.features:
+        ledger["image encoder"] = "none here: features of a network that was trained elsewhere"
+    elif training.encoder_run:
+        ledger["image encoder"] = (
+            f"scenes (what is where), in the run {training.encoder_run}; frozen"
+        )
+    elif training.pretrains_encoder:
+        ledger["image encoder"] = "scenes: what is where, positions included; then frozen"
+    ledger["weights of modules and controller"] = ANSWERS
+    if hasattr(model, "attention_3") and model.fusion == "nodes":
+        split = "the validation split" if data.structure_split == "val" else "held-out pictures"
+        ledger["structure of modules"] = f"answers to questions about {split}, from alpha ~ N(0, 1)"
+        if training.freeze_structure:
+            ledger["structure of modules"] = "nothing: it stays as it began"
+        if training.genotype:
+            ledger["structure of modules"] = f"nothing here: it is that of {training.genotype}"
+    weight = getattr(training, "layout_loss_weight", 0.0)
+    ledger["layout"] = f"expert layouts, made of programs ({weight:g})" if weight else ANSWERS
+    curriculum = training.curriculum_epochs
+    ledger["order of questions"] = (
+        f"program lengths: short ones first, for {curriculum} epochs" if curriculum else "random"
+    )
+    if training.init_from:
+        ledger["first weights"] = f"those of the run {training.init_from}"
+    return ledger
+
+
+def describe(ledger: dict[str, str]) -> str:
+    """The ledger as lines of text."""
+    width = max(map(len, ledger))
+    return "\n".join(f"  {part:{width}}  {source}" for part, source in ledger.items())

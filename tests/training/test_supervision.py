@@ -1,0 +1,37 @@
+"""The ledger names whatever a run is told beside answers."""
+
+import pytest
+
+from lnmn_tf.config import RunConfig
+from lnmn_tf.training.supervision import ANSWERS, describe, supervision
+
+SIZE = {"image_height": 4, "image_width": 6}
+
+
+def test_end_to_end_from_pixels_learns_from_answers_alone():
+    ledger = supervision(RunConfig.create(SIZE))
+    assert ledger["image encoder"] == ledger["layout"] == ANSWERS
+    assert ledger["order of questions"] == "random"
+
+
+@pytest.mark.parametrize(
+    ("choices", "part", "named"),
+    [
+        ({"pretrain_epochs": 2}, "image encoder", "scenes"),
+        ({"encoder_run": "runs/x"}, "image encoder", "runs/x"),
+        ({"curriculum_epochs": 2, "epochs": 5}, "order of questions", "program lengths"),
+        ({"freeze_structure": True}, "structure of modules", "nothing"),
+        ({"structure_split": "val"}, "structure of modules", "validation split"),
+        ({"init_from": "runs/y"}, "first weights", "runs/y"),
+    ],
+)
+def test_what_a_run_is_told_is_named(choices, part, named):
+    ledger = supervision(RunConfig.create({**SIZE, **choices}))
+    assert named in ledger[part]
+    assert part in describe(ledger)
+
+
+def test_features_and_models_without_nodes_are_told_apart():
+    ledger = supervision(RunConfig.create({"model": "stack_nmn", "features": "f_{split}.h5"}))
+    assert "trained elsewhere" in ledger["image encoder"]
+    assert "structure of modules" not in ledger
