@@ -46,8 +46,7 @@ class RelationalLNMN(LNMN):
     * All questions begin with one layout (`Controller.alike`).
     * Modules that the stack has no maps for do not run, as in Stack-NMN: what looks first must push.
     * The pointer is not sharpened. Its moves are exact, so it is as sharp as the module weights; a
-      softmax after each step would pull it back to the slot where most of it is, and no push is ever
-      learned.
+      softmax after each step would pull it back to the slot where most of it is.
 
     Args:
         config: every size and switch.
