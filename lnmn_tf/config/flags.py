@@ -156,10 +156,19 @@ def to_flags(choices: Mapping[str, Any]) -> str:
     return "".join(f"{line}\n" for line in lines.values())
 
 
+def fields_given(flags: str) -> list[str]:
+    """The names of the fields that a flagfile of `to_flags` gives."""
+    names = []
+    for line in flags.splitlines():
+        flag, _, value = line[2:].partition("=")
+        names += [value.partition("=")[0]] if flag == SET else fields_of(flag)
+    return names
+
+
 def unknown_flag(name: str) -> InputError:
     """What to raise for a flag that does not exist."""
     if name in settable():
-        return InputError(f"--{name} is no flag, but a field: expected {how_to_set(name)}")
+        return InputError(f"--{name} is no flag of its own; expected {how_to_set(name)}")
     return InputError(f"--{name} is no flag{did_you_mean(name, flag_names(), settable())}")
 
 

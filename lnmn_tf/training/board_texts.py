@@ -15,6 +15,7 @@ from tensorboard.plugins.hparams import api_pb2
 from tensorboard.plugins.hparams import summary as hparams_summary
 
 from lnmn_tf.config import RunConfig
+from lnmn_tf.config.flags import fields_given
 from lnmn_tf.layers.operators import OPERATORS
 
 # Hyperparameters of the HParams table, beside the flags that were given.
@@ -61,13 +62,12 @@ def write_end() -> None:
 
 def hparams(config: RunConfig, flags: str) -> dict[str, bool | int | float | str]:
     """What runs of a sweep are compared by."""
-    given = [line[2:].partition("=")[0] for line in flags.splitlines() if line.startswith("--")]
     values = {
         field.name: getattr(section, field.name)
         for section in (getattr(config, part.name) for part in dataclasses.fields(config))
         for field in dataclasses.fields(section)
     }
-    names = dict.fromkeys([*COMPARED, *given])
+    names = dict.fromkeys([*COMPARED, *fields_given(flags)])
     chosen = {n: values[n] for n in names if n in values and n not in NOT_COMPARED}
     return {
         name: ",".join(map(str, value)) if isinstance(value, tuple) else value

@@ -71,7 +71,7 @@ def test_a_limit_on_hops_holds_for_training(tiny_world):
     "choices, words",
     [
         ({"batch_size": 59}, ["--batch_size", "59"]),
-        ({"warmup_steps": 1000}, ["--warmup_steps", "1000"]),
+        ({"warmup_steps": 1000}, ["warmup_steps", "1000"]),
     ],
 )
 def test_too_little_data_is_told_before_training(tiny_world, choices, words):

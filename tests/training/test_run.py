@@ -162,7 +162,7 @@ def test_a_run_that_learned_nothing_says_so(tiny_world, tmp_path, monkeypatch, c
     train_tiny(config.replace(warmup_steps=3), tmp_path)
     messages = [record.getMessage() for record in caplog.records]
     assert any("no better than the baseline most_frequent_answer (100.0 %)" in m for m in messages)
-    assert any("--warmup_steps is 3 of the run's 4 steps" in m for m in messages)
+    assert any("warmup_steps is 3 of the run's 4 steps" in m for m in messages)
 
 
 def test_fewer_epochs_are_refused(finished, tiny_world):

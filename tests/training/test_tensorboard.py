@@ -178,14 +178,16 @@ def test_the_genotype_names_the_strongest_operator_of_each_node():
 
 def test_what_was_given_is_compared_and_places_are_not():
     config = RunConfig.create({"image_height": 8, "image_width": 8, "clip_norm": 3.0})
-    compared = board_texts.hparams(config, "--clip_norm=3.0\n--data_dir=/x\n--run_dir=y\n")
+    compared = board_texts.hparams(
+        config, "--set=clip_norm=3.0\n--decay=linear:0.5\n--data_dir=/x\n"
+    )
     assert compared["clip_norm"] == 3.0 and compared["seed"] == 0
-    assert not {"data_dir", "run_dir"} & set(compared)
+    assert "decay_start" in compared and "data_dir" not in compared
     assert all(isinstance(value, (bool, int, float, str)) for value in compared.values())
 
 
 def test_the_run_card_shows_what_is_not_as_by_default_in_bold():
     config = RunConfig.create({"image_height": 8, "image_width": 8, "clip_norm": 3.0})
-    card = board_texts.run_card(config, "--clip_norm=3.0\n")
+    card = board_texts.run_card(config, "--set=clip_norm=3.0\n")
     assert "| clip_norm | **3.0** |" in card and "| num_seeds | 1 |" in card
     assert board_texts.table(("a", "b"), [("x|y", 1)]).splitlines()[-1] == "| x\\|y | 1 |"
