@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import tensorflow as tf
 from tensorflow import keras
@@ -67,12 +68,15 @@ class StructureDecay(keras.optimizers.schedules.LearningRateSchedule):
         falling, growing = 1.0 - time / self.zero, (self.zero - time) / (1.0 - self.zero)
         return self.peak * tf.where(time < self.zero, falling, growing)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"peak": self.peak, "total_steps": self.total_steps, "zero": self.zero}
 
 
 class WarmUpAndDecay(keras.optimizers.schedules.LearningRateSchedule):
     """A learning rate that rises from 0 in a straight line and then stays, or falls.
+
+    Without a rise and a wait it is Keras' `PolynomialDecay` or `CosineDecay`. These are not used, for they
+    begin to fall at once, and the warm-up of the second has a first step of rate 0, which is lost.
 
     Args:
         peak: the largest rate.
@@ -112,7 +116,7 @@ class WarmUpAndDecay(keras.optimizers.schedules.LearningRateSchedule):
             left = 1.0
         return self.peak * rise * (self.final + (1.0 - self.final) * left)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "peak": self.peak,
             "warmup_steps": self.warmup_steps,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tensorflow import keras
 
 from lnmn_tf.config import TrainingConfig
 from lnmn_tf.training.schedules import StructureDecay, WarmUpAndDecay, entropy_weight, turning
@@ -61,6 +62,19 @@ def test_half_way_cosine_and_line_are_half():
     for decay in ("cosine", "linear"):
         schedule = WarmUpAndDecay(2.0, warmup_steps=0, total_steps=14, decay=decay)
         assert float(schedule(7)) == pytest.approx(1.0, rel=1e-6)
+
+
+@pytest.mark.parametrize("final", [0.0, 0.1])
+def test_without_a_rise_the_rate_is_that_of_keras(final):
+    schedules = keras.optimizers.schedules
+    for decay, theirs in (
+        ("linear", schedules.PolynomialDecay(0.3, 29, end_learning_rate=0.3 * final)),
+        ("cosine", schedules.CosineDecay(0.3, 29, alpha=final)),
+    ):
+        ours = WarmUpAndDecay(0.3, 0, 29, decay, final)
+        steps = range(0, 40, 3)
+        expected = [float(theirs(step)) for step in steps]
+        np.testing.assert_allclose([float(ours(step)) for step in steps], expected, atol=1e-7)
 
 
 def test_a_late_decay_stays_at_its_peak_until_then():
