@@ -10,7 +10,7 @@ from lnmn_tf.config.names import OPERATORS
 
 
 def operate(x1: tf.Tensor, x2: tf.Tensor) -> dict[str, tf.Tensor]:
-    """What each operator makes of two tensors that broadcast, by its name."""
+    """What each operator makes of two tensors that broadcast, by its name; each [..., channels]."""
     return {
         "min": tf.minimum(x1, x2),
         "max": tf.maximum(x1, x2),
@@ -59,7 +59,7 @@ def node(weights: tf.Tensor, x1: tf.Tensor, x2: tf.Tensor) -> tf.Tensor:
 
 
 def l2_normalise(x: tf.Tensor) -> tf.Tensor:
-    """x / max(||x||_2, 1e-12) over channels; zero where x is zero, with a zero gradient there.
+    """x / max(||x||_2, 1e-12) over channels, [..., channels]; 0 where x is 0, with gradient 0 there.
 
     The released program does this after each node, the paper does not. `tf.math.l2_normalize` has its
     floor on the squared norm, which differs for norms below 1e-6.
@@ -68,7 +68,7 @@ def l2_normalise(x: tf.Tensor) -> tf.Tensor:
 
 
 def inverse_norm(x: tf.Tensor) -> tf.Tensor:
-    """1 / max(||x||_2, 1e-12) over the last axis, which is kept; 0 where x is zero."""
+    """1 / max(||x||_2, 1e-12) over channels, [..., 1]; 0 where x, [..., channels], is 0."""
     squared = tf.reduce_sum(tf.square(x), axis=-1, keepdims=True)
     positive = squared > 0.0
     norm = tf.sqrt(tf.where(positive, squared, tf.ones_like(squared)))

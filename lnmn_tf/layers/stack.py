@@ -19,30 +19,50 @@ def read(stack: tf.Tensor, pointer: tf.Tensor) -> tf.Tensor:
 
 
 def write(stack: tf.Tensor, pointer: tf.Tensor, attention: tf.Tensor) -> tf.Tensor:
-    """A (1 - p) + a p: the stack with `attention` in the place that the pointer points at."""
+    """A (1 - p) + a p: the stack with `attention` in the place that the pointer points at.
+
+    Args:
+        stack: A, [batch, positions, stack_len].
+        pointer: p, [batch, stack_len].
+        attention: a, [batch, positions].
+
+    Returns:
+        The new stack, [batch, positions, stack_len].
+    """
     pointer = pointer[:, tf.newaxis, :]  # [batch, 1, stack_len]
     return stack * (1.0 - pointer) + attention[:, :, tf.newaxis] * pointer
 
 
 def move_up(pointer: tf.Tensor, saturate: bool = True) -> tf.Tensor:
-    """fw(p)_i = p_(i-1). At the top, mass stays (`saturate`) or falls off (Stack-NMN's default)."""
+    """fw(p)_i = p_(i-1). At the top, mass stays (`saturate`) or falls off (Stack-NMN's default).
+
+    Args:
+        pointer: p, [batch, stack_len].
+        saturate: mass stays.
+
+    Returns:
+        [batch, stack_len].
+    """
     kept = pointer[:, -1:] if saturate else tf.zeros_like(pointer[:, -1:])
     shifted = tf.concat([tf.zeros_like(pointer[:, :1]), pointer[:, :-1]], axis=-1)
     return shifted + tf.concat([tf.zeros_like(pointer[:, 1:]), kept], axis=-1)
 
 
 def move_down(pointer: tf.Tensor, saturate: bool = True) -> tf.Tensor:
-    """bw(p)_i = p_(i+1). At the bottom, mass stays (`saturate`) or falls off."""
+    """bw(p)_i = p_(i+1). At the bottom, mass stays (`saturate`) or falls off.
+
+    Args, returns: see `move_up`.
+    """
     return tf.reverse(move_up(tf.reverse(pointer, [-1]), saturate), [-1])
 
 
 def sharpen(pointer: tf.Tensor, temperature: float) -> tf.Tensor:
-    """softmax(p / temperature) (Algorithm 1; the authors' code uses 0.2)."""
+    """softmax(p / temperature), [batch, stack_len] (Algorithm 1; the authors' code uses 0.2)."""
     return tf.nn.softmax(pointer / temperature, axis=-1)
 
 
 def sharpen_hard(pointer: tf.Tensor) -> tf.Tensor:
-    """The one-hot vector of the largest entry; no gradient passes (Stack-NMN)."""
+    """The one-hot vector of the largest entry, [batch, stack_len]; no gradient passes (Stack-NMN)."""
     return tf.one_hot(tf.argmax(pointer, axis=-1), pointer.shape[-1], dtype=pointer.dtype)
 
 

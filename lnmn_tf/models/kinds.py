@@ -44,14 +44,21 @@ class Kind:
         return 0 if self.answers else 1
 
     def reads(self, pointer: tf.Tensor) -> list[tf.Tensor]:
-        """Where its maps stand on the stack: at the pointer, and one below for each further map."""
+        """Where its maps stand on the stack: at the pointer, and one below for each further map.
+
+        Args:
+            pointer: p, [batch, stack_len].
+
+        Returns:
+            For each map, [batch, stack_len].
+        """
         pointers = [pointer]
         while len(pointers) < self.num_maps:
             pointers.append(stacks.move_down(pointers[-1]))
         return pointers
 
     def leaves(self, pointer: tf.Tensor) -> tf.Tensor:
-        """The pointer after the module: it has popped its maps, and pushed its own if it has one."""
+        """The pointer, [batch, stack_len], after the module has popped its maps, and pushed its own."""
         lowest = self.reads(pointer)[-1]
         if self.keeps:
             return stacks.move_up(lowest)
