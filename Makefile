@@ -13,10 +13,10 @@ ALIVE := sh -c '"$$@" & pid=$$!; trap "kill $$pid" INT TERM; s=0; while kill -0 
 
 help:
 	@echo "make quickstart   make the environment and the embedded data, train, evaluate, export"
-	@echo "make test         ruff, and every quick test"
+	@echo "make test         ruff, mypy, and every quick test"
 	@echo "make test-slow    the tests that take minutes"
 	@echo "make bazel-test   every quick test by Bazel, which is installed with apt where it is missing"
-	@echo "make lint         ruff alone"
+	@echo "make lint         ruff and mypy"
 	@echo "make clean        remove the environment"
 
 quickstart: $(VENV)/.installed
@@ -36,6 +36,7 @@ bazel-test: $(VENV)/.installed-test
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 clean:
 	rm -rf $(VENV)

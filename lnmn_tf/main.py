@@ -54,8 +54,7 @@ def parse(arguments: Sequence[str]) -> tuple[SimpleNamespace, dict]:
     Raises:
         InputError: a flag that does not exist or that the mode does not know, or a wrong value.
     """
-    own, files = _separate(arguments)
-    own, described = _read(own), _read(files)
+    own, described = map(_read, _separate(arguments))
     mode = MODES[{"mode": "train", **described, **own}.pop("mode")]
     mode.check(_known_names(own))
     sets = [*described.pop(SET, ()), *own.pop(SET, ())]

@@ -46,7 +46,7 @@ def filter_standard_error() -> None:
     own = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
     os.set_inheritable(own.fileno(), False)
     sys.stderr.flush()
-    sys.stderr = sys.__stderr__ = own
+    sys.stderr = sys.__stderr__ = own  # type: ignore[misc]
     os.dup2(child.stdin.fileno(), 2)
     child.stdin.close()
     child.returncode = 0  # it ends by itself, after this process: nobody waits for it

@@ -70,7 +70,8 @@ class Stage:
     ):
         self.name, self.total, self.unit, self.done = name, total, unit, done
         self.made, self.shown = str(made), shown
-        self._over, self._thread, self._said = threading.Event(), None, False
+        self._over, self._said = threading.Event(), False
+        self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Stage:
         self._began = time.monotonic()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from lnmn_tf.analysis import pictures
 from lnmn_tf.analysis.probe import OPERATORS
@@ -13,7 +14,7 @@ from lnmn_tf.analysis.probe import OPERATORS
 _LEAST_ERROR = 1e-6
 
 
-def draw_attribution(result: Mapping[str, Any]):
+def draw_attribution(result: Mapping[str, Any]) -> Figure:
     """A figure of a result of `attribution.measure`."""
     modes = [mode for mode in ("one_at_a_time", "together") if mode in result]
     titles = {"one_at_a_time": "one cell at a time", "together": "all cells together"}

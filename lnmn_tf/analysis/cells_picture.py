@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from lnmn_tf.analysis import pictures
 from lnmn_tf.analysis.expressions import TEXT
@@ -15,7 +16,7 @@ _NODE, _HEIGHT, _GAP, _ROW = 1.42, 1.16, 0.42, 1.98  # inches: of a node, betwee
 _LEFT, _HEAD = 0.98, 1.1
 
 
-def draw_cells(kind: str, cells: Mapping[str, Any]):
+def draw_cells(kind: str, cells: Mapping[str, Any]) -> Figure:
     """All cells of a kind, one below the other: operands, nodes with their operators, and the head."""
     from matplotlib.patches import FancyBboxPatch
 
@@ -132,7 +133,7 @@ def _node(axes, x: float, top: float, number: int, node: Mapping[str, Any]) -> N
         axes.text(x + 0.66 + 0.46 * float(weight), y, f"{weight:.2f}", fontsize=6, va="center")
 
 
-def draw_lambda_w(courses: Mapping[str, Any]):
+def draw_lambda_w(courses: Mapping[str, Any]) -> Figure:
     """Figure 5: lambda_w over the epochs, by the paper and by the released program."""
     epochs = np.asarray(courses["epochs"])
     with pictures.style():
@@ -162,7 +163,7 @@ def draw_lambda_w(courses: Mapping[str, Any]):
     return figure
 
 
-def draw_sample(sample: Mapping[str, Any]):
+def draw_sample(sample: Mapping[str, Any]) -> Figure:
     """Figure 4: a picture, a question, its answer, and the network's."""
     picture = np.asarray(sample["picture"])
     with pictures.style():

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -44,7 +46,7 @@ class Request:
     count: int = 20
 
     @classmethod
-    def of_texts(cls, indices: str, wrong: str, **others: str) -> Request:
+    def of_texts(cls, indices: str, wrong: str, **others: Any) -> Request:
         """Of the texts of a command line; `wrong` is a family or all, and after a colon how many.
 
         Raises:
@@ -64,8 +66,8 @@ class Request:
         if len(numbers) > MOST:
             raise InputError(f"--indices has {len(numbers)} numbers; expected at most {MOST}")
         family = "" if family == "all" else family
-        many = {"count": int(count)} if count else {}
-        request = cls(indices=numbers, wrong=bool(wrong), family=family, **many, **others)
+        request = cls(indices=numbers, wrong=bool(wrong), family=family, **others)
+        request = dataclasses.replace(request, count=int(count) if count else request.count)
         ways = [bool(request.image), bool(numbers), request.wrong]
         if sum(ways) != 1:
             raise InputError(

@@ -6,6 +6,7 @@ import io
 import math
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -36,7 +37,7 @@ def write_picture(path: Path, explanation: Explanation) -> None:
     write_png(path, draw(explanation), DPI)
 
 
-def draw(explanation: Explanation):
+def draw(explanation: Explanation) -> Any:
     """A matplotlib figure: question, picture and answers above, and a column for each step below.
 
     Each column has the map read and the map left over the picture, the words, the modules, the stack.

@@ -89,7 +89,7 @@ def measure(subject: Subject, ledger: Ledger, options: Mapping[str, Any]) -> dic
         subject, examples=Examples(paraphrased(subject.questions), subject.examples.store)
     )
     told = _ask(other, ledger.below("paraphrase"))
-    result = {
+    result: dict[str, Any] = {
         "families": list(subject.families),
         "own": own.accuracy("soft"),
         PARAPHRASE: told.accuracy("soft"),

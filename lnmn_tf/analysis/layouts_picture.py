@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from lnmn_tf.analysis import pictures
 
 _SHOWN = 5  # programs
 
 
-def draw_layouts(result: Mapping[str, Any]):
+def draw_layouts(result: Mapping[str, Any]) -> Figure:
     """A figure of a result of `layouts.measure`."""
     families, modules = result["families"], result["modules"]
     shown = result["programs"][:_SHOWN]

@@ -27,7 +27,7 @@ def shared(name: str) -> str:
     Raises:
         ValueError: it would end the element that it stands in.
     """
-    text = resources.files(PACKAGE).joinpath("page", name).read_text(encoding="utf-8")
+    text = resources.files(PACKAGE).joinpath("page").joinpath(name).read_text(encoding="utf-8")
     if "</script" in text or "</style" in text:
         raise ValueError(f"{name} cannot be inlined")
     if name.endswith(".js"):
@@ -73,7 +73,7 @@ def _environment():
 
 
 def _template(name: str) -> str:
-    return resources.files(PACKAGE).joinpath("templates", name).read_text(encoding="utf-8")
+    return resources.files(PACKAGE).joinpath("templates").joinpath(name).read_text(encoding="utf-8")
 
 
 def _inlined(name: str):

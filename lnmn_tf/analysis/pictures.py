@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -46,7 +47,7 @@ STYLE = {
 
 
 @contextmanager
-def style():
+def style() -> Iterator[None]:
     """Inside, figures are drawn in this style; the process's own stays as it was."""
     with matplotlib.rc_context(STYLE):
         yield
@@ -67,7 +68,7 @@ def heat_map(
     high: float | None = 1.0,
     write: str | None = "{:.2f}",
     slant: bool = True,
-):
+) -> Any:
     """Numbers [rows, columns] as shades, written into their cells. Returns the image."""
     if high is None:
         high = float(np.nanmax(values)) if np.isfinite(values).any() else 1.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -34,7 +35,7 @@ def curve(group: Group, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray] 
     return places, values.mean(axis=0), deviation
 
 
-def draw(groups: Sequence[Group]):
+def draw(groups: Sequence[Group]) -> Any:
     """A matplotlib figure with a panel for held-out accuracy and one for the loss; None without points."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure

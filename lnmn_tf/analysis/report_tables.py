@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from lnmn_tf.analysis import paper_numbers as paper
 from lnmn_tf.analysis.run_results import Group, RunResults
@@ -117,7 +118,7 @@ def _table_2(groups: Sequence[Group]) -> Table:
                 paper.CONCATENATION: is_concatenation,
             }[row.label]
             for group in filter(wanted, lnmn):
-                model = group.runs[0].config.model
+                model: Any = group.runs[0].config.model
                 label = f"T = {model.num_steps}, L = {model.stack_len}, map_dim = {model.map_dim}"
                 accuracies = [run.accuracies() for run in group.runs]
                 found.append(_of_group(group, label, accuracies))

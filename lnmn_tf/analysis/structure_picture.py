@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from lnmn_tf.analysis import pictures
 
 _COLUMNS = 4  # cells side by side
 
 
-def draw_structure(result: Mapping[str, Any]):
+def draw_structure(result: Mapping[str, Any]) -> Figure:
     """A figure of a result of `structure.measure`; cells with as many nodes stand side by side."""
     operators = result["operators"]
     sizes: dict[int, list[str]] = {}

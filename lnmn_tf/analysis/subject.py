@@ -126,7 +126,7 @@ class Subject:
     def batch_size(self) -> int:
         """Questions at a time: 256, or fewer where there are not so many, or maps are large."""
         height, width, _ = self.examples.store.shape
-        network = self.probe.network
+        network: Any = self.probe.network
         chooses = getattr(network, "chooses_places", False)
         places = network.config.attended_places if chooses else height * width
         channels = getattr(network.config, "map_dim", network.config.kb_dim)

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from lnmn_tf.benchmark.contest import Contest
 from lnmn_tf.benchmark.growth_picture import draw
 from lnmn_tf.benchmark.presets import Preset
+from lnmn_tf.config.lnmn import LNMNConfig
 from lnmn_tf.errors import InputError
 from lnmn_tf.files import write_text
 
@@ -38,8 +39,8 @@ def plan_growth(preset: Preset, choices: Mapping[str, Any]) -> dict[str, Growth]
         InputError: the model is not LNMN.
     """
     whole = Contest(preset, "train", choices)
-    model, (height, *rest) = whole.model, preset.map_shape
-    if model.model == "stack_nmn":
+    model, (height, width, channels) = whole.model, preset.map_shape
+    if not isinstance(model, LNMNConfig):
         raise InputError(f"--what is growth and --model is {model.model!r}; expected an LNMN")
 
     def of_flags(title: str, **first: int) -> Growth:
@@ -50,7 +51,10 @@ def plan_growth(preset: Preset, choices: Mapping[str, Any]) -> dict[str, Growth]
             tuple(Contest(preset, "train", {**choices, **flags}) for flags in grown),
         )
 
-    taller = [dataclasses.replace(preset, map_shape=(factor * height, *rest)) for factor in FACTORS]
+    taller = [
+        dataclasses.replace(preset, map_shape=(factor * height, width, channels))
+        for factor in FACTORS
+    ]
     return {
         "batch_size": of_flags("batch", batch_size=whole.batch_size),
         "map_dim": of_flags("map_dim", map_dim=model.map_dim),
@@ -58,7 +62,7 @@ def plan_growth(preset: Preset, choices: Mapping[str, Any]) -> dict[str, Growth]
         "stack_len": of_flags("stack L", stack_len=model.stack_len),
         "positions": Growth(
             "positions H x W",
-            tuple(factor * height * rest[0] for factor in FACTORS),
+            tuple(factor * height * width for factor in FACTORS),
             tuple(Contest(sizes, "train", choices) for sizes in taller),
         ),
         "modules": of_flags("modules", **{kind: getattr(model, kind) for kind in KINDS}),

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from lnmn_tf.benchmark.worker import peak_memory
 from lnmn_tf.data.features import FeatureStore
+from lnmn_tf.data.image_store import ImageStore
 from lnmn_tf.data.pipeline import batches
 from lnmn_tf.data.pixels import PixelStore
 from lnmn_tf.data.question_set import QuestionSet
@@ -94,10 +95,10 @@ def _measure(
 ) -> dict:
     """Reads an epoch from cold files and one from warm ones, in this process."""
     questions = _questions(count)
-    result = {"file_bytes": sum(path.stat().st_size for path in files)}
+    result: dict[str, Any] = {"file_bytes": sum(path.stat().st_size for path in files)}
     for epoch, state in enumerate(("cold", "warm")):
         if source.dtype:
-            store = FeatureStore(files[0], cache_bytes=0)
+            store: ImageStore = FeatureStore(files[0], cache_bytes=0)
         else:
             names = [path.name for path in files]
             store = PixelStore(files[0].parents[2], "train", names, *RESIZED, cache_bytes=0)

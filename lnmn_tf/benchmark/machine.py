@@ -87,7 +87,7 @@ def least_cost(
     return Cost(passes * flops, passes * traffic)
 
 
-def _cells(c: ModelConfig, positions: int) -> float:
+def _cells(c: LNMNConfig, positions: int) -> float:
     """Multiplications of the generic cells in a step."""
     answers = c.answer_3 + c.answer_4
     maps = c.attention_3 + c.attention_4 + (0 if isinstance(c, RelationalConfig) else answers)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from lnmn_tf.benchmark.worker import serve
 
 
-def prepare(task: dict):
+def prepare(task: dict) -> tuple[Any, ...]:
     """A task has `what` (train, infer, hard), `choices` (flags by name), `sizes`, `inputs` (an .npz)
     and `weights` (an .npz of the authors' weights, or none)."""
     import tensorflow as tf

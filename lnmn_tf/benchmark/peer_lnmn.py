@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import sys
 from types import SimpleNamespace
+from typing import Any
 
 from lnmn_tf.benchmark.worker import serve
 
 LEARNING_RATE, SPARSITY, ENTROPY = 1e-4, 1.0, 1e-2  # of its README, in epoch 0
 
 
-def prepare(task: dict):
+def prepare(task: dict) -> tuple[Any, ...]:
     """A task has `peer`, `what` (train, infer, hard), `sizes`, `inputs` (an .npz) and `weights`, the
     .npz that its first weights are written to."""
     import numpy as np

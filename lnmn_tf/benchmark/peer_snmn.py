@@ -12,6 +12,7 @@ import contextlib
 import sys
 from collections.abc import Iterator
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 from lnmn_tf.benchmark.worker import serve
 
@@ -26,7 +27,7 @@ def tensorflow_1(tf) -> Iterator[None]:
     Args:
         tf: `tensorflow.compat.v1`.
     """
-    module = ModuleType("tensorflow")
+    module: Any = ModuleType("tensorflow")
     xavier = tf.glorot_uniform_initializer
     layers = SimpleNamespace(xavier_initializer=xavier, xavier_initializer_conv2d=xavier)
     module.contrib = SimpleNamespace(layers=layers)
@@ -42,7 +43,7 @@ def tensorflow_1(tf) -> Iterator[None]:
         sys.modules.update(kept)
 
 
-def prepare(task: dict):
+def prepare(task: dict) -> tuple[Any, ...]:
     """A task has `peer`, `what` (train, infer), `sizes`, `inputs` (an .npz) and `weights`, the .npz
     that its first weights are written to."""
     import numpy as np

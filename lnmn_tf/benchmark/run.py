@@ -40,26 +40,26 @@ def benchmark(
     Raises:
         InputError: no such preset or measurement, or a contestant that cannot run.
     """
-    run_dir, what = Path(run_dir), (what or "train,infer,hard").split(",")
+    folder, whats = Path(run_dir), (what or "train,infer,hard").split(",")
     if preset not in PRESETS:
         raise InputError(f"--preset is {preset!r}; expected one of: {', '.join(PRESETS)}")
-    unknown = [name for name in what if name not in WHATS]
+    unknown = [name for name in whats if name not in WHATS]
     if unknown:
-        raise InputError(f"--what is {','.join(what)!r}; expected some of: {', '.join(WHATS)}")
+        raise InputError(f"--what is {','.join(whats)!r}; expected some of: {', '.join(WHATS)}")
     contests = {
         name: Contest(PRESETS[preset], name, choices, options.peer, options.peer_python)
-        for name in what
+        for name in whats
         if name in ("train", "infer", "hard")
     }
-    growth = plan_growth(PRESETS[preset], choices) if "growth" in what else {}
+    growth = plan_growth(PRESETS[preset], choices) if "growth" in whats else {}
     machine = measure_machine()
     result = {"machine": machine, "preset": preset, "choices": dict(choices)}
-    for name in what:
+    for name in whats:
         if name == "input":
             from lnmn_tf.benchmark.input import measure_input
 
             result[name] = measure_input(
-                run_dir, PRESETS[preset].map_shape, gigabytes=float(options.gigabytes)
+                folder, PRESETS[preset].map_shape, gigabytes=float(options.gigabytes)
             )
         elif name == "threshold":
             from lnmn_tf.benchmark.threshold import measure_threshold
@@ -67,14 +67,14 @@ def benchmark(
             xla = choices.get("xla", "auto")
             result[name] = measure_threshold(options.trained_dir, checkpoint, xla)
         elif name == "growth":
-            result[name] = measure_growth(run_dir, growth, options.rounds)
+            result[name] = measure_growth(folder, growth, options.rounds)
         elif name == "serving":
             result[name] = exporting("benchmark.serving").measure_serving(PRESETS[preset], choices)
         else:
             result[name] = contests[name].hold(options.rounds, machine)
-    write_json(run_dir / "benchmark.json", result)
+    write_json(folder / "benchmark.json", result)
     print(format_results(result))
-    print(f"wrote {run_dir / 'benchmark.json'}")
+    print(f"wrote {folder / 'benchmark.json'}")
     return result
 
 

@@ -67,6 +67,6 @@ def _text_and_default(name: str) -> str:
     elif name in MERGED:
         text, default = MERGED[name].help, _default_of(MERGED[name])
     else:
-        text, default = settable()[name].metadata["help"], settable()[name].default
+        text, default = settable()[name].metadata["help"], flag_text(settable()[name].default)
     default = "as the model says" if differs_by_model(name) else flag_text(default)
     return text + (f" ({default})" if default else "")

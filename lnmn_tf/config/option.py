@@ -95,7 +95,7 @@ def parse_value(field: dataclasses.Field, text: str) -> Any:
     Raises:
         ValueError: no value of the field's type.
     """
-    default = field.default
+    default: Any = field.default
     if isinstance(default, bool):
         if text.lower() not in ("true", "false"):
             raise ValueError(text)

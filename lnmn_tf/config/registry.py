@@ -62,7 +62,7 @@ ALIASES = {"ours": "relational"}
 
 # --preset: fields of the model and of its training. What the model has not is left out, and what is given
 # beside it wins.
-PRESETS = {
+PRESETS: dict[str, dict[str, Any]] = {
     "paper": {},  # the defaults
     "stack_nmn": {"model": "stack_nmn", "clip_norm": 8.0, "ema_decay": 0.999},  # their config.py
     "quickstart": {  # sizes for the embedded world, and the course of a training of minutes
@@ -115,7 +115,8 @@ def make_config(name: str, **choices) -> ModelConfig:
 def model_fields() -> dict[str, dataclasses.Field]:
     """The fields of every model's config by name; of a name that several have, the first one's."""
     fields = {}
-    for config in (ModelConfig, *(model.config for model in MODELS.values())):
+    configs: list[type[ModelConfig]] = [ModelConfig, *(model.config for model in MODELS.values())]
+    for config in configs:
         for found in dataclasses.fields(config):
             fields.setdefault(found.name, found)
     return fields

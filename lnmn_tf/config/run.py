@@ -25,7 +25,7 @@ from lnmn_tf.errors import InputError
 from lnmn_tf.files import read_json, write_json
 
 FILE_NAME = "config.json"
-SECTIONS = {
+SECTIONS: dict[str, type] = {
     "model": ModelConfig,
     "data": DataConfig,
     "training": TrainingConfig,
@@ -92,7 +92,7 @@ class RunConfig:
         check_names(choices)
         name = choices.pop("model", RelationalConfig.model)
         presets = {**entry(name).training, **DATA_TRAINING.get(choices.get("data_format"), {})}
-        parts = {}
+        parts: dict[str, Any] = {}
         for title, section in SECTIONS.items():
             known = {field.name for field in section_fields(title)}
             given = {k: v for k, v in choices.items() if k in known}

@@ -22,8 +22,8 @@ class Preprocessing:
         resize: "bilinear" or "bicubic", both with antialiasing.
     """
 
-    mean: tuple[float, float, float]
-    deviation: tuple[float, float, float]
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
     order: str = "rgb"
     resize: str = "bilinear"
 

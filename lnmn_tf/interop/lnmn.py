@@ -154,9 +154,9 @@ def assignments(model: ReleasedLNMN, arrays: Weights) -> Iterator[Assignment]:
 
 def _of_bank(bank, modules: list[str], arrays: Weights) -> Iterator[Assignment]:
     nodes = range(bank.fusion.num_maps + 1)
-    names = [[f"{module}.node_list.{k}.op_weights" for k in nodes] for module in modules]
-    structure = np.stack([np.stack([arrays[name] for name in row]) for row in names])
-    yield bank.fusion.structure, structure, [name for row in names for name in row]
+    rows = [[f"{module}.node_list.{k}.op_weights" for k in nodes] for module in modules]
+    structure = np.stack([np.stack([arrays[name] for name in row]) for row in rows])
+    yield bank.fusion.structure, structure, [name for row in rows for name in row]
     answers = hasattr(bank, "mem_dim")
     for variable, part in ((bank.kernel, "weight"), (bank.bias, "bias")):
         names = [f"{module}.{'linear3' if answers else 'conv2'}.{part}" for module in modules]

@@ -8,13 +8,13 @@ and its weighed sums are matrix-vector products with the image.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Union
 
 import tensorflow as tf
 
 from lnmn_tf.layers.operators import l2_normalise, operate
 
-Factor = "tf.Tensor | float"
+Factor = Union[tf.Tensor, float]
 
 
 class Term(NamedTuple):
@@ -30,7 +30,7 @@ class Term(NamedTuple):
         return cls(operand, 1.0, False) if operand.shape[-1] == 1 else cls(1.0, operand, False)
 
     def times(self, operand: tf.Tensor) -> Term:
-        """The product with a map or a vector."""
+        """The product with a map, [batch, positions, 1], or a vector, [batch, 1, channels]."""
         if operand.shape[-1] == 1:
             return self._replace(map=self.map * operand)
         return self._replace(vector=self.vector * operand)

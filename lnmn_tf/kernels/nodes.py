@@ -51,7 +51,7 @@ class NodeSums:
             return tensor[:, 0 if tensor.shape[1] == 1 else cell]
 
         return [
-            hard_cell(
+            hard_cell(  # type: ignore[call-arg]  # three inputs
                 operators,
                 *tf.nest.map_structure(lambda x, k=cell: of_cell(x, k), inputs),
                 self._chain.normalise,

@@ -9,6 +9,7 @@ attention map, or a sum over space and a linear layer to new memory features.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 from tensorflow import keras
@@ -41,7 +42,7 @@ class CellProjection(keras.layers.Layer):
         super().__init__(**kwargs)
         self.cells, self.map_dim = cells, map_dim
 
-    def build(self, input_shape):
+    def build(self, input_shape) -> None:
         fan_in = input_shape[-1]
         shape = [self.cells, fan_in, self.map_dim]
         initializer = glorot_of_cell(fan_in, self.map_dim)
@@ -53,7 +54,7 @@ class CellProjection(keras.layers.Layer):
         bias = tf.cast(self.bias, x.dtype)
         return multiply(x[:, tf.newaxis], self.kernel) + bias[:, tf.newaxis]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"cells": self.cells, "map_dim": self.map_dim}
 
 
@@ -74,7 +75,7 @@ class AttentionBank(keras.layers.Layer):
         self.fusion, self.cells = fusion, fusion.cells
         self.gain, self.first_bias = gain, bias
 
-    def build(self, input_shape):
+    def build(self, input_shape) -> None:
         map_dim = input_shape[-1]
         self.fusion.build(input_shape)
         shape = [self.cells, map_dim]
@@ -84,7 +85,14 @@ class AttentionBank(keras.layers.Layer):
         super().build(input_shape)
 
     def call(self, image: tf.Tensor, text: tf.Tensor, maps: Sequence[tf.Tensor]) -> tf.Tensor:
-        """New attention maps, [batch, cells, positions]; the arguments are those of the fusion."""
+        """New attention maps.
+
+        Args:
+            image, text, maps: as in the fusion.
+
+        Returns:
+            [batch, cells, positions].
+        """
         summed = self.fusion.weigh_channels(image, text, maps, self.kernel)
         return self.gain * (summed + self.bias[:, tf.newaxis])
 
@@ -103,7 +111,7 @@ class AnswerBank(keras.layers.Layer):
         super().__init__(**kwargs)
         self.fusion, self.cells, self.mem_dim = fusion, fusion.cells, mem_dim
 
-    def build(self, input_shape):
+    def build(self, input_shape) -> None:
         self.fusion.build(input_shape)
         fan_in = 2 * input_shape[-1] + self.mem_dim
         shape = [self.cells, fan_in, self.mem_dim]

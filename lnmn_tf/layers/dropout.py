@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import tensorflow as tf
 from tensorflow import keras
 
@@ -30,5 +32,5 @@ class StepDropout(keras.layers.Layer):
         seed = tf.stack([self.step, of_shard])
         return tf.nn.experimental.stateless_dropout(inputs, self.rate, seed)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "rate": self.rate}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 from tensorflow import keras
@@ -47,7 +48,7 @@ class Fusion(keras.layers.Layer):
         """sum_p fused_p: [batch, cells, map_dim]."""
         return tf.reduce_sum(self(image, text, maps), axis=2)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"cells": self.cells, "num_maps": self.num_maps}
 
 
@@ -58,7 +59,7 @@ class Concatenation(Fusion):
     broadcast and concatenated in memory.
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape) -> None:
         map_dim = input_shape[-1]
         fan_in = 2 * map_dim + self.num_maps
         limit = (6.0 / (fan_in + map_dim)) ** 0.5

@@ -30,7 +30,7 @@ def attend(knowledge_base: tf.Tensor, attention: tf.Tensor) -> tf.Tensor:
 class Score(keras.layers.Layer):
     """conv(l2_normalise(x * query)): how well each position fits the query."""
 
-    def build(self, input_shape):
+    def build(self, input_shape) -> None:
         kb_dim = input_shape[-1]
         self.kernel = self.add_weight("kernel", [kb_dim], None, _glorot(kb_dim, 1))
         self.bias = self.add_weight("bias", [1], None, "zeros")
@@ -43,7 +43,7 @@ class Score(keras.layers.Layer):
 
         Args:
             knowledge_base: x, [batch, positions, kb_dim].
-            squared: x^2, which does not change from step to step.
+            squared: x^2, [batch, positions, kb_dim], which does not change from step to step.
             query: [batch, kb_dim]; None = ones.
 
         Returns:
@@ -54,7 +54,7 @@ class Score(keras.layers.Layer):
         return self.score(knowledge_base, squared, query)
 
     def score(self, knowledge_base, squared, query) -> tf.Tensor:
-        """The equation; a kernel may stand in its place."""
+        """The equation, for a query [batch, kb_dim]: [batch, positions]. A kernel may stand in its place."""
         product = knowledge_base * query[:, tf.newaxis]
         product = tf.math.l2_normalize(product, axis=-1, epsilon=EPSILON)
         return tf.linalg.matvec(product, self.kernel) + self.bias
@@ -86,7 +86,7 @@ class Find(keras.layers.Layer):
 
         Args:
             knowledge_base: [batch, positions, kb_dim].
-            squared: its square.
+            squared: its square, [batch, positions, kb_dim].
             text: c_t, [batch, context_dim].
             attended: for `transform`, the features under the map to start from, [batch, kb_dim].
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -18,14 +19,14 @@ LEAST_ALPHA = -30.0  # beneath the largest: softmax(alpha) is one operator to th
 def beneath_largest(structure: tf.Tensor) -> tf.Tensor:
     """alpha less its largest entry, which softmax(alpha) does not see, and not below `LEAST_ALPHA`.
 
-    So alpha can grow until each node has chosen, and no further.
+    alpha is [cells, nodes, 6], and so is the result. So alpha can grow until each node has chosen, and no further.
     """
     largest = tf.reduce_max(structure, axis=-1, keepdims=True)
     return tf.maximum(structure - largest, LEAST_ALPHA)
 
 
 def chosen(structure: tf.Tensor) -> tf.Tensor:
-    """alpha of the same strongest operators, each node being that one alone."""
+    """alpha, [cells, nodes, 6], of the same strongest operators, each node being that one alone."""
     strongest = tf.one_hot(
         tf.argmax(structure, axis=-1), structure.shape[-1], dtype=structure.dtype
     )
@@ -70,7 +71,7 @@ class NodeChain(Fusion):
         self.normalise, self.hard, self.zeroed, self.stddev = normalise, hard, tuple(zeroed), stddev
         self.constraint = constraint
 
-    def build(self, input_shape):
+    def build(self, input_shape) -> None:
         initializer = keras.initializers.RandomNormal(stddev=self.stddev)
         shape = [self.cells, self.num_maps + 1, len(OPERATORS)]
         self.structure = self.add_weight(  # alpha
@@ -101,7 +102,7 @@ class NodeChain(Fusion):
         fused = node(weights, x1, x2)
         return l2_normalise(fused) if self.normalise else fused
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "normalise": self.normalise,
             "hard": self.hard,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -22,7 +22,11 @@ class Pooled(NamedTuple):
 
 
 class AlikeInitializer(keras.initializers.Initializer):
-    """Uniform in [-limit, limit] and the same along the first axis."""
+    """Uniform in [-limit, limit] and the same along the first axis.
+
+    Args:
+        limit: the largest weight.
+    """
 
     def __init__(self, limit: float):
         self.limit = limit
@@ -31,7 +35,7 @@ class AlikeInitializer(keras.initializers.Initializer):
         uniform = keras.initializers.RandomUniform(-self.limit, self.limit)
         return tf.repeat(uniform([1, *shape[1:]], dtype), shape[0], axis=0)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"limit": self.limit}
 
 
@@ -53,7 +57,7 @@ class Pooling(keras.layers.Layer):
         super().__init__(**kwargs)
         self.cells, self.num_maps, self.scale = cells, num_maps, scale
 
-    def build(self, input_shape):
+    def build(self, input_shape) -> None:
         map_dim = input_shape[-1]
         limit = (3.0 / map_dim) ** 0.5 * self.scale
         uniform = keras.initializers.RandomUniform(-limit, limit)
@@ -83,7 +87,7 @@ class Pooling(keras.layers.Layer):
             )
         return Pooled(attended[0], operands)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "cells": self.cells,
             "num_maps": self.num_maps,
@@ -110,7 +114,7 @@ class Relation(keras.layers.Layer):
         super().__init__(**kwargs)
         self.cells = cells
 
-    def build(self, input_shape):
+    def build(self, input_shape) -> None:
         self.kernel = self.add_weight("kernel", [self.cells, input_shape[-1], 4], None, "zeros")
         anywhere = np.tile([0.0, 0.0, 0.0, 1.0], [self.cells, 1])
         self.bias = self.add_weight(
@@ -139,5 +143,5 @@ class Relation(keras.layers.Layer):
             + constant
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"cells": self.cells}

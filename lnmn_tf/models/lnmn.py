@@ -32,7 +32,8 @@ class LNMN(StackMachine):
     """
 
     normalises_nodes = False  # L2 norm over channels after each node
-    structure_constraint = None  # of alpha, after each step of its optimizer
+    config: LNMNConfig
+    structure_constraint: Any = None  # of alpha, after each step of its optimizer
     keeps_memory = False  # a module that does not answer leaves the memory as it is; or answers 0
 
     def __init__(self, config: LNMNConfig, **kwargs):
@@ -44,8 +45,8 @@ class LNMN(StackMachine):
         }
         self.make_projections()
 
-    def make_kinds(self, config: LNMNConfig) -> tuple[Kind, ...]:
-        """The modules but NoOp, which is always there."""
+    def make_kinds(self, config: Any) -> tuple[Kind, ...]:
+        """The modules but NoOp, which is always there, of the model's own config."""
         return paper_kinds(config.attention_3, config.attention_4, config.answer_3, config.answer_4)
 
     def make_fusion(self, kind: Kind) -> Fusion:
@@ -130,15 +131,15 @@ class LNMN(StackMachine):
     def execute(self, image, text, state: State, module_weights) -> State:
         texts, seen = self.project_text(text), dict(zip(self.banks, image))
         *weights, no_op = tf.split(module_weights, [*(k.cells for k in self.kinds), 1], axis=-1)
-        outputs = {}
+        of_banks = {}
         for kind in self.kinds:
             name = kind.bank_name
-            if name not in outputs:
+            if name not in of_banks:
                 of_bank = [w for w, k in zip(weights, self.kinds) if k.bank_name == name]
-                outputs[name] = self.run(
+                of_banks[name] = self.run(
                     kind, seen[name], texts[name], state, tf.concat(of_bank, axis=-1)
                 )
-        outputs = [outputs[kind.bank_name] for kind in self.kinds]
+        outputs = [of_banks[kind.bank_name] for kind in self.kinds]
         return self.average(state, self.kinds, outputs, weights, no_op, self.keeps_memory)
 
     def run(self, kind: Kind, image, text, state: State, module_weights) -> tf.Tensor:

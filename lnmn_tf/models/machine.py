@@ -161,11 +161,11 @@ class StackMachine(keras.Model):
         raise NotImplementedError
 
     def allowed(self, module_weights: tf.Tensor, state: State) -> tf.Tensor:
-        """The module weights that are executed; a model may rule some out."""
+        """The module weights that are executed, [batch, modules]; a model may rule some out."""
         return module_weights
 
     def sharpen(self, pointer: tf.Tensor) -> tf.Tensor:
-        """The pointer after the average over modules."""
+        """The pointer after the average over modules, [batch, stack_len]."""
         raise NotImplementedError
 
     def first_attention(self, positions: int) -> float:
@@ -186,7 +186,7 @@ class StackMachine(keras.Model):
 
     # Algorithm 1.
 
-    def call(self, inputs: dict[str, Any], training: bool | None = None):
+    def call(self, inputs: dict[str, Any], training: bool | None = None) -> dict[str, Any]:
         """See the class."""
         question, state, outputs, _ = self._run(inputs, traced=False)
         logits = self._classify(question.encoding, state.memory, training)

@@ -54,6 +54,7 @@ class RelationalLNMN(LNMN):
     Call arguments and returns: see `StackMachine`.
     """
 
+    config: RelationalConfig
     keeps_memory = True
     structure_constraint = staticmethod(beneath_largest)
 
@@ -94,7 +95,7 @@ class RelationalLNMN(LNMN):
         self.text_norm = keras.layers.LayerNormalization(name="text_norm")
 
     @property
-    def position(self) -> str:
+    def position(self) -> str:  # type: ignore[override]
         """Chosen places say themselves where they are."""
         return "none" if self.chooses_places else "coordinates"
 

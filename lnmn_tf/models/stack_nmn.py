@@ -49,6 +49,8 @@ class StackNMN(StackMachine):
         Networks", ECCV 2018.
     """
 
+    config: StackNMNConfig
+
     def __init__(self, config: StackNMNConfig, **kwargs):
         super().__init__(config, **kwargs)
         modules = set(config.modules)

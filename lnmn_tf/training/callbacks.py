@@ -63,21 +63,21 @@ class Schedule(keras.callbacks.Callback):
         super().__init__()
         self.clock, self.config = clock, config
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs=None) -> None:
         layers = self.model.network.submodules
         self._dropouts = [layer for layer in layers if isinstance(layer, StepDropout)]
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch, logs=None) -> None:
         clock = self.clock
         epoch = clock.epoch + clock.batch / clock.steps_of_epochs[clock.epoch]
         self.model.entropy_weight.assign(entropy_weight(epoch, self.config))
         for layer in self._dropouts:
             layer.step.assign(clock.step)
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch, logs=None) -> None:
         self.clock.advance()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch, logs=None) -> None:
         self.clock.end_epoch()
 
 
@@ -96,7 +96,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
         super().__init__()
         self.clock, self.describe = clock, describe
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch, logs=None) -> None:
         bad = {name: value for name, value in logs.items() if not math.isfinite(value)}
         if bad:
             clock = self.clock
@@ -121,14 +121,14 @@ class Progressbar(keras.callbacks.Callback):
         self._stage, self._epochs, self._batch_size = stage, epochs, batch_size
         self._epoch = None
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch, logs=None) -> None:
         self._epoch, self._steps, self._sums = epoch, 0, defaultdict(float)
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs=None) -> None:
         if self._epoch is None:
             self._stage.note("the first step takes longest: it is traced and compiled")
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch, logs=None) -> None:
         self._steps += 1
         for name in SHOWN:
             self._sums[name] += logs[name]
@@ -171,12 +171,12 @@ class Checkpoints(keras.callbacks.Callback):
         self._folder, self._clock, self._monitor = folder, clock, monitor
         self._every, self._board = every, board
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch, logs=None) -> None:
         clock = self._clock
         if clock.step % self._every == 0 and clock.batch < clock.steps_of_epochs[clock.epoch]:
             self._save(best=False)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch, logs=None) -> None:
         with self.model.answering():
             table = self._monitor()
             self._board.look(table)

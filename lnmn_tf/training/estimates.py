@@ -118,8 +118,9 @@ def _maps(config: RunConfig) -> float:
     for stride in model.encoder_strides:
         rows, columns = math.ceil(rows / stride), math.ceil(columns / stride)
     places = rows * columns
-    if config.training.pretrains_encoder and getattr(model, "attended_places", 0):
-        places = min(places, model.attended_places)
+    chosen = getattr(model, "attended_places", None)
+    if config.training.pretrains_encoder and chosen:
+        places = min(places, chosen)
     channels = getattr(model, "kb_dim", 0) + getattr(model, "map_dim", 0)
     stacks = getattr(model, "num_steps", 0) * getattr(model, "stack_len", 0)
     return config.training.batch_size * places * (channels + stacks)

@@ -67,7 +67,7 @@ def with_images(config: RunConfig, split: str, questions: QuestionSet) -> Exampl
     split = data.folder_of(split)
     if data.features:
         path = data.features.replace("{split}", split)
-        store = FeatureStore(
+        store: ImageStore = FeatureStore(
             path,
             questions.image_rows,
             names=questions.image_filenames,
@@ -114,15 +114,14 @@ class TrainingExamples:
         if data.structure_split == "val":
             structure = open_split(config, data.val_split, train.questions.vocabulary)
             structure = Examples(answerable(structure.questions), structure.store)
-            parts = train, structure
+            weights = train
         else:
-            parts = (
+            weights, structure = (
                 Examples(part, train.store)
                 for part in split_for_structure(
                     train.questions, data.structure_fraction, config.training.seed
                 )
             )
-        weights, structure = parts
         fresh = FreshSource.open(weights.questions, config) if data.fresh_questions else None
         examples = cls(weights, structure, config, fresh)
         examples.check_sizes()

@@ -64,7 +64,9 @@ class ShardedGradients(Sharded):
 
         super().__init__(shard, shards, xla)
 
-    def __call__(self, batch: Batch) -> tuple[dict[str, tf.Tensor], list[tf.Tensor]]:
+    def __call__(  # type: ignore[override]  # the parts are put together
+        self, batch: Batch
+    ) -> tuple[dict[str, tf.Tensor], list[tf.Tensor]]:
         """Returns (the loss and its report, one gradient for each variable), of the whole batch.
 
         Gradients of which one overflowed in float16 are all zero.

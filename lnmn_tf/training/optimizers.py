@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import tensorflow as tf
 import tensorflow_addons as tfa
@@ -32,7 +33,7 @@ class CoupledAdam(keras.optimizers.legacy.Adam):
     def _resource_apply_dense(self, grad, var, apply_state=None):
         return super()._resource_apply_dense(grad + self.l2 * var, var, apply_state)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "l2": self.l2}
 
 
@@ -67,7 +68,7 @@ def structure_optimizer(
         rate = WarmUpAndDecay(peak, config.warmup_steps, steps, "linear", start=config.search_share)
     else:
         rate = _schedule(peak, config, total_steps, "constant")
-    arguments = {
+    arguments: dict[str, Any] = {
         "learning_rate": rate,
         "beta_1": config.structure_beta_1,
         "beta_2": config.structure_beta_2,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from lnmn_tf.config import RunConfig
 from lnmn_tf.config.parts import parse_mix
@@ -37,7 +38,7 @@ def read_split(
         InputError: see `read_questions` and `read_vqa`.
     """
     data = config.data
-    shared = {
+    shared: dict[str, Any] = {
         "vocabulary": vocabulary,
         "max_questions": max_questions or None,
         "require_images": require_images and not data.features,
@@ -92,5 +93,5 @@ def _mixed(config: RunConfig, questions: QuestionSet) -> QuestionSet:
         )
     other = read_questions(folder, data.train_split, require_images=False)
     together = extended(questions.vocabulary, other.vocabulary)
-    parts = (part.with_vocabulary(together) for part in (questions, other))
-    return mix(*parts, share, config.training.seed)
+    ours, theirs = (part.with_vocabulary(together) for part in (questions, other))
+    return mix(ours, theirs, share, config.training.seed)

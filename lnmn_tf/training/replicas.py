@@ -27,8 +27,8 @@ _LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.Cancelled
 class Part(NamedTuple):
     """The share of one worker in every batch."""
 
-    index: int = 0
-    count: int = 1  # workers
+    index: int = 0  # type: ignore[assignment]  # which a tuple has as a method
+    count: int = 1  # type: ignore[assignment]  # workers
     replicas: int = 1  # of this worker
 
 

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import logging
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -154,7 +155,7 @@ def report(
     predictor = Predictor(network, config.training.batch_size, config.training.xla)
     predictions = predictor(reported, made=run_dir / PREDICTIONS, shown=True)
     write_predictions(run_dir / PREDICTIONS, predictions, examples.vocabulary)
-    metrics = {
+    metrics: dict[str, Any] = {
         "val": accuracy_table(predictions, reported.questions, config.data.vqa_rules),
         "baselines": {},
         "image_encoder": eyesight,

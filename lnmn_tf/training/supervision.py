@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lnmn_tf.config import RunConfig
+from lnmn_tf.config.lnmn import LNMNConfig
 
 ANSWERS = "answers alone"
 
@@ -20,7 +21,7 @@ def supervision(config: RunConfig) -> dict[str, str]:
     elif training.pretrains_encoder:
         ledger["image encoder"] = "scenes: what is where, positions included; then frozen"
     ledger["weights of modules and controller"] = ANSWERS
-    if hasattr(model, "attention_3") and model.fusion == "nodes":
+    if isinstance(model, LNMNConfig) and model.fusion == "nodes":
         split = "the validation split" if data.structure_split == "val" else "held-out pictures"
         ledger["structure of modules"] = f"answers to questions about {split}, from alpha ~ N(0, 1)"
         if training.freeze_structure:

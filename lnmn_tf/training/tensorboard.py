@@ -67,17 +67,17 @@ class Board(keras.callbacks.Callback):
         with self._writing():
             board_texts.write_head(config, flags, ledger)
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch, logs=None) -> None:
         self._began_epoch = self._began = time.monotonic()
         self._of_epoch, self._recent = _Means(), _Means()
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch, logs=None) -> None:
         self._recent.add(logs)
         self._of_epoch.add(logs)
         if self._recent.steps == self._every:
             self._write_point()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch, logs=None) -> None:
         if self._of_epoch.steps < self._every:  # a short epoch has a point, too
             self._write_point()
         seconds = time.monotonic() - self._began_epoch
@@ -147,7 +147,7 @@ class Board(keras.callbacks.Callback):
         """alpha' of each cell by name, [nodes, 6]."""
         mixtures = {}
         for variable in self.model.structure:
-            *_, bank = ["structure", *variable.name.split("/")[:-1]]
+            bank = ["structure", *str(variable.name).split("/")[:-1]][-1]
             for index, alpha in enumerate(variable.numpy()):
                 powers = np.exp(alpha - alpha.max(axis=-1, keepdims=True))
                 mixtures[f"{bank}.{index}"] = powers / powers.sum(axis=-1, keepdims=True)
@@ -157,7 +157,7 @@ class Board(keras.callbacks.Callback):
         """All weights of each layer by its name."""
         groups = defaultdict(list)
         for variable in self.model.weights_of_network:
-            *_, layer = ["others", *variable.name.split("/")[1:2]]
+            layer = ["others", *str(variable.name).split("/")[1:2]][-1]
             groups[layer.partition(":")[0]].append(variable.numpy().ravel())
         return {name: np.concatenate(parts) for name, parts in groups.items()}
 
@@ -230,7 +230,7 @@ def write_result(folder: Path, metrics: Mapping[str, Any]) -> None:
 class _Means:
     """Means over steps; of what a structure step reports, over those steps that took one."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.steps, self._searched = 0, 0
         self._sums: dict[str, float] = defaultdict(float)
 

@@ -171,7 +171,7 @@ class TrainedRun:
                 "trained with --image_size"
             )
         path = Path(os.path.abspath(image))  # resolve() would fail at a loop of links
-        store = PixelStore(path.parent, "", [path], model.image_height, model.image_width)
+        store = PixelStore(path.parent, "", [str(path)], model.image_height, model.image_width)
         ids = self.vocabulary.encode(question)
         if UNKNOWN in ids:
             unknown = [w for w, i in zip(tokenize(question), ids) if i == UNKNOWN]

@@ -57,7 +57,7 @@ class _Step(NamedTuple):
     """
 
     function: str
-    slot: Slot | str | None
+    slot: Any  # a Slot, a letter or None
     following: str
 
     @classmethod

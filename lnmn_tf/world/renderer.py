@@ -62,8 +62,8 @@ def _ground(scene: Scene, width: int, height: int) -> np.ndarray:
     points += np.asarray(scene.camera.position, np.float32)[:, None, None]
     points[2] = 0
     surround = np.full((height, width), lighting.SURROUND, np.float32)
-    boxes = shadows.contact_boxes(scene.objects, scene.camera, width, height)
-    for thing, (rows, columns) in zip(scene.objects, boxes):
+    contacts = shadows.contact_boxes(scene.objects, scene.camera, width, height)
+    for thing, (rows, columns) in zip(scene.objects, contacts):
         surround[rows, columns] *= 1 - shadows.contact_shadow(thing, points[:, rows, columns])
     flat = points.reshape(3, -1)
     shining = lighting.lamps(scene.lights)

@@ -133,8 +133,8 @@ class _Body(NamedTuple):
     @classmethod
     def ball(cls, thing: SceneObject, lamp: Lamp) -> _Body:
         """The ball of an object's radius."""
-        to_lamp = (lamp.position - thing.position).tolist()
-        return cls(*thing.position, *to_lamp, math.inf, thing.radius)
+        (x, y, z), to_lamp = thing.position, (lamp.position - thing.position).tolist()
+        return cls(x, y, z, *to_lamp, math.inf, thing.radius)  # type: ignore[call-arg]  # six numbers
 
     @classmethod
     def on_ground(cls, thing: SceneObject, lamp: Lamp) -> _Body:
