@@ -177,6 +177,12 @@ class TrainingConfig:
         """The image encoder learns from scenes, here or in another run, and is frozen."""
         return bool(self.pretrain_epochs or self.encoder_run)
 
+    def choose_step(self, total_steps: int) -> int | None:
+        """The weight step at which each node chooses its operator for good; None = never."""
+        if self.structure_decay != "annealed":
+            return None
+        return int(self.choose_share * total_steps)
+
     def __post_init__(self):
         validate(self)
         if self.shards and self.batch_size % self.shards:

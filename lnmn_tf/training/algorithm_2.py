@@ -17,7 +17,11 @@ from lnmn_tf.training.objectives import (
     soft_cross_entropy,
     structure_sparsity,
 )
-from lnmn_tf.training.optimizers import answering_weights, learning_rate_of
+from lnmn_tf.training.optimizers import (
+    answering_weights,
+    assign_with_average,
+    learning_rate_of,
+)
 from lnmn_tf.training.replicas import run_on_replicas
 
 # What a structure step reports; all zero at a step that takes none.
@@ -36,7 +40,7 @@ class AlternatingTrainer(keras.Model):
         2. W     <- W     - grad_W     [L_train(W, alpha) - lambda_w (1/T) sum_t H(w^(t))]
 
     The structure goes first, as in the authors' program. A model without structure (Stack-NMN, the
-    concatenation ablation) only takes step 2.
+    concatenation ablation), or one that has chosen its operators, only takes step 2.
 
     Args:
         network: a built model.
@@ -45,7 +49,8 @@ class AlternatingTrainer(keras.Model):
         unrolled: differentiate L_val at the weights after one step of descent on the training batch
             (second order, DARTS equation 7), not at the weights as they are.
         search: take step 1 at all; else the structure stays as it is.
-        choose_step: weight step from which each node is its strongest operator for good; None = never.
+        choose_step: weight step at which each node becomes its strongest operator for good. No later step
+            moves alpha or its moving average, and none takes step 1. None = never.
         answer_loss: "softmax", or "sigmoid" for batches with `answer_scores`.
         clip_norm: largest global norm of the weights' gradient; 0 = unlimited.
         shards: parts that a batch is cut into, one for each core.
@@ -144,13 +149,22 @@ class AlternatingTrainer(keras.Model):
         weight_batch, structure_batch = data
         reports = {}
         if self.structure and self.search:
-            due = tf.equal(self.optimizer.iterations % self.structure_every, 0)
+            step = self.optimizer.iterations
+            due = tf.equal(step % self.structure_every, 0)
+            if self.choose_step is not None:
+                due &= step < self.choose_step
+                tf.cond(tf.equal(step, self.choose_step), self.choose, lambda: None)
             reports = tf.cond(
                 due,
                 lambda: run_on_replicas(self._structure_step, weight_batch, structure_batch),
                 lambda: dict.fromkeys(STRUCTURE_REPORT, 0.0),
             )
         return {**run_on_replicas(self._weight_step, weight_batch), **reports}
+
+    def choose(self) -> None:
+        """Makes each node its strongest operator, with a moving average that is the same."""
+        for alpha in self.structure:
+            assign_with_average(self.arch_optimizer, alpha, chosen(alpha))
 
     def _weight_step(self, batch: Batch) -> dict[str, tf.Tensor]:
         losses, gradients = self._of_weights(batch)
@@ -166,10 +180,6 @@ class AlternatingTrainer(keras.Model):
         else:
             losses, gradients = self._of_structure(structure_batch)
         _apply(self.arch_optimizer, gradients, self.structure)
-        if self.choose_step is not None:
-            due = self.optimizer.iterations >= self.choose_step
-            for alpha in self.structure:
-                alpha.assign(tf.where(due, chosen(alpha), alpha))
         losses["structure_loss"] = losses.pop("loss")
         losses["structure_gradient_norm"] = tf.linalg.global_norm(gradients)
         return losses

@@ -207,7 +207,8 @@ class TrainingExamples:
         """Pairs (weight batch, structure batch) of an epoch, from batch `start` on.
 
         A pure function of seed, epoch and start: a run that was killed goes on where it was. A worker
-        reads its part of each batch.
+        reads its part of each batch. Once the nodes have chosen, zeros stand in the place of structure
+        batches, which nobody uses and nobody reads.
         """
         step = sum(self.steps_of_epochs[:epoch]) + start
         steps = self.steps_of_epochs[epoch] - start
@@ -230,7 +231,10 @@ class TrainingExamples:
         per_epoch = num_batches(
             self.structure.questions, self.config.training.batch_size, drop_remainder=True
         )
-        first, last = step // every, (step + steps - 1) // every  # batches, the last included
+        chosen = self.config.training.choose_step(self.total_steps)
+        searching = steps if chosen is None else min(max(chosen - step, 0), steps)
+        # Batches, the last included; the first is there for its shapes, if for nothing else.
+        first, last = step // every, (step + max(searching, 1) - 1) // every
         stream = None
         for epoch in itertools.count(first // per_epoch):
             if epoch * per_epoch > last:
@@ -239,7 +243,9 @@ class TrainingExamples:
             more = self._batches(self.structure, epoch, start, part)
             stream = more if stream is None else stream.concatenate(more)
         stream = stream.flat_map(lambda batch: tf.data.Dataset.from_tensors(batch).repeat(every))
-        return stream.skip(step % every).take(steps)
+        zeros = tf.nest.map_structure(lambda x: tf.zeros(x.shape, x.dtype), stream.element_spec)
+        unused = tf.data.Dataset.from_tensors(zeros).repeat(steps - searching)
+        return stream.skip(step % every).take(searching).concatenate(unused)
 
     def _batches(self, examples: Examples, epoch: int, start: int, part: Part) -> tf.data.Dataset:
         training = self.config.training

@@ -106,6 +106,15 @@ def learning_rate_of(optimizer: keras.optimizers.legacy.Optimizer) -> tf.Tensor:
     return rate(optimizer.iterations) if callable(rate) else rate
 
 
+def assign_with_average(
+    optimizer: keras.optimizers.legacy.Optimizer, variable: tf.Variable, value: tf.Tensor
+) -> None:
+    """Gives a variable a value, and its moving average the same, where the optimizer keeps any."""
+    variable.assign(value)
+    if isinstance(optimizer, tfa.optimizers.MovingAverage):
+        optimizer.get_slot(variable, "average").assign(value)
+
+
 @contextlib.contextmanager
 def answering_weights(
     optimizer: keras.optimizers.legacy.Optimizer, variables: Sequence[tf.Variable]

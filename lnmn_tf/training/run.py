@@ -209,9 +209,7 @@ def make_trainer(network: StackMachine, config: RunConfig, total_steps: int) -> 
         structure_every=training.structure_every,
         unrolled=training.unrolled,
         search=not (training.freeze_structure or training.genotype),
-        choose_step=int(training.choose_share * total_steps)
-        if training.structure_decay == "annealed"
-        else None,
+        choose_step=training.choose_step(total_steps),
         answer_loss=training.answer_loss,
         clip_norm=training.clip_norm,
         shards=shards_for(of_replica, training.shards),

@@ -188,7 +188,8 @@ def test_restoring_gives_back_weights_slots_and_progress(finished):
     trainer = fresh_trainer(run_dir)
     progress = CheckpointFolder(run_dir).restore(trainer)
     assert progress.step == metrics["steps"] == int(trainer.optimizer.iterations)
-    assert int(trainer.arch_optimizer.iterations) == -(-progress.step // 2)
+    choice = RunConfig.load(run_dir).training.choose_step(progress.step)
+    assert int(trainer.arch_optimizer.iterations) == -(-choice // 2)
     assert progress.best_accuracy == metrics["held_out"]["accuracy"]
 
 
