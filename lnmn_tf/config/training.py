@@ -133,6 +133,12 @@ class TrainingConfig:
         "several people gave (VQA).",
         choices=("softmax", "sigmoid"),
     )
+    layout_loss_weight: float = option(
+        0.0,
+        "Weight of the loss that pulls the module weights to expert layouts, made of the questions' "
+        "programs; 0 = layouts are learned from answers alone.",
+        minimum=0,
+    )
     curriculum_epochs: int = option(
         0, "Epochs in which the longest programs are still left out; 0 = none.", minimum=0
     )

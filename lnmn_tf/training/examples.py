@@ -21,6 +21,7 @@ from lnmn_tf.errors import InputError
 from lnmn_tf.layers.encoders import ImageEncoder
 from lnmn_tf.training.encoded_store import EncodedStore
 from lnmn_tf.training.fresh import FreshSource, with_lexicon
+from lnmn_tf.training.layout_supervision import expert_columns
 from lnmn_tf.training.reading import answerable, read_split, read_training
 from lnmn_tf.training.replicas import WHOLE, Part
 
@@ -218,7 +219,10 @@ class TrainingExamples:
 
     def weight_batches(self, epoch: int, start: int, part: Part = WHOLE) -> tf.data.Dataset:
         """The training batches of an epoch, from batch `start` on."""
-        return self._batches(self.asked(epoch), epoch, start, part)
+        examples, columns = self.asked(epoch), None
+        if self.config.training.layout_loss_weight:
+            columns = expert_columns(examples.questions, self.config.model.num_steps)
+        return self._batches(examples, epoch, start, part, columns)
 
     def _structure_batches(self, step: int, steps: int, part: Part) -> tf.data.Dataset:
         """One structure batch for each of so many steps from `step` on.
@@ -241,7 +245,14 @@ class TrainingExamples:
         stream = stream.flat_map(lambda batch: tf.data.Dataset.from_tensors(batch).repeat(every))
         return stream.skip(step % every).take(steps)
 
-    def _batches(self, examples: Examples, epoch: int, start: int, part: Part) -> tf.data.Dataset:
+    def _batches(
+        self,
+        examples: Examples,
+        epoch: int,
+        start: int,
+        part: Part,
+        columns: dict[str, np.ndarray] | None = None,
+    ) -> tf.data.Dataset:
         training = self.config.training
         return batches(
             examples.questions,
@@ -254,4 +265,5 @@ class TrainingExamples:
             drop_remainder=True,
             window_bytes=self.config.data.window_mb << 20,
             part=(part.index, part.count),
+            columns=columns,
         )
