@@ -312,7 +312,7 @@ def pictures_of(config: RunConfig) -> Path:
     """The folder of the pictures that the held-out questions are about."""
     data = config.data
     split = data.val_split if data.structure_split == "val" else data.train_split
-    return Path(data.data_dir) / "images" / split
+    return Path(data.data_dir) / "images" / data.folders_of(split)[0]
 
 
 def _check_vocabulary(vocabulary: Vocabulary, run_dir: Path) -> None:

@@ -37,6 +37,10 @@ def supervision(config: RunConfig) -> dict[str, str]:
     ledger["order of questions"] = (
         f"program lengths: short ones first, for {curriculum} epochs" if curriculum else "random"
     )
+    if data.trains_on_val:
+        ledger[f"reported split {data.val_split}"] = (
+            f"trained on, as part of {data.train_split}: its accuracy says nothing of other questions"
+        )
     if training.init_from:
         ledger["first weights"] = f"those of the run {training.init_from}"
     return ledger
