@@ -47,6 +47,14 @@ class TrainingConfig:
     weight_decay: float = option(
         0.0, "Decoupled decay of the weights, times the learning rate.", minimum=0, flag=False
     )
+    # Python alone: a part of Hu et al.'s recipe for VQA, which the model stack_nmn_vqa presets.
+    l2: float = option(
+        0.0,
+        "Half of it times the square of the weight matrices is added to the loss; not of biases, word "
+        "embeddings and the LSTM.",
+        minimum=0,
+        flag=False,
+    )
     clip_norm: float = option(
         0.0, "Largest global norm of the weights' gradient; 0 = unlimited.", minimum=0
     )
@@ -133,6 +141,12 @@ class TrainingConfig:
         "several people gave (VQA).",
         choices=("softmax", "sigmoid"),
     )
+    layout_loss_weight: float = option(
+        0.0,
+        "Weight of the loss that pulls the module weights to expert layouts, made of the questions' "
+        "programs; 0 = layouts are learned from answers alone.",
+        minimum=0,
+    )
     curriculum_epochs: int = option(
         0, "Epochs in which the longest programs are still left out; 0 = none.", minimum=0
     )
@@ -198,4 +212,8 @@ class TrainingConfig:
             raise InputError(
                 f"--curriculum_epochs is {self.curriculum_epochs}; expected less than "
                 f"--epochs={self.epochs}"
+            )
+        if self.l2 and self.weight_decay:
+            raise InputError(
+                f"l2 is {self.l2} and weight_decay is {self.weight_decay}; expected one of them"
             )

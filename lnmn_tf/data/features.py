@@ -48,6 +48,7 @@ class FeatureStore(ImageStore):
       cache_bytes: up to this size, as stored, the rows are read at once and kept.
 
     Attributes:
+      dataset: name of the dataset that is read.
       identity: the text of the `FeatureIdentity` of the network that made them; "" where the file
         does not say.
 
@@ -73,9 +74,9 @@ class FeatureStore(ImageStore):
     ):
         self._path = path
         with _open(path) as file:
-            self._dataset = _dataset_name(path, file, dataset)
-            source = file[self._dataset]
-            self._where = f"{path}: dataset '{self._dataset}'"
+            self.dataset = _dataset_name(path, file, dataset)
+            source = file[self.dataset]
+            self._where = f"{path}: dataset '{self.dataset}'"
             self._check(source)
             if channels_first is None:
                 channels_first = self._layout(source)
@@ -122,7 +123,7 @@ class FeatureStore(ImageStore):
 
     def _load_run(self, file: h5py.File, run: np.ndarray) -> np.ndarray:
         try:
-            block = file[self._dataset][run[0] : run[-1] + 1]
+            block = file[self.dataset][run[0] : run[-1] + 1]
         except OSError as error:
             raise InputError(f"{self._where}: rows {run[0]} to {run[-1]}: {error}") from None
         finite = np.isfinite(block).all(axis=(1, 2, 3))

@@ -11,6 +11,7 @@ from tensorflow import keras
 from lnmn_tf.layers.nodes import chosen
 from lnmn_tf.models.machine import StackMachine
 from lnmn_tf.training.gradients import ENCODED, Batch, ShardedGradients
+from lnmn_tf.training.layout_supervision import LayoutSupervision
 from lnmn_tf.training.objectives import (
     cross_entropy,
     module_entropy,
@@ -55,6 +56,8 @@ class AlternatingTrainer(keras.Model):
         clip_norm: largest global norm of the weights' gradient; 0 = unlimited.
         shards: parts that a batch is cut into, one for each core.
         xla: compile the gradient functions.
+        expert: pulls the module weights to expert layouts in step 2; None = nothing does. Weight batches
+            then have `EXPERT_LAYOUT`.
 
     Call arguments:
         The data of `fit` are pairs (weight batch, structure batch), each a dict with `question`,
@@ -73,8 +76,10 @@ class AlternatingTrainer(keras.Model):
         clip_norm: float = 0.0,
         shards: int = 1,
         xla: bool = True,
+        expert: LayoutSupervision | None = None,
     ):
         super().__init__()
+        self.expert = expert
         self.network = network
         self.sparsity, self.structure_every = sparsity, structure_every
         self.unrolled, self.clip_norm = unrolled, clip_norm
@@ -112,7 +117,7 @@ class AlternatingTrainer(keras.Model):
         return self.network(inputs, training=training)
 
     def weight_loss(self, batch: Batch) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """L_train - lambda_w (1/T) sum_t H(w^(t))."""
+        """L_train - lambda_w (1/T) sum_t H(w^(t)), and the loss of the layout where there is one."""
         outputs = self.network(_inputs(batch), training=True)
         error = self._answer_error(outputs["logits"], batch)
         entropy = module_entropy(outputs["module_weights"])
@@ -121,7 +126,11 @@ class AlternatingTrainer(keras.Model):
             "module_entropy": entropy,
             "accuracy": _accuracy(outputs["logits"], batch["answer"]),
         }
-        return error - self.entropy_weight * entropy, report
+        total = error - self.entropy_weight * entropy
+        if self.expert is not None:
+            report["layout_loss"] = self.expert.loss(outputs, batch)
+            total += self.expert.weight * report["layout_loss"]
+        return total, report
 
     def _answer_error(self, logits: tf.Tensor, batch: Batch) -> tf.Tensor:
         if self.answer_loss == "sigmoid":

@@ -134,10 +134,12 @@ def checksum(path: str | os.PathLike) -> str:
 def _checksum_of_images(config: RunConfig, split: str, filenames: Sequence[str]) -> str:
     """SHA-256 of the names and sizes of the files: their contents may be a terabyte."""
     data = config.data
-    split = data.folder_of(split)
+    folders = data.folders_of(split)
     if data.features:
-        paths = [Path(data.features.replace("{split}", split))]
+        paths = [Path(data.features.replace("{split}", folder)) for folder in folders]
     else:
-        paths = [Path(data.data_dir) / "images" / split / name for name in filenames]
+        folder_of = {name: f for name in filenames for f in folders if f"_{f}_" in name}
+        images = Path(data.data_dir) / "images"
+        paths = [images / folder_of.get(name, folders[0]) / name for name in filenames]
     text = "".join(f"{path.name} {path.stat().st_size}\n" for path in paths)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -25,6 +25,7 @@ from lnmn_tf.training.encoder_progress import EncoderProgress
 from lnmn_tf.training.evaluation import Predictor, accuracy_table, format_table, write_predictions
 from lnmn_tf.training.examples import Examples, TrainingExamples, open_split
 from lnmn_tf.training.frozen_encoder import give_encoder
+from lnmn_tf.training.layout_supervision import LayoutSupervision, describe_coverage
 from lnmn_tf.training.networks import VOCABULARY, build_network, check_features, sizes_of
 from lnmn_tf.training.optimizers import create_slots, structure_optimizer, weight_optimizer
 from lnmn_tf.training.run_folder import METRICS, PREDICTIONS, RunFolder
@@ -104,6 +105,7 @@ def _train(
     eyesight = {}
     with strategy.scope():
         network = build_network(config.model)
+    coverage = check_layouts(network, config, examples)
     if config.training.pretrains_encoder:
         eyesight = give_encoder(network, config, examples, reported, folder)
         examples = examples.encoded(network.image_encoder)
@@ -122,7 +124,7 @@ def _train(
         print(f"goes on from step {progress.step} of {examples.total_steps}", flush=True)
     ledger = supervision(config)
     if first:
-        print(f"what is learned from what:\n{describe_supervision(ledger)}", flush=True)
+        print(f"what is learned from what:\n{describe_supervision(ledger)}{coverage}", flush=True)
     with replicas.explained_loss_of_a_worker(), explained_errors():
         clock = fit(trainer, examples, folder, progress, flags, ledger)
     metrics = {}
@@ -199,9 +201,23 @@ def _warn_of_short_run(config: RunConfig, total_steps: int) -> None:
         )
 
 
+def check_layouts(network: StackMachine, config: RunConfig, examples: TrainingExamples) -> str:
+    """What is to be said of the expert layouts that a run trains with, after a line break; else "".
+
+    Raises:
+        InputError: model or questions do not go with --layout_loss_weight.
+    """
+    weight = config.training.layout_loss_weight
+    if not weight:
+        return ""
+    LayoutSupervision(weight, network.module_names)
+    return "\n" + describe_coverage(examples.weights.questions, config.model.num_steps)
+
+
 def make_trainer(network: StackMachine, config: RunConfig, total_steps: int) -> AlternatingTrainer:
     """Algorithm 2 around a network, its optimizers ready for a checkpoint."""
     training = config.training
+    weight = training.layout_loss_weight
     of_replica = training.batch_size // tf.distribute.get_strategy().num_replicas_in_sync
     trainer = AlternatingTrainer(
         network,
@@ -214,6 +230,7 @@ def make_trainer(network: StackMachine, config: RunConfig, total_steps: int) -> 
         clip_norm=training.clip_norm,
         shards=shards_for(of_replica, training.shards),
         xla=training.xla != "off",
+        expert=LayoutSupervision(weight, network.module_names) if weight else None,
     )
     of_weights = weight_optimizer(training, total_steps)
     of_structure = structure_optimizer(training, total_steps)
@@ -293,7 +310,7 @@ def pictures_of(config: RunConfig) -> Path:
     """The folder of the pictures that the held-out questions are about."""
     data = config.data
     split = data.val_split if data.structure_split == "val" else data.train_split
-    return Path(data.data_dir) / "images" / split
+    return Path(data.data_dir) / "images" / data.folders_of(split)[0]
 
 
 def _check_vocabulary(vocabulary: Vocabulary, run_dir: Path) -> None:

@@ -183,9 +183,13 @@ class TrainedRun:
     def answer(self, image: str | os.PathLike, question: str) -> list[tuple[str, float]]:
         """Answers with their probabilities, the most likely first.
 
+        Those of a run of --answer_loss=sigmoid are how right each answer is by itself, and do not add up
+        to 1.
+
         Args, raises: see `inputs_of`.
         """
         logits = self.network(self.inputs_of(image, question), training=False)["logits"][0]
-        probabilities = tf.nn.softmax(logits).numpy()
+        sigmoid = self.config.training.answer_loss == "sigmoid"
+        probabilities = (tf.nn.sigmoid if sigmoid else tf.nn.softmax)(logits).numpy()
         order = np.argsort(-probabilities)
         return [(self.vocabulary.answers[i], float(probabilities[i])) for i in order]
