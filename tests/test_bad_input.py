@@ -152,7 +152,7 @@ def test_a_run_that_is_none(complaint, tmp_path):
 @pytest.mark.parametrize(
     "mode, flag",
     [
-        *((mode, "--hard_operators") for mode in ("evaluate", "answer", "explain", "export")),
+        *((mode, "--hard_operators") for mode in ("evaluate", "answer", "export")),
         ("evaluate", "--zeroed_operators=max"),
         ("evaluate", "--module_threshold=0.1"),
     ],
