@@ -7,6 +7,7 @@ picture each row is of (`feature_manifest`).
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -72,7 +73,7 @@ class FeatureStore(ImageStore):
         channels_first: bool | None = None,
         cache_bytes: int = CACHE_BYTES,
     ):
-        self._path = path
+        self._path, self.files = path, (Path(path),)
         with _open(path) as file:
             self.dataset = _dataset_name(path, file, dataset)
             source = file[self.dataset]
@@ -90,6 +91,7 @@ class FeatureStore(ImageStore):
         self.shape = (*image_shape, channels)
         self._rows = np.arange(count) if rows is None else np.asarray(rows)
         self.identity = manifest.identity if manifest else ""
+        self.checked_when_made = manifest is not None
         if manifest:
             self._rows = self._named_rows(manifest, count, names, pictures)
         else:
@@ -107,6 +109,10 @@ class FeatureStore(ImageStore):
     def read(self, indices: np.ndarray) -> np.ndarray:
         """Features at `indices`, [n, H, W, C]."""
         return self._load(self._rows[indices]) if self._cache is None else self._cache[indices]
+
+    def state(self) -> str:
+        """The same for the file and the rows of it that are read."""
+        return hashlib.sha256(super().state().encode() + self._rows.tobytes()).hexdigest()
 
     def _load(self, rows: np.ndarray) -> np.ndarray:
         """Reads rows in the order of the file, each once, in runs of neighbours."""

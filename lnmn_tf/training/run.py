@@ -30,6 +30,7 @@ from lnmn_tf.training.networks import VOCABULARY, build_network, check_features,
 from lnmn_tf.training.optimizers import create_slots, structure_optimizer, weight_optimizer
 from lnmn_tf.training.run_folder import METRICS, PREDICTIONS, RunFolder
 from lnmn_tf.training.shards import shards_for
+from lnmn_tf.training.sound_data import check_images
 from lnmn_tf.training.supervision import describe as describe_supervision
 from lnmn_tf.training.supervision import supervision
 from lnmn_tf.training.tensorboard import Board, write_result
@@ -96,6 +97,8 @@ def _train(
         _check_vocabulary(examples.vocabulary, run_dir)
         config.check_fits(RunConfig.load(run_dir), run_dir)
     if first:
+        stores = (examples.weights.store, examples.structure.store, reported.store)
+        check_images(stores, run_dir)
         RunFolder(run_dir).set_results_aside()
         config.save(run_dir)
         write_text(run_dir / FLAGS, flags)
@@ -144,14 +147,13 @@ def report(
     eyesight: dict[str, float],
 ) -> dict:
     """Measures the best checkpoint of a run that is at its end. Returns and writes the metrics."""
-    folder = CheckpointFolder(run_dir)
-    folder.load_weights(network, "best")
+    progress = CheckpointFolder(run_dir).load_weights(network, "best")
     best = evaluations.describe(
         config,
         config.data.val_split,
         reported.questions.source,
         reported.questions.image_filenames,
-        folder.progress("best").step,
+        progress.step,
     )
     predictor = Predictor(network, config.training.batch_size, config.training.xla)
     predictions = predictor(reported, made=run_dir / PREDICTIONS, shown=True)

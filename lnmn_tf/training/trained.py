@@ -107,9 +107,7 @@ class TrainedRun:
         if is_packed(run_dir):
             step = load_packed(network, run_dir)
         else:
-            folder = CheckpointFolder(run_dir)
-            folder.load_weights(network, checkpoint)
-            step = folder.progress(checkpoint).step
+            step = CheckpointFolder(run_dir).load_weights(network, checkpoint).step
         return cls(run_dir, config, vocabulary, network, checkpoint, step)
 
     def evaluate(self, split: str) -> dict:
