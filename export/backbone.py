@@ -58,6 +58,6 @@ def backbone_of(run: TrainedRun, options: ExportConfig) -> Backbone:
         raise InputError(
             f"--with_backbone makes features of the shape {list(backbone.feature_shape)} "
             f"({backbone.identity}), but the run was trained on {list(model.feature_shape)}; expected "
-            "the --backbone and --backbone_layer that its features came from"
+            "the --backbone and layer that its features came from"
         )
     return backbone

@@ -51,7 +51,7 @@ def export_run(run: TrainedRun, options: ExportConfig) -> Path:
     export_dir = Path(options.export_dir or run.run_dir / "export")
     if run.config.model.image_height and options.export_features_dtype != "float32":
         raise InputError(
-            f"--export_features_dtype is {options.export_features_dtype!r}, but the model of "
+            f"export_features_dtype is {options.export_features_dtype!r}, but the model of "
             f"{run.run_dir} reads pictures; expected a run with --features"
         )
     backbone = backbone_of(run, options) if options.with_backbone else None

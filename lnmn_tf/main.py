@@ -1,11 +1,11 @@
 """Learnable Neural Module Networks: train, evaluate, ask.
 
     python -m lnmn_tf.main --flagfile=configs/quickstart.flags
-    python -m lnmn_tf.main --mode=train    --run_dir=DIR --data_dir=DIR --image_height=96 --image_width=128
+    python -m lnmn_tf.main --mode=train    --run_dir=DIR --data_dir=DIR --image_size=128x96
     python -m lnmn_tf.main --mode=evaluate --run_dir=DIR [--split=val] [--checkpoint=best]
     python -m lnmn_tf.main --mode=answer   --run_dir=DIR --image=FILE --question="How many cubes?"
     python -m lnmn_tf.main --mode=explain  --run_dir=DIR --image=FILE --question="How many cubes?"
-    python -m lnmn_tf.main --mode=explain  --run_dir=DIR --indices=3,17 | --wrong [--family=count]
+    python -m lnmn_tf.main --mode=explain  --run_dir=DIR --indices=3,17 | --wrong=count
     python -m lnmn_tf.main --mode=export   --run_dir=DIR [--export_dir=DIR]
     python -m lnmn_tf.main --mode=serve    --run_dir=DIR [--port=8501]
     python -m lnmn_tf.main --mode=generate --data_dir=DIR --train_images=2000
@@ -30,20 +30,15 @@ from types import SimpleNamespace
 from absl import flags
 
 from lnmn_tf.config.command import COMMANDS
+from lnmn_tf.config.flags import MERGED, SET, expand, fields_of, flag_names, settable, unknown_flag
 from lnmn_tf.config.help import full_help, mode_help, short_help
-from lnmn_tf.config.modes import MODES, unknown_flag
-from lnmn_tf.config.option import from_flag
-from lnmn_tf.config.run import all_options
+from lnmn_tf.config.modes import MODES
+from lnmn_tf.config.registry import preset
 from lnmn_tf.errors import InputError, exit_code
 from lnmn_tf.noise import filter_standard_error
 
-DEFINE = {
-    bool: flags.DEFINE_boolean,
-    int: flags.DEFINE_integer,
-    float: flags.DEFINE_float,
-    str: flags.DEFINE_string,
-    tuple: flags.DEFINE_list,
-}
+# Flags of other types are read as texts.
+DEFINE = {bool: flags.DEFINE_boolean, int: flags.DEFINE_integer, float: flags.DEFINE_float}
 HELP = {"--help", "-h", "--helpfull", "-help", "-helpfull", "--helpshort"}
 
 
@@ -61,14 +56,24 @@ def parse(arguments: Sequence[str]) -> tuple[SimpleNamespace, dict]:
     """
     own, files = _separate(arguments)
     own, described = _read(own), _read(files)
-    mode = MODES[{"mode": "train", **described, **own}["mode"]]
-    mode.check(name for name in own if name != "mode")
-    given = {k: v for k, v in {**described, **own}.items() if k in mode.flags}
-    command = {name: given.get(name, default) for name, (default, _) in COMMANDS.items()}
-    if "run_dir" in mode.flags and not command["run_dir"]:
+    mode = MODES[{"mode": "train", **described, **own}.pop("mode")]
+    mode.check(_known_names(own))
+    sets = [*described.pop(SET, ()), *own.pop(SET, ())]
+    given = expand({k: v for k, v in {**described, **own}.items() if k != "mode"}, sets)
+    given = {name: value for name, value in given.items() if name in mode.names}
+    command = {name: given.pop(name, default) for name, (default, _) in COMMANDS.items()}
+    if "run_dir" in mode.names and not command["run_dir"]:
         raise InputError("--run_dir is empty; expected a folder")
-    choices = {name: value for name, value in given.items() if name not in COMMANDS}
-    return SimpleNamespace(mode=mode.name, **command), choices
+    if mode.name == "train":
+        given = {**preset(command["preset"], given.get("model", "")), **given}
+    return SimpleNamespace(mode=mode.name, **command), given
+
+
+def _known_names(given: dict) -> list[str]:
+    """The commands and fields that some flags set."""
+    sets = [text.partition("=")[0] for text in given.get(SET, ())]
+    names = [name for flag in given if flag not in ("mode", SET) for name in fields_of(flag)]
+    return names + [name for name in sets if name in settable()]
 
 
 def _separate(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -91,11 +96,13 @@ def _separate(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 def _read(arguments: Sequence[str]) -> dict:
     """The values of the flags that are given, by name."""
     values = flags.FlagValues()
-    options = {option.name: option for option in all_options()}
-    types = {name: type(default) for name, (default, _) in COMMANDS.items()}
-    types |= {name: type(option.default) for name, option in options.items()}
-    for name, kind in types.items():
-        DEFINE[kind](name, None, "", flag_values=values)
+    fields = settable()
+    for name in flag_names():
+        if name == SET:
+            flags.DEFINE_multi_string(name, None, "", flag_values=values)
+        else:
+            kind = type(fields[name].default) if name in fields and name not in MERGED else str
+            DEFINE.get(kind, flags.DEFINE_string)(name, None, "", flag_values=values)
     flags.DEFINE_enum("mode", None, list(MODES), "What to do.", flag_values=values)
     try:
         rest = values(["lnmn_tf.main", *arguments])[1:]
@@ -107,12 +114,8 @@ def _read(arguments: Sequence[str]) -> dict:
         raise InputError(f"--flagfile: no text file: {error}") from None
     if rest:
         raise InputError(f"{rest[0]!r} is no flag; expected --name=value")
-    given = {name: values[name].value for name in ("mode", *types)}
-    return {
-        name: from_flag(options[name], value) if name in options else value
-        for name, value in given.items()
-        if value is not None
-    }
+    given = {name: values[name].value for name in ("mode", *flag_names())}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def run(arguments: Sequence[str]) -> None:

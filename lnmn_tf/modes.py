@@ -5,11 +5,14 @@ TensorFlow is imported when a mode needs it: help, and what is refused at once, 
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
 
 from lnmn_tf.config import ExportConfig, RunConfig
-from lnmn_tf.config.run import to_flags
+from lnmn_tf.config.benchmark import BenchmarkConfig
+from lnmn_tf.config.flags import to_flags
+from lnmn_tf.config.run import of_run
 from lnmn_tf.exporting import exporting
 from lnmn_tf.progress import Stage, recorded, summary
 from lnmn_tf.training.estimates import check_training, check_world
@@ -28,7 +31,7 @@ def train(command: SimpleNamespace, choices: dict) -> None:
 
 
 def _train_and_export(command: SimpleNamespace, choices: dict) -> None:
-    config, options = RunConfig.create(choices), ExportConfig.create(choices)
+    config, options = RunConfig.create(of_run(choices)), ExportConfig.create(choices)
     folder = RunFolder(command.run_dir)
     if config.machine.strategy != "multi_worker":  # there the first worker may have begun already
         folder.check_free()
@@ -121,9 +124,12 @@ def make_world(config: RunConfig) -> None:
 
 def benchmark(command: SimpleNamespace, choices: dict) -> None:
     """Measures speed and memory."""
-    from lnmn_tf.benchmark.run import OPTIONS, benchmark
+    from lnmn_tf.benchmark.run import benchmark
 
-    benchmark(choices, **{name: getattr(command, name) for name in OPTIONS})
+    names = {field.name for field in dataclasses.fields(BenchmarkConfig)}
+    options = BenchmarkConfig(**{k: v for k, v in choices.items() if k in names})
+    asked = (command.run_dir, command.preset or "quickstart", command.what, command.checkpoint)
+    benchmark(of_run(choices), *asked, options)
 
 
 def analyze(command: SimpleNamespace, choices: dict) -> None:
@@ -145,7 +151,7 @@ def pack(command: SimpleNamespace, choices: dict) -> None:
     """Writes a finished run as a small folder."""
     from lnmn_tf.training.packed import pack
 
-    folder = pack(command.run_dir, command.pack_dir or f"{command.run_dir}/packed")
+    folder = pack(command.run_dir, command.output_dir or f"{command.run_dir}/packed")
     print(f"wrote {folder}; next: python -m lnmn_tf.main --mode=answer --run_dir={folder} ...")
 
 
@@ -153,4 +159,4 @@ def report(command: SimpleNamespace, choices: dict) -> None:
     """Puts the results of run folders into the paper's tables, and onto a page."""
     from lnmn_tf.analysis.report import report_runs
 
-    report_runs(command.runs, command.report_dir)
+    report_runs(command.runs, command.output_dir or "runs/report")

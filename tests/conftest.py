@@ -47,8 +47,10 @@ TINY_TRAINING = {
 
 
 def to_arguments(**flags) -> list[str]:
-    """Flags as they stand on a command line."""
-    return [f"--{name}={value}" for name, value in flags.items()]
+    """Commands and fields as they stand on a command line."""
+    from lnmn_tf.config.flags import to_flags
+
+    return to_flags(flags).splitlines()
 
 
 # How fast an example is drawn says nothing about the law, only about what else the machine does.

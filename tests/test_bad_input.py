@@ -12,7 +12,7 @@ import pytest
 from lnmn_tf.config import RunConfig
 from lnmn_tf.main import main
 
-FLAGS = ["--image_height=16", "--image_width=24", "--batch_size=8", "--structure_fraction=0.3"]
+FLAGS = ["--image_size=24x16", "--batch_size=8", "--set=structure_fraction=0.3"]
 QUESTIONS = "questions/CLEVR_train_questions.json"
 VAL_QUESTIONS = "questions/CLEVR_val_questions.json"
 PICTURE = "images/train/CLEVR_train_000001.png"
@@ -131,10 +131,10 @@ def test_missing_features(complaint, world):
         (["--epoch=3"], ["epoch"]),
         (["train"], ["'train'"]),
         (["--flagfile=/nowhere.flags"], ["/nowhere.flags"]),
-        (["--encoder_filters=4,x"], ["--encoder_filters", "4,x"]),
-        (["--looking_cells=5"], ["--looking_cells", "5"]),
-        (["--features={split}.h5"], ["--features", "--image_height"]),
-        (["--model=stack_nmn", "--looking_cells=1"], ["--looking_cells", "stack_nmn"]),
+        (["--set=encoder_filters=4,x"], ["encoder_filters", "4,x"]),
+        (["--set=looking_cells=5"], ["looking_cells", "5"]),
+        (["--features={split}.h5"], ["--features", "--image_size"]),
+        (["--model=stack_nmn", "--set=looking_cells=1"], ["looking_cells", "stack_nmn"]),
     ],
 )
 def test_wrong_and_contradictory_flags(complaint, tiny_world, flags, words):
@@ -142,7 +142,7 @@ def test_wrong_and_contradictory_flags(complaint, tiny_world, flags, words):
 
 
 def test_more_warm_up_than_steps(complaint, tiny_world):
-    has(complaint(*FLAGS, f"--data_dir={tiny_world}", "--warmup_steps=9999"), "--warmup_steps")
+    has(complaint(*FLAGS, f"--data_dir={tiny_world}", "--set=warmup_steps=9999"), "warmup_steps")
 
 
 def test_a_run_that_is_none(complaint, tmp_path):

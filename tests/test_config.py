@@ -8,10 +8,11 @@ import json
 import pytest
 
 from lnmn_tf.config import RunConfig
-from lnmn_tf.config.modes import flag_names
+from lnmn_tf.config.flags import flag_names
 from lnmn_tf.config.registry import ALIASES, MODELS, make_config
-from lnmn_tf.config.run import FLAG_SECTIONS, SECTIONS, all_options, section_fields
+from lnmn_tf.config.run import FLAG_SECTIONS, SECTIONS, section_fields
 from lnmn_tf.errors import InputError
+from lnmn_tf.training.run_folder import FOUND_IN_DATA
 
 PIXELS = {"image_height": 11, "image_width": 13}
 
@@ -38,19 +39,20 @@ def test_the_defaults_of_a_model_are_those_of_its_origin():
 
 
 def test_every_flag_has_a_help_text_and_a_name_of_its_own():
-    options = all_options()
-    assert all(option.metadata["help"].endswith(".") for option in options)
-    names = [option.name for option in options]
+    fields = [field for title in FLAG_SECTIONS for field in section_fields(title)]
+    chosen = [field for field in fields if field.metadata["help"]]
+    assert all(field.metadata["help"].endswith(".") for field in chosen)
+    names = [field.name for field in chosen]
     assert len(names) == len(set(names))
+    assert {field.name for field in fields} - set(names) == set(FOUND_IN_DATA)
 
 
 def test_flags_are_few_and_errors_name_other_fields_without_dashes():
-    flags = {"mode", *flag_names()}
-    assert len(flags) <= 112
-    fields = {field.name: field for title in FLAG_SECTIONS for field in section_fields(title)}
-    for name in set(fields) - flags:
-        value = fields[name].default
-        if isinstance(value, (bool, str, tuple)) or not isinstance(value, (int, float)):
+    assert len({"mode", *flag_names()}) <= 70
+    fields = {field.name: field for title in SECTIONS for field in section_fields(title)}
+    for name, field in fields.items():
+        value = field.default
+        if field.metadata["flag"] or isinstance(value, (bool, str, tuple)):
             continue
         choices = {**PIXELS, name: "many"}
         if name in make_config("stack_nmn").__dataclass_fields__:
@@ -76,26 +78,31 @@ def test_json_gives_back_the_same_config(name, tmp_path):
         ({"epochs": 0}, ["--epochs", "0", "at least 1"]),
         ({"learning_rate": 0.0}, ["--learning_rate", "more than 0"]),
         ({"learning_rate": float("nan")}, ["--learning_rate", "nan", "finite"]),
-        ({"ema_decay": 1.0}, ["--ema_decay", "less than 1"]),
+        ({"ema_decay": 1.0}, ["ema_decay", "less than 1"]),
         ({"seed": -1}, ["--seed", "-1"]),
         ({"batch_size": 10, "shards": 3}, ["shards is 3", "--batch_size=10"]),
-        ({"epochs": 2, "curriculum_epochs": 2}, ["--curriculum_epochs", "--epochs=2"]),
+        ({"epochs": 2, "curriculum_epochs": 2}, ["curriculum_epochs", "--epochs=2"]),
         ({"structure_split": "test"}, ["--structure_split", "'test'", "held_out, val"]),
-        ({"structure_fraction": 1.0}, ["--structure_fraction", "less than 1"]),
+        ({"structure_fraction": 1.0}, ["structure_fraction", "less than 1"]),
         ({"val_split": "train"}, ["--val_split", "'train'"]),
         ({"train_split": "val"}, ["--train_split", "'val'"]),
         ({"data_dir": ""}, ["--data_dir", "empty"]),
         ({"features": "f.h5", **dict.fromkeys(PIXELS, 0)}, ["--features", "{split}"]),
-        ({"features": "{split}.h5"}, ["--features", "--image_height", "not both"]),
-        (dict.fromkeys(PIXELS, 0), ["--image_height", "--features"]),
-        ({"image_width": 0}, ["--image_width", "both"]),
-        ({"looking_cells": 3}, ["--looking_cells is 3", "--attention_3=4"]),
-        ({"answer_3": 0, "answer_4": 0}, ["--answer_3", "--answer_4"]),
-        ({"text_dim": 7}, ["--text_dim", "7", "even"]),
+        ({"features": "{split}.h5"}, ["--features", "--image_size", "not both"]),
+        (dict.fromkeys(PIXELS, 0), ["--image_size", "--features"]),
+        ({"image_width": 0}, ["--image_size is 0x11", "both"]),
+        ({"looking_cells": 3}, ["looking_cells is 3", "attention_3=4"]),
+        ({"answer_3": 0, "answer_4": 0}, ["answer_3", "answer_4", "--cells"]),
+        ({"text_dim": 7}, ["text_dim", "7", "even"]),
         ({"zeroed_operators": ("mean",)}, ["zeroed_operators", "mean", "choose_1"]),
-        ({"fusion": "concat", "hard_operators": True}, ["--fusion", "--hard_operators"]),
-        ({"model": "stack_nmn", "fusion": "concat"}, ["--fusion", "--model=stack_nmn"]),
-        ({"model": "paper", "looking_cells": 1}, ["--looking_cells", "--model=paper"]),
+        ({"fusion": "concat", "hard_operators": True}, ["fusion", "--hard_operators"]),
+        ({"model": "stack_nmn", "fusion": "concat"}, ["fusion", "--model=stack_nmn"]),
+        ({"model": "paper", "looking_cells": 1}, ["looking_cells", "--model=paper"]),
+        ({"model": "stack_nmn", "answer_3": 1}, ["answer_3 (--cells)", "--model=stack_nmn"]),
+        ({"map_dims": 3}, ["map_dims is no field", "did you mean map_dim?"]),
+        ({"zork": 3}, ["zork is no field of a RunConfig"]),
+        ({"export": True}, ["export is a field of ExportConfig"]),
+        ({"rounds": 3}, ["rounds is a field of BenchmarkConfig"]),
         ({"model": "mine"}, ["--model", "'mine'", "released"]),
         ({"min_objects": 6, "max_objects": 5}, ["min_objects is 6", "max_objects=5"]),
         ({"max_objects": 11}, ["max_objects is 11", "at most 10"]),

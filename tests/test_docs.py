@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from lnmn_tf.config.modes import MODES, flag_names
+from lnmn_tf.config.flags import flag_names, flag_of, settable
+from lnmn_tf.config.modes import MODES
 from lnmn_tf.main import parse
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -118,6 +119,12 @@ def test_flags_that_are_named_exist(page):
     own = "\n".join(line for line in lines_of(page) if not names_another_program(line))
     named = set(re.findall(r"(?<![\w-])--(?:no)?([a-z]\w+)", own))
     assert named - {*flag_names(), "mode", "flagfile", "help", "helpfull", *FOREIGN_FLAGS} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_fields_that_are_set_exist(page):
+    named = set(re.findall(r"--set=([a-z]\w+)", page.read_text(encoding="utf-8")))
+    assert named <= {name for name in settable() if flag_of(name) == "set"}
 
 
 def names_another_program(line: str) -> bool:

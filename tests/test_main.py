@@ -12,7 +12,11 @@ import pytest
 
 import lnmn_tf
 from lnmn_tf.config import RunConfig
-from lnmn_tf.config.modes import MODES, Mode, flag_names
+from lnmn_tf.config.command import COMMANDS
+from lnmn_tf.config.flags import flag_names, flag_of, settable, to_flags
+from lnmn_tf.config.modes import MODES, Mode
+from lnmn_tf.config.registry import PRESETS
+from lnmn_tf.config.run import of_run
 from lnmn_tf.errors import InputError
 from lnmn_tf.main import main, parse
 from lnmn_tf.training import evaluations
@@ -59,16 +63,19 @@ def test_help_shows_what_people_need_and_helpfull_every_flag(capsys):
     text = capsys.readouterr().out
     assert "Config(" not in text
     short = shown_flags(text)
-    assert 20 <= len(short) == len(set(short)) <= 30
+    assert 20 <= len(short) == len(set(short)) <= 28
     assert main(["--helpfull"]) == 0
     full = capsys.readouterr().out
     assert sorted(shown_flags(full)) == sorted(("mode", *flag_names()))
     assert "Config(" not in full  # a default is a value
+    fields = re.findall(r"^    --set=(\w+): .+\.", full, re.MULTILINE)
+    assert sorted(fields) == sorted(name for name in settable() if flag_of(name) == "set")
 
 
 @pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
 def test_a_mode_has_a_function_flags_that_exist_and_help_for_all_of_them(mode, capsys):
     assert callable(mode.load())
+    assert set(mode.names) <= {*COMMANDS, *settable()}
     assert set(mode.shown) <= set(mode.flags) <= set(flag_names())
     assert main([f"--mode={mode.name}", "--help"]) == 0
     assert shown_flags(capsys.readouterr().out) == list(mode.flags)
@@ -76,6 +83,7 @@ def test_a_mode_has_a_function_flags_that_exist_and_help_for_all_of_them(mode, c
 
 def test_every_flag_belongs_to_a_mode():
     assert set().union(*(mode.flags for mode in MODES.values())) == set(flag_names())
+    assert set().union(*(mode.names for mode in MODES.values())) == {*COMMANDS, *settable()}
 
 
 def test_a_mode_is_added_by_one_entry(monkeypatch, capsys):
@@ -95,7 +103,8 @@ def count_words(command, choices):
 def test_the_command_line_wins_over_a_flagfile_wherever_it_stands(tmp_path, first):
     path = tmp_path / "x.flags"
     path.write_text(
-        "# a comment\n--mode=train\n--run_dir=theirs\n--epochs=3\n--xla=off\n--encoder_filters=4,5\n"
+        "# a comment\n--mode=train\n--run_dir=theirs\n--epochs=3\n--xla=off\n"
+        "--set=encoder_filters=4,5\n"
     )
     own, files = ["--epochs=7", "--run_dir=mine"], [f"--flagfile={path}"]
     command, choices = parse([*files, *own] if first else [*own, *files])
@@ -108,6 +117,50 @@ def test_the_command_line_wins_over_a_flagfile_wherever_it_stands(tmp_path, firs
         "xla": "off",
     }  # what evaluate does not know is not used
     assert (command.mode, command.run_dir) == ("evaluate", "theirs")
+
+
+def test_one_flag_sets_fields_that_are_chosen_together():
+    given = ["--image_size=144x96", "--cells=2,1,1,3", "--decay=linear:0.7:0.02"]
+    _, choices = parse(given)
+    assert choices == {
+        "image_width": 144,
+        "image_height": 96,
+        "attention_3": 2,
+        "attention_4": 1,
+        "answer_3": 1,
+        "answer_4": 3,
+        "decay": "linear",
+        "decay_start": 0.7,
+        "final_learning_rate": 0.02,
+    }
+    _, choices = parse(["--decay=cosine"])  # what is left out has its default
+    assert choices == {"decay": "cosine", "decay_start": 0.0, "final_learning_rate": 0.0}
+
+
+def test_set_is_typed_and_repeatable_and_the_command_line_wins(tmp_path):
+    path = tmp_path / "x.flags"
+    path.write_text("--set=clip_norm=3\n--set=unrolled=true\n--set=clip_norm=4\n")
+    _, choices = parse(["--set=encoder_strides=2,1", f"--flagfile={path}", "--set=warmup_steps=7"])
+    expected = {"clip_norm": 4.0, "unrolled": True, "encoder_strides": (2, 1), "warmup_steps": 7}
+    assert choices == expected
+    _, choices = parse([f"--flagfile={path}", "--set=clip_norm=5"])
+    assert choices == {"clip_norm": 5.0, "unrolled": True}
+
+
+def test_flags_are_the_inverse_of_parsing():
+    given = ["--preset=quickstart", "--image_size=144x96", "--set=unrolled=true", "--generate"]
+    _, choices = parse([*given, "--question_types=zero_hop:7,one_hop"])
+    assert parse(to_flags(choices).splitlines())[1] == choices
+    assert choices["kb_dim"] == 32 and choices["question_types"] == ("zero_hop:7", "one_hop")
+
+
+def test_a_preset_gives_way_to_flags_and_leaves_out_what_the_model_has_not():
+    _, choices = parse(["--preset=quickstart", "--map_dim=48"])
+    assert (choices["map_dim"], choices["mem_dim"]) == (48, 64)
+    _, choices = parse(["--preset=quickstart", "--model=stack_nmn"])
+    assert "map_dim" not in choices and choices["mem_dim"] == 64
+    for name in PRESETS:
+        RunConfig.create({"features": "{split}.h5", **parse([f"--preset={name}"])[1]})
 
 
 def test_a_flagfile_may_be_the_next_word_and_hold_another(tmp_path):
@@ -132,17 +185,34 @@ def test_no_config_says_which_mode():
 @pytest.mark.parametrize(
     "arguments, words",
     [
-        (["--mode=generate", "--seed=5"], ["--seed", "generate", "did you mean --world_seed"]),
+        (
+            ["--mode=generate", "--seed=5"],
+            ["--seed", "generate", "did you mean --set=world_seed=VALUE?"],
+        ),
         (["--mode=evaluate", "--epochs=5"], ["--epochs", "--mode=evaluate", "train"]),
         (["--mode=evaluate", "--map_dim=17"], ["--map_dim", "--mode=evaluate", "train"]),
         (["--mode=answer", "--batch_size=5"], ["--batch_size", "--mode=answer"]),
         (["--mode=answer", "--port=5"], ["--port", "serve"]),
         (["--mode=serve", "--export=true"], ["--export ", "train"]),
         (["--mode=train", "--hard_operators"], ["--hard_operators", "evaluate"]),
-        (["--module_threshold=0.1"], ["--module_threshold", "evaluate"]),
+        (["--set=module_threshold=0.1"], ["--set=module_threshold", "evaluate"]),
         (["--mode=evaluate", "--spilt=val"], ["--spilt", "did you mean --split"]),
         (["--epoch=5"], ["--epoch ", "did you mean --epochs"]),
         (["--zork=5"], ["--zork"]),
+        (["--kb_dim=5"], ["--kb_dim is no flag", "--set=kb_dim=VALUE"]),
+        (["--kb_dims=5"], ["--kb_dims is no flag", "did you mean --set=kb_dim=VALUE?"]),
+        (["--answer_3=2"], ["--answer_3 is no flag", "--cells=4,2,1,1"]),
+        (["--mode=evaluate", "--cells=4,2,1,1"], ["--cells is no flag of --mode=evaluate"]),
+        (["--mode=answer", "--set=clip_norm=5"], ["--set=clip_norm is no flag of --mode=answer"]),
+        (["--set=clip_norms=5"], ["'clip_norms'", "did you mean --set=clip_norm=VALUE?"]),
+        (["--set=zork=5"], ["'zork'", "--helpfull"]),
+        (["--set=epochs=5"], ["epochs has a flag", "expected --epochs"]),
+        (["--set=image_width=5"], ["image_width has a flag", "--image_size=144x96"]),
+        (["--set=clip_norm"], ["no value", "--set=clip_norm=VALUE"]),
+        (["--set=clip_norm=soft"], ["clip_norm is 'soft'", "a finite number"]),
+        (["--image_size=96"], ["--image_size is '96'", "--image_size=144x96"]),
+        (["--cells=4,2,1,x"], ["--cells is '4,2,1,x'", "--cells=4,2,1,1"]),
+        (["--preset=huge"], ["--preset is 'huge'", "quickstart"]),
         (["--run_dir="], ["--run_dir", "empty"]),
         (["--flagfile"], ["--flagfile", "empty"]),
         (["--flagfile="], ["--flagfile", "empty"]),
@@ -160,7 +230,7 @@ def test_a_flag_that_the_mode_does_not_know_is_refused_with_advice(arguments, wo
 def test_every_config_is_valid_and_headed_by_its_run_card(path, monkeypatch):
     monkeypatch.chdir(ROOT)
     command, choices = parse([f"--flagfile=configs/{path.name}"])
-    RunConfig.create(choices)
+    RunConfig.create(of_run(choices))
     assert command.run_dir == f"runs/{path.stem}"
     head = path.read_text().split("\n--")[0]
     for entry in ("Reproduces", "Command", "Time", "Result", "Paper"):

@@ -13,7 +13,7 @@ import pytest
 from lnmn_tf.config import RunConfig
 from lnmn_tf.main import main
 
-PIXELS = ["--image_height=16", "--image_width=24"]
+PIXELS = ["--image_size=24x16"]
 FEATURES = ["--features=x_{split}.h5"]
 DEEP = "[" * 100_000
 
@@ -26,7 +26,7 @@ COMMAND_LINES = [
     (["--mode=fly"], ["--mode", "fly"]),
     (["--mode="], ["--mode"]),
     (["--mode"], ["mode"]),
-    (["--mode=generate", "--seed=5"], ["--seed", "--world_seed"]),
+    (["--mode=generate", "--seed=5"], ["--seed", "--set=world_seed"]),
     (["--mode=generate", "--run_dir=x"], ["--run_dir", "generate"]),
     (["--mode=evaluate", "--learning_rate=1"], ["--learning_rate", "evaluate"]),
     (["--mode=evaluate", "--question=Why?"], ["--question", "answer"]),
@@ -34,8 +34,8 @@ COMMAND_LINES = [
     (["--mode=export", "--port=80"], ["--port", "serve"]),
     (["--mode=serve", "--hard_operators"], ["--hard_operators", "export"]),
     (["--hard_operators"], ["--hard_operators", "evaluate"]),
-    (["--zeroed_operators=min"], ["--zeroed_operators is no flag", "ModelConfig", "from Python"]),
-    (["--module_threshold=0.1"], ["--module_threshold", "evaluate"]),
+    (["--zeroed_operators=min"], ["--zeroed_operators is no flag", "--set=zeroed_operators="]),
+    (["--set=module_threshold=0.1"], ["--set=module_threshold", "evaluate"]),
     # values of the wrong type
     (["--epochs=many"], ["epochs", "many"]),
     (["--epochs="], ["epochs"]),
@@ -43,8 +43,8 @@ COMMAND_LINES = [
     (["--epochs"], ["epochs"]),
     (["--learning_rate=fast"], ["learning_rate", "fast"]),
     (["--generate=perhaps"], ["generate", "perhaps"]),
-    (["--encoder_filters=4,x"], ["--encoder_filters", "4,x"]),
-    (["--encoder_filters=4,,5"], ["--encoder_filters"]),
+    (["--set=encoder_filters=4,x"], ["encoder_filters", "4,x"]),
+    (["--set=encoder_filters=4,,5"], ["encoder_filters"]),
     # values out of bounds
     ([*PIXELS, "--epochs=0"], ["--epochs", "at least 1"]),
     ([*PIXELS, "--epochs=-3"], ["--epochs", "-3"]),
@@ -55,20 +55,20 @@ COMMAND_LINES = [
     ([*PIXELS, "--learning_rate=nan"], ["--learning_rate", "finite"]),
     ([*PIXELS, "--learning_rate=inf"], ["--learning_rate", "finite"]),
     ([*PIXELS, "--learning_rate=1e999"], ["--learning_rate", "finite"]),
-    ([*PIXELS, "--ema_decay=1"], ["--ema_decay", "less than 1"]),
+    ([*PIXELS, "--set=ema_decay=1"], ["ema_decay", "less than 1"]),
     ([*PIXELS, "--cache_mb=-1"], ["--cache_mb"]),
-    ([*PIXELS, "--structure_fraction=1"], ["--structure_fraction"]),
+    ([*PIXELS, "--set=structure_fraction=1"], ["structure_fraction"]),
     ([*PIXELS, "--decay=slow"], ["--decay", "cosine"]),
     ([*PIXELS, "--model=mine"], ["--model", "'mine'"]),
     ([*PIXELS, "--strategy=all"], ["--strategy", "mirrored"]),
     ([*PIXELS, "--mixed_precision=float8"], ["--mixed_precision"]),
     # values that contradict one another
-    ([], ["--image_height", "--features"]),
+    ([], ["--image_size", "--features"]),
     ([*PIXELS, *FEATURES], ["--features", "not both"]),
     (["--features=x.h5"], ["--features", "{split}"]),
-    (["--image_height=16"], ["--image_width", "both"]),
+    (["--image_size=0x16"], ["--image_size", "both"]),
     ([*FEATURES, "--pretrain_epochs=2"], ["--pretrain_epochs", "--features"]),
-    ([*PIXELS, "--curriculum_epochs=30"], ["--curriculum_epochs", "--epochs=30"]),
+    ([*PIXELS, "--set=curriculum_epochs=30"], ["curriculum_epochs", "--epochs=30"]),
     ([*PIXELS, "--train_split=val"], ["--train_split"]),
     ([*PIXELS, "--val_split=train"], ["--val_split"]),
     ([*PIXELS, "--data_dir="], ["--data_dir", "empty"]),
@@ -76,16 +76,16 @@ COMMAND_LINES = [
     ([*PIXELS, "--generate", "--strategy=multi_worker"], ["--generate", "multi_worker"]),
     (["--run_dir="], ["--run_dir", "empty"]),
     # more than the machine has
-    (["--image_height=20000", "--image_width=20000"], ["GB", "--image_height"]),
+    (["--image_size=20000x20000"], ["GB", "--image_size"]),
     ([*PIXELS, "--map_dim=2000000000"], ["GB", "--map_dim"]),
     ([*PIXELS, "--batch_size=2000000000"], ["GB", "--batch_size"]),
     # worlds
-    (["--mode=generate", "--picture_width=100000"], ["--picture_width", "4096"]),
+    (["--mode=generate", "--picture_size=100000x9"], ["--picture_size", "4096"]),
     (["--mode=generate", "--questions_per_image=100000"], ["--questions_per_image", "1000"]),
     (["--mode=generate", "--train_images=2000000000"], ["GB", "--train_images"]),
-    (["--mode=generate", "--max_objects=11"], ["--max_objects", "WorldConfig", "from Python"]),
+    (["--mode=generate", "--set=max_objects=11"], ["max_objects is 11", "at most 10"]),
     (["--mode=generate", "--data_dir="], ["--data_dir", "empty"]),
-    (["--mode=generate", "--world_seed=-1"], ["--world_seed"]),
+    (["--mode=generate", "--set=world_seed=-1"], ["world_seed"]),
     # flagfiles
     (["--flagfile"], ["--flagfile", "empty"]),
     (["--flagfile="], ["--flagfile", "empty"]),

@@ -38,7 +38,7 @@ class Client:
         target: the server, as "host:port" or with all that `Target` can say.
         rest: speak REST and not gRPC.
         features_dtype: what a model of features reads: float32, or float16 where it was exported with
-            `--export_features_dtype=float16`.
+            `--set=export_features_dtype=float16`.
         deadline: seconds for a request with all its attempts.
         attempts: how often a server is asked that is not available, with pauses that double.
 

@@ -44,8 +44,8 @@ class Request:
     count: int = 20
 
     @classmethod
-    def of_texts(cls, indices: str, count: str, **others) -> Request:
-        """Of the texts of a command line.
+    def of_texts(cls, indices: str, wrong: str, **others: str) -> Request:
+        """Of the texts of a command line; `wrong` is a family or all, and after a colon how many.
 
         Raises:
             InputError: no whole numbers, none of the three ways to choose, or several.
@@ -56,19 +56,22 @@ class Request:
             raise InputError(
                 f"--indices is {indices!r}; expected whole numbers from 0, as in --indices=3,17"
             ) from None
-        if not count.isdecimal() or not 1 <= int(count) <= MOST:
-            raise InputError(f"--count is {count!r}; expected a whole number from 1 to {MOST}")
+        family, _, count = wrong.partition(":")
+        if ":" in wrong and not (count.isdecimal() and 1 <= int(count) <= MOST):
+            raise InputError(
+                f"--wrong is {wrong!r}; expected a whole number from 1 to {MOST} after the colon"
+            )
         if len(numbers) > MOST:
             raise InputError(f"--indices has {len(numbers)} numbers; expected at most {MOST}")
-        request = cls(indices=numbers, count=int(count), **others)
+        family = "" if family == "all" else family
+        many = {"count": int(count)} if count else {}
+        request = cls(indices=numbers, wrong=bool(wrong), family=family, **many, **others)
         ways = [bool(request.image), bool(numbers), request.wrong]
         if sum(ways) != 1:
             raise InputError(
                 "--image, --indices and --wrong choose what is explained; expected one of them, and "
                 f"{sum(ways)} are given"
             )
-        if request.family and not request.wrong:
-            raise InputError(f"--family is {request.family!r}; expected it with --wrong alone")
         return request
 
     @property
@@ -160,7 +163,7 @@ def _right_and_wrong(
     if request.family:
         if request.family not in questions.family_names:
             raise InputError(
-                f"--family is {request.family!r}; expected one of {', '.join(questions.family_names)}"
+                f"--wrong is {request.family!r}; expected all or one of {', '.join(questions.family_names)}"
             )
         wanted = np.flatnonzero(questions.families == questions.family_names.index(request.family))
     predictor = Predictor(run.network, run.config.training.batch_size, run.config.training.xla)
@@ -176,7 +179,7 @@ def _right_and_wrong(
         kind = f" of family {request.family}" if request.family else ""
         raise InputError(
             f"{questions.source}: all its {len(wanted)} questions{kind} are answered rightly; expected "
-            "--indices, or another --split or --family"
+            "--indices, or another --split or family"
         )
     beside = []
     for position in wrong:  # paired in this order, so that those without a partner come last

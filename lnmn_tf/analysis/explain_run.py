@@ -18,7 +18,7 @@ from lnmn_tf.models.machine import StackMachine
 from lnmn_tf.training.trained import TrainedRun
 
 # Flags of `explain`, which are not fields of the config.
-OPTIONS = ("image", "question", "split", "indices", "wrong", "family", "count")
+OPTIONS = ("image", "question", "split", "indices", "wrong")
 FOLDER = "explained"  # in the run folder
 MODELS = {"relational": "relational LNMN", "paper": "LNMN", "released": "LNMN, as released"}
 

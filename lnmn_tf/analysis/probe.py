@@ -73,9 +73,9 @@ class Probe:
         """
         if not self.has_nodes:
             raise InputError(
-                f"--model is {self.network.config.model!r} with --fusion="
+                f"--model is {self.network.config.model!r} with fusion="
                 f"{getattr(self.network.config, 'fusion', '')!r}, whose modules have no nodes; "
-                "expected a run of an LNMN with --fusion=nodes"
+                "expected a run of an LNMN with fusion=nodes"
             )
         cells = []
         for bank, chain in self._chains.items():
@@ -157,7 +157,7 @@ class Probe:
     def no_op(self) -> int:
         """Index of the module that does nothing."""
         if "no_op" not in self.module_names:
-            raise InputError(f"--modules is {self.module_names}; expected 'no_op' among them")
+            raise InputError(f"modules is {self.module_names}; expected 'no_op' among them")
         return self.module_names.index("no_op")
 
     def below(self, pointer: np.ndarray) -> np.ndarray:

@@ -77,8 +77,8 @@ def analyze(
             fusion = getattr(subject.config.model, "fusion", "none")
             raise InputError(
                 f"{run_dir}: its modules have no nodes (--model is {subject.config.model.model!r}, "
-                f"--fusion is {fusion!r}), which --what={','.join(missing)} looks at; expected a run of "
-                "relational, paper or released with --fusion=nodes"
+                f"fusion is {fusion!r}), which --what={','.join(missing)} looks at; expected a run of "
+                "relational, paper or released with fusion=nodes"
             )
         wanted = [name for name in wanted if name not in NEED_NODES]
     if not what and subject.pictures is None:

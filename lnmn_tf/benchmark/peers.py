@@ -45,8 +45,8 @@ def find_peer(folder: str, python: str, model: ModelConfig) -> Peer | None:
     """The authors' program that is to be compared with a model.
 
     Args:
-        folder: `--peer`, a checkout; empty = none.
-        python: `--peer_python`; empty = this interpreter.
+        folder: `peer`, a checkout; empty = none.
+        python: `peer_python`; empty = this interpreter.
         model: ours.
 
     Raises:
@@ -57,10 +57,10 @@ def find_peer(folder: str, python: str, model: ModelConfig) -> Peer | None:
     program = STACK_NMN if model.model == "stack_nmn" else LNMN
     if not (Path(folder) / program.sign).is_file():
         raise InputError(
-            f"--peer is {folder!r}; expected a checkout of {program.url} for --model={model.model}"
+            f"peer is {folder!r}; expected a checkout of {program.url} for --model={model.model}"
         )
     cells = {name: getattr(model, name, 0) for name in LNMN_9}
     if program is LNMN and cells != LNMN_9:
-        raise InputError(f"--peer is LNMN-9, with {LNMN_9}; these sizes have {cells}")
+        raise InputError(f"peer is LNMN-9, with {LNMN_9}; these sizes have {cells}")
     same_weights = model.model in ("released", "stack_nmn")
     return Peer(folder, program.worker, python or sys.executable, same_weights)

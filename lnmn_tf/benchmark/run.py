@@ -10,22 +10,12 @@ from lnmn_tf.benchmark.contest import DIFFERENCE, Contest
 from lnmn_tf.benchmark.growth import format_growth, measure_growth, plan_growth
 from lnmn_tf.benchmark.machine import measure_machine
 from lnmn_tf.benchmark.presets import PRESETS
+from lnmn_tf.config.benchmark import BenchmarkConfig
 from lnmn_tf.errors import InputError
 from lnmn_tf.exporting import exporting
 from lnmn_tf.files import write_json
 
-# Those of `benchmark`.
-OPTIONS = (
-    "run_dir",
-    "preset",
-    "what",
-    "rounds",
-    "trained_dir",
-    "checkpoint",
-    "gigabytes",
-    "peer",
-    "peer_python",
-)
+DEFAULTS = BenchmarkConfig()
 WHATS = ("train", "infer", "hard", "threshold", "input", "growth", "serving")
 
 
@@ -34,42 +24,30 @@ def benchmark(
     run_dir: str = "runs/benchmark",
     preset: str = "quickstart",
     what: str = "",
-    rounds: str = "5",
-    trained_dir: str = "",
     checkpoint: str = "best",
-    gigabytes: str = "1",
-    peer: str = "",
-    peer_python: str = "",
+    options: BenchmarkConfig = DEFAULTS,
 ) -> dict:
     """Measures, prints, and writes `benchmark.json`.
 
     Args:
-        choices: flags that differ from the preset's, by name.
+        choices: fields that differ from the preset's, by name.
         run_dir: folder for the results.
         preset: of `PRESETS`.
         what: some of `WHATS`, with commas between them; empty = the first three.
-        rounds: turns of each contestant, a number.
-        trained_dir, checkpoint: what `threshold` measures, a run folder and best or last.
-        gigabytes: size of the files that `input` reads, a number.
-        peer: folder of the authors' program, which then takes turns with ours; empty = alone.
-        peer_python: an interpreter that has PyTorch; empty = this one.
+        checkpoint: of the run that `threshold` measures, best or last.
+        options: how it is measured.
 
     Raises:
         InputError: no such preset or measurement, or a contestant that cannot run.
     """
     run_dir, what = Path(run_dir), (what or "train,infer,hard").split(",")
-    if not rounds.isdigit() or int(rounds) < 1:
-        raise InputError(f"--rounds is {rounds!r}; expected a whole number, at least 1")
-    rounds = int(rounds)
-    if not gigabytes.isdigit() or int(gigabytes) < 1:
-        raise InputError(f"--gigabytes is {gigabytes!r}; expected a whole number, at least 1")
     if preset not in PRESETS:
         raise InputError(f"--preset is {preset!r}; expected one of: {', '.join(PRESETS)}")
     unknown = [name for name in what if name not in WHATS]
     if unknown:
         raise InputError(f"--what is {','.join(what)!r}; expected some of: {', '.join(WHATS)}")
     contests = {
-        name: Contest(PRESETS[preset], name, choices, peer, peer_python)
+        name: Contest(PRESETS[preset], name, choices, options.peer, options.peer_python)
         for name in what
         if name in ("train", "infer", "hard")
     }
@@ -81,18 +59,19 @@ def benchmark(
             from lnmn_tf.benchmark.input import measure_input
 
             result[name] = measure_input(
-                run_dir, PRESETS[preset].map_shape, gigabytes=float(gigabytes)
+                run_dir, PRESETS[preset].map_shape, gigabytes=float(options.gigabytes)
             )
         elif name == "threshold":
             from lnmn_tf.benchmark.threshold import measure_threshold
 
-            result[name] = measure_threshold(trained_dir, checkpoint, choices.get("xla", "auto"))
+            xla = choices.get("xla", "auto")
+            result[name] = measure_threshold(options.trained_dir, checkpoint, xla)
         elif name == "growth":
-            result[name] = measure_growth(run_dir, growth, rounds)
+            result[name] = measure_growth(run_dir, growth, options.rounds)
         elif name == "serving":
             result[name] = exporting("benchmark.serving").measure_serving(PRESETS[preset], choices)
         else:
-            result[name] = contests[name].hold(rounds, machine)
+            result[name] = contests[name].hold(options.rounds, machine)
     write_json(run_dir / "benchmark.json", result)
     print(format_results(result))
     print(f"wrote {run_dir / 'benchmark.json'}")

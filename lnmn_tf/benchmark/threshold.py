@@ -1,4 +1,4 @@
-"""What `--module_threshold` costs in accuracy, and what it gains in speed, on a trained run."""
+"""What `module_threshold` costs in accuracy, and what it gains in speed, on a trained run."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def measure_threshold(
         InputError: no run, or one that cannot be opened.
     """
     if not trained_dir:
-        raise InputError("--trained_dir is empty; expected the run folder of a trained LNMN")
+        raise InputError("trained_dir is empty; expected the run folder of a trained LNMN")
     runs = {
         t: TrainedRun.open(trained_dir, checkpoint, {"module_threshold": t}) for t in THRESHOLDS
     }

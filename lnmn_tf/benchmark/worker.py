@@ -86,7 +86,7 @@ class Worker:
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
             )
         except OSError as error:
-            raise InputError(f"--peer_python is {python!r}: {error.strerror}") from None
+            raise InputError(f"peer_python is {python!r}: {error.strerror}") from None
         line = self._process.stdout.readline()
         if not line:
             self._process.wait()

@@ -3,6 +3,11 @@
 # name: (default, help)
 COMMANDS = {
     "run_dir": ("runs/quickstart", "Folder of the run."),
+    "preset": (
+        "",
+        "train: the sizes and the training of paper (also the default), stack_nmn or quickstart, which other "
+        "flags change. benchmark: likewise, of what is measured; empty = quickstart.",
+    ),
     "split": (
         "",
         "evaluate, analyze, explain: the split; empty = --val_split. inspect, verify: empty = all. "
@@ -11,29 +16,21 @@ COMMANDS = {
     "checkpoint": ("best", "evaluate, answer, export, benchmark, analyze, explain: best or last."),
     "image": ("", "answer, explain: a picture, PNG or JPEG."),
     "question": ("", "answer, explain: a question about it, in English."),
-    "pack_dir": ("", "pack: the new folder."),
     "indices": ("", "explain: questions of the split by their position, from 0, as in 3,17."),
-    "wrong": (False, "explain: the first questions of the split that are answered wrongly."),
-    "family": ("", "explain: of --wrong, those of one family, such as count."),
-    "count": ("20", "explain: of --wrong, so many."),
-    "runs": ("", "report: run folders, with commas between them."),
-    "report_dir": ("runs/report", "report: where it is written."),
-    "preset": ("quickstart", "benchmark: sizes, paper, stack_nmn or quickstart."),
+    "wrong": (
+        "",
+        "explain: the first 20 questions of the split that are answered wrongly: of one family, such as "
+        "count, or all; all:50 explains 50.",
+    ),
     "what": (
         "",
         "benchmark: some of train, infer, hard, threshold, input, growth, serving; empty = the first "
         "three. analyze: some of structure, formulas, attribution, operators, hardmax, layouts, stack, "
         "cells, generalise; empty = all.",
     ),
-    "rounds": ("5", "benchmark: how often each measurement is repeated."),
-    "trained_dir": ("", "benchmark: the run folder that --what=threshold measures."),
-    "gigabytes": ("1", "benchmark: size of each file of features that --what=input reads."),
-    "peer": (
+    "runs": ("", "report: run folders, with commas between them."),
+    "output_dir": (
         "",
-        "benchmark: checkout of the authors' program, LNMN or Stack-NMN, which takes turns with ours.",
-    ),
-    "peer_python": (
-        "",
-        "benchmark: the interpreter of --peer (LNMN wants PyTorch); empty = this one.",
+        "pack, report: the folder that is written; empty = <run_dir>/packed, runs/report.",
     ),
 }

@@ -41,9 +41,12 @@ class DataConfig:
         "split. Empty = pixels.",
         may_change=True,
     )
-    # Python alone: --limit_images is the flag for less data; it keeps the questions of a picture together.
     max_train_questions: int = option(
-        0, "Only the first so many training questions; 0 = all.", minimum=0, flag=False
+        0,
+        "Only the first so many training questions; 0 = all, for --limit_images keeps the questions of a "
+        "picture together.",
+        minimum=0,
+        flag=False,
     )
     max_val_questions: int = option(
         0, "Only the first so many questions of an evaluation; 0 = all.", minimum=0, may_change=True
@@ -65,14 +68,18 @@ class DataConfig:
         1, "Words that training questions have less often become <unk>.", minimum=1
     )
     max_answers: int = option(
-        3000, "VQA: the model knows so many answers, those given most often.", minimum=1
+        3000,
+        "VQA: the model knows so many answers, those given most often; Hu et al. have 3,000.",
+        minimum=1,
+        flag=False,
     )
     vqa_rules: str = option(
         "official",
         "VQA: how answers are compared: as the program of the data set's authors does it, or as its "
-        "description says.",
+        "description says. Published figures are the program's.",
         choices=("official", "strict"),
         may_change=True,
+        flag=False,
     )
     cache_mb: int = option(
         512,
@@ -80,10 +87,10 @@ class DataConfig:
         "at a time.",
         minimum=0,
     )
-    # Python alone: 128 MiB mix some thousand pictures, and two windows are small beside --cache_mb.
     window_mb: int = option(
         128,
-        "Size of a window, in MiB: its questions are shuffled together. Two are in memory at a time.",
+        "Size of a window, in MiB: its questions are shuffled together. Two are in memory at a time, and "
+        "small beside --cache_mb; each mixes some thousand pictures.",
         minimum=1,
         flag=False,
     )
@@ -94,12 +101,16 @@ class DataConfig:
         choices=("held_out", "val"),
     )
     structure_fraction: float = option(
-        0.1, "Share of the training images that is held out.", above=0, below=1
+        0.1,
+        "Share of the training images that is held out; the structure has few parameters to learn.",
+        above=0,
+        below=1,
+        flag=False,
     )
-    # Python alone: for studies of length; a run that people report trains on all questions.
     max_hops: int = option(
         -1,
-        "Train only on questions of at most so many hops between objects; -1 = all.",
+        "Train only on questions of at most so many hops between objects; -1 = all, as in every run that is "
+        "reported.",
         minimum=-1,
         flag=False,
     )

@@ -28,7 +28,6 @@ class ExportConfig:
         "serve: other names that the page may be asked under, host:port as the browser shows them, such "
         "as localhost:9000 behind a port forward.",
     )
-    # Python alone: stock TF Serving may refuse it.
     export_jit: bool = option(
         False,
         "Compile the network by XLA for each new shape; stock TF Serving may refuse it.",
@@ -36,14 +35,16 @@ class ExportConfig:
     )
     export_dtype: str = option(
         "float32",
-        "The type that weights are stored in; all computation is in float32.",
+        "The type that weights are stored in; all computation is in float32, which loses nothing.",
         choices=("float32", "bfloat16", "float16"),
+        flag=False,
     )
     export_features_dtype: str = option(
         "float32",
         "The type of the features in a request, for a model of features; float16 is half as many bytes, "
         "and gRPC's alone: JSON has no such numbers.",
         choices=("float32", "float16"),
+        flag=False,
     )
     with_backbone: bool = option(
         False,
@@ -61,7 +62,7 @@ class ExportConfig:
             )
         if self.with_backbone and self.export_features_dtype != "float32":
             raise InputError(
-                f"--export_features_dtype is {self.export_features_dtype!r} with --with_backbone, whose "
+                f"export_features_dtype is {self.export_features_dtype!r} with --with_backbone, whose "
                 "requests have pictures and no features; expected one of the two"
             )
 

@@ -22,17 +22,19 @@ class FeaturesConfig:
         "efficientnet_lite0",
         "The network that makes features of pictures.",
         choices=BACKBONES,
+        flag="backbone",
     )
     backbone_layer: str = option(
         "",
         "The layer whose output they are: reduction8, reduction16 or reduction32 of "
         "efficientnet_lite0; conv3, conv4, conv5 or conv5_pool2 (the mean over 2x2 places) of a ResNet. Empty = reduction16, conv4 of "
         "resnet101, conv5 of resnet152.",
+        flag="backbone",
     )
     backbone_weights: str = option(
         "",
         "File of the network's weights: a PyTorch archive (.pth), an npz file of the same arrays, or, "
-        "for a ResNet of --preprocessing=keras, a file of keras.applications without its top. Empty = "
+        "for a ResNet of the preprocessing keras, a file of keras.applications without its top. Empty = "
         "the network's usual ones.",
     )
     preprocessing: str = option(
@@ -40,6 +42,7 @@ class FeaturesConfig:
         "What is done to pixels; it belongs to the weights. lite; keras (blue first, minus means) or "
         "torchvision (mean and deviation, bicubic) for a ResNet of that origin. Empty = lite or keras.",
         choices=PREPROCESSINGS,
+        flag="backbone",
     )
     features_dtype: str = option(
         "float32",

@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from lnmn_tf.config.command import COMMANDS
-from lnmn_tf.config.modes import MODES, Mode
-from lnmn_tf.config.run import (
-    FLAG_SECTIONS,
-    all_options,
-    differs_by_model,
-    flag_text,
-    section_fields,
-)
+from lnmn_tf.config.flags import MERGED, SET, SET_HELP, Merged, flags_of, settable
+from lnmn_tf.config.modes import MODES, Mode, fields
+from lnmn_tf.config.option import flag_text
+from lnmn_tf.config.run import FLAG_SECTIONS, differs_by_model
 
 _MORE = (
     "\n--mode=NAME --help prints all flags of one mode, --helpfull all flags. --flagfile=FILE reads "
@@ -31,26 +27,46 @@ def short_help(head: str) -> str:
 
 
 def mode_help(mode: Mode) -> str:
-    """All flags of one mode."""
-    return "\n".join([f"--mode={mode.name}: {mode.text}", *_describe(mode.flags)])
+    """All flags of one mode, and what --set sets."""
+    rest = [
+        name for name in mode.names if name in settable() and not settable()[name].metadata["flag"]
+    ]
+    known = [f"    --set={name}: {_text_and_default(name)}" for name in rest]
+    return "\n".join([f"--mode={mode.name}: {mode.text}", *_describe(mode.flags), *known])
 
 
 def full_help(head: str) -> str:
-    """All flags, with help and default, section by section."""
+    """All flags, and all fields that --set sets, with help and default, section by section."""
     lines = [head, "\nCommands:", f"  --mode: What to do: {', '.join(MODES)}. (train)"]
-    lines += _describe(COMMANDS)
+    lines += _describe([*COMMANDS, SET])
     for title in FLAG_SECTIONS:
-        names = [field.name for field in section_fields(title) if field.metadata["flag"]]
-        lines += [f"\n{title.capitalize()}:", *_describe(names)]
+        names = fields(title)
+        own = [flag for flag in flags_of(names) if flag != SET]
+        rest = [name for name in names if not settable()[name].metadata["flag"]]
+        lines += [f"\n{title.capitalize()}:", *_describe(own)]
+        lines += [f"    --set={name}: {_text_and_default(name)}" for name in rest]
     return "\n".join(lines)
 
 
-def _describe(names: Iterable[str]) -> Iterator[str]:
-    fields = {field.name: field for field in all_options()}
-    for name in names:
-        if name in COMMANDS:
-            default, text = COMMANDS[name]
-        else:
-            text, default = fields[name].metadata["help"], fields[name].default
-        default = "as the model says" if differs_by_model(name) else flag_text(default)
-        yield f"  --{name}: {text}" + (f" ({default})" if default else "")
+def _describe(flags: Iterable[str]) -> Iterator[str]:
+    for flag in flags:
+        yield f"  --{flag}: {_text_and_default(flag)}"
+
+
+def _default_of(merged: Merged) -> str:
+    """Of its fields; those that are 0 or empty are not said."""
+    parts = [settable()[name].default for name in merged.fields]
+    return merged.separator.join(flag_text(part) for part in parts if part)
+
+
+def _text_and_default(name: str) -> str:
+    if name == SET:
+        return SET_HELP
+    if name in COMMANDS:
+        default, text = COMMANDS[name]
+    elif name in MERGED:
+        text, default = MERGED[name].help, _default_of(MERGED[name])
+    else:
+        text, default = settable()[name].metadata["help"], settable()[name].default
+    default = "as the model says" if differs_by_model(name) else flag_text(default)
+    return text + (f" ({default})" if default else "")

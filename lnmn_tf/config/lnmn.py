@@ -16,37 +16,47 @@ class LNMNConfig(ModelConfig):
 
     model: str = option("paper")
     map_dim: int = option(384, "Channels of the maps inside a cell.", minimum=1)
-    attention_3: int = option(4, "Attention modules that read one map.", minimum=0)
-    attention_4: int = option(2, "Attention modules that read two maps.", minimum=0)
-    answer_3: int = option(1, "Answer modules that read one map.", minimum=0)
-    answer_4: int = option(1, "Answer modules that read two maps.", minimum=0)
+    attention_3: int = option(4, "Attention modules that read one map.", minimum=0, flag="cells")
+    attention_4: int = option(2, "Attention modules that read two maps.", minimum=0, flag="cells")
+    answer_3: int = option(1, "Answer modules that read one map.", minimum=0, flag="cells")
+    answer_4: int = option(1, "Answer modules that read two maps.", minimum=0, flag="cells")
     fusion: str = option(
         "nodes",
         "How a cell fuses its inputs: nodes of learned operators, or the ablation of Table 2.",
         choices=("nodes", "concat"),
+        flag=False,
     )
     hard_operators: bool = option(
         False, "Each node is its strongest operator alone (for inference).", may_change=True
     )
-    # Python alone: `--mode=analyze --what=operators` removes each operator in its turn (Table 7).
     zeroed_operators: tuple[str, ...] = option(
-        (), "Operators whose contribution is removed (Table 7).", may_change=True, flag=False
+        (),
+        "Operators whose contribution is removed (Table 7); --mode=analyze --what=operators removes each "
+        "in its turn.",
+        may_change=True,
+        flag=False,
     )
     module_threshold: float = option(
         0.0,
         "Kinds of modules that no example of a batch gives this weight do not run in that step, and "
-        "count as NoOp (for inference); 0 = all run.",
+        "count as NoOp (for inference); 0 = all run, for answers change by it.",
         minimum=0,
         below=1,
         may_change=True,
+        flag=False,
     )
-    module_mlp_dim: int = option(512, flag=False, minimum=0)  # hidden units of the controller's MLP
+    module_mlp_dim: int = option(
+        512,
+        "Hidden units of the MLP that weighs modules, as in the paper (2.1); 0 = a linear layer.",
+        flag=False,
+        minimum=0,
+    )
 
     def __post_init__(self):
         super().__post_init__()
         if not self.answer_3 + self.answer_4:
             raise InputError(
-                "--answer_3 and --answer_4 are 0; expected an answer module, or nothing is answered"
+                "answer_3 and answer_4 (--cells) are 0; expected an answer module, or nothing is answered"
             )
         unknown = set(self.zeroed_operators) - set(OPERATORS)
         if unknown:
@@ -55,8 +65,8 @@ class LNMNConfig(ModelConfig):
             )
         if self.fusion == "concat" and (self.hard_operators or self.zeroed_operators):
             raise InputError(
-                "--fusion is 'concat', which has no operators; --hard_operators and "
-                "zeroed_operators are for --fusion=nodes"
+                "fusion is 'concat', which has no operators; expected --hard_operators and "
+                "zeroed_operators with fusion=nodes alone"
             )
 
 
@@ -65,4 +75,9 @@ class ReleasedConfig(LNMNConfig):
     """The same sizes; what differs is in `models.lnmn.ReleasedLNMN`."""
 
     model: str = option("released")
-    module_mlp_dim: int = option(0, flag=False, minimum=0)
+    module_mlp_dim: int = option(
+        0,
+        "Hidden units of the MLP that weighs modules; 0 = a linear layer, as in their program.",
+        flag=False,
+        minimum=0,
+    )

@@ -25,7 +25,10 @@ class MachineConfig:
         may_change=True,
     )
     gpu_memory_growth: bool = option(
-        False, "Take a GPU's memory as it is needed, not all at once.", may_change=True
+        False,
+        "Take a GPU's memory as it is needed, not all at once; for a GPU that others share.",
+        may_change=True,
+        flag=False,
     )
 
     def __post_init__(self):

@@ -1,38 +1,31 @@
 """The modes of the command line, as a table.
 
 A mode is added by one entry of `MODES`: its name, what it does, its function as "module:function", and
-the flags that it knows. A flag that no config has is added to `COMMANDS` (`config/command.py`); its
-type is that of its default. The function receives (command, choices): `command.NAME` is the value of
-each flag of `COMMANDS`, and `choices` holds those config fields that were given and that the mode knows.
+the commands and fields of the config that it knows. A flag that no config has is added to `COMMANDS`
+(`config/command.py`). The function receives (command, choices): `command.NAME` is the value of each flag
+of `COMMANDS`, and `choices` holds those config fields that were given and that the mode knows.
 Its module is imported when the mode runs, so it may import TensorFlow at its head.
 """
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from lnmn_tf.config.command import COMMANDS
-from lnmn_tf.config.run import FLAG_SECTIONS, section_fields
+from lnmn_tf.config.flags import did_you_mean, flag_of, flags_of, settable
+from lnmn_tf.config.run import section_fields
 from lnmn_tf.errors import InputError
 
 
 def fields(*sections: str, without: Iterable[str] = ()) -> tuple[str, ...]:
-    """Names of the flags of some sections of the config."""
+    """Names of those fields of some sections of the config that a command line sets."""
     return tuple(
         field.name
         for section in sections
         for field in section_fields(section)
-        if field.metadata["flag"] and field.name not in without
+        if field.metadata["help"] and field.name not in without
     )
-
-
-def flagged(names: Iterable[str]) -> tuple[str, ...]:
-    """Those of some fields of the config that have a flag; the others are for Python."""
-    known = fields(*FLAG_SECTIONS)
-    return tuple(name for name in names if name in known)
 
 
 # What changes the answers of a trained model, and has no place in a training run.
@@ -65,15 +58,20 @@ class Mode:
         name: as it is typed.
         text: what it does, one sentence.
         function: "module:function".
-        flags: names of all flags that it knows.
-        shown: those of them that --help shows; --helpfull and --mode=NAME --help show all.
+        names: of all commands and fields that it knows.
+        shown: the flags that --help shows; --helpfull and --mode=NAME --help show all.
     """
 
     name: str
     text: str
     function: str
-    flags: tuple[str, ...]
+    names: tuple[str, ...]
     shown: tuple[str, ...] = ()
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """The flags that set what it knows."""
+        return flags_of(self.names)
 
     def load(self) -> Callable:
         """The function, imported now."""
@@ -81,17 +79,22 @@ class Mode:
         return getattr(importlib.import_module(module), name)
 
     def check(self, given: Iterable[str]) -> None:
-        """Refuses flags of the command line that this mode does not know.
+        """Refuses commands and fields that this mode does not know.
 
         Raises:
-            InputError: names the first one, the nearest flag of this mode, and whose it is.
+            InputError: names the flag of the first one, the nearest of this mode, and whose it is.
         """
         for name in given:
-            if name not in self.flags:
+            if name not in self.names:
                 raise InputError(
-                    f"--{name} is no flag of --mode={self.name}{_owners(name)}"
-                    f"{_advice(name, self.flags)}"
+                    f"{_spell(name)} is no flag of --mode={self.name}{_owners(name)}"
+                    f"{self._advice(name)}"
                 )
+
+    def _advice(self, name: str) -> str:
+        """What is called alike, and differs in what stands before it: --seed, and world_seed."""
+        alike = [other for other in self.names if other.endswith(f"_{name}")]
+        return did_you_mean(alike[0], self.flags, self.names) if alike else ""
 
 
 MODES = {
@@ -102,27 +105,27 @@ MODES = {
             "Trains a model, or goes on where a run was stopped.",
             "lnmn_tf.modes:train",
             (
-                "run_dir",
+                *("run_dir", "preset"),
                 *fields("model", without=INFERENCE_ONLY),
                 *fields("data", "training", "machine", "world"),
                 "export",
                 *EXPORT,
             ),
-            ("run_dir", "data_dir", "features", "image_height", "image_width", "model")
-            + ("epochs", "batch_size", "learning_rate", "seed", "num_seeds"),
+            ("run_dir", "data_dir", "features", "image_size", "model", "epochs")
+            + ("batch_size", "learning_rate", "seed", "num_seeds", "set"),
         ),
         Mode(
             "evaluate",
             "Measures a trained model on a split.",
             "lnmn_tf.modes:evaluate",
-            ("run_dir", "split", "checkpoint", *flagged(AT_EVALUATION)),
-            ("split", "checkpoint", "max_val_questions", "hard_operators"),
+            ("run_dir", "split", "checkpoint", *AT_EVALUATION),
+            ("split", "checkpoint", "hard_operators"),
         ),
         Mode(
             "answer",
             "Answers a question about a picture.",
             "lnmn_tf.modes:answer",
-            ("run_dir", "checkpoint", "image", "question", *flagged(AT_INFERENCE)),
+            ("run_dir", "checkpoint", "image", "question", *AT_INFERENCE),
             ("image", "question"),
         ),
         Mode(
@@ -131,15 +134,15 @@ MODES = {
             "lnmn_tf.modes:explain",
             (
                 *("run_dir", "checkpoint", "image", "question", "split", "indices", "wrong"),
-                *("family", "count", *flagged(AT_EVALUATION)),
+                *AT_EVALUATION,
             ),
-            ("indices", "wrong", "family"),
+            ("indices", "wrong"),
         ),
         Mode(
             "export",
             "Writes the next version of a SavedModel for TensorFlow Serving.",
             "lnmn_tf.modes:export",
-            ("run_dir", "checkpoint", *flagged(AT_INFERENCE), *EXPORT),
+            ("run_dir", "checkpoint", *AT_INFERENCE, *EXPORT),
             ("export_dir",),
         ),
         Mode(
@@ -154,7 +157,7 @@ MODES = {
             "Makes the embedded world.",
             "lnmn_tf.modes:generate",
             ("data_dir", *fields("world", without=("generate",))),
-            ("train_images", "val_images", "world_seed"),
+            ("train_images", "val_images", "picture_size"),
         ),
         Mode(
             "inspect",
@@ -174,7 +177,7 @@ MODES = {
             "lnmn_tf.modes:analyze",
             (
                 *("run_dir", "what", "split", "checkpoint"),
-                *flagged(AT_EVALUATION),
+                *AT_EVALUATION,
             ),
             ("what", "split"),
         ),
@@ -192,13 +195,14 @@ MODES = {
             "pack",
             "Writes a finished run as a small folder, for answers alone: weights in half precision.",
             "lnmn_tf.modes:pack",
-            ("run_dir", "pack_dir"),
+            ("run_dir", "output_dir"),
+            ("output_dir",),
         ),
         Mode(
             "report",
             "Puts the results of run folders into the paper's tables, and onto a page.",
             "lnmn_tf.modes:report",
-            ("runs", "report_dir"),
+            ("runs", "output_dir"),
             ("runs",),
         ),
         Mode(
@@ -206,38 +210,21 @@ MODES = {
             "Measures speed and memory.",
             "lnmn_tf.modes:benchmark",
             (
-                *("run_dir", "checkpoint", "preset", "what", "rounds", "trained_dir"),
-                *("gigabytes", "peer", "peer_python"),
-                *fields("model", "data", "training", "machine"),
+                *("run_dir", "checkpoint", "preset", "what"),
+                *fields("model", "data", "training", "machine", "benchmark"),
             ),
-            ("preset", "what"),
+            ("preset",),
         ),
     )
 }
 
 
-def flag_names() -> tuple[str, ...]:
-    """All flags but --mode."""
-    return (*COMMANDS, *fields(*FLAG_SECTIONS))
-
-
-def unknown_flag(name: str) -> InputError:
-    """What to raise for a flag that no mode knows."""
-    for title, section in FLAG_SECTIONS.items():
-        if name in {field.name for field in section_fields(title)}:
-            return InputError(
-                f"--{name} is no flag, but a field of {section.__name__}; expected it from Python"
-            )
-    return InputError(f"--{name} is no flag{_advice(name, flag_names())}")
-
-
-def _advice(name: str, known: Iterable[str]) -> str:
-    nearest = difflib.get_close_matches(name, known, 1, 0.6)
-    if name in flag_names():  # of another mode: what only looks alike is another thing
-        nearest = [other for other in known if other.endswith(f"_{name}")]
-    return f"; did you mean --{nearest[0]}?" if nearest else ""
+def _spell(name: str) -> str:
+    """A command or a field as a command line has it."""
+    flag = flag_of(name) if name in settable() else name
+    return f"--set={name}" if flag == "set" else f"--{flag}"
 
 
 def _owners(name: str) -> str:
-    owners = [mode.name for mode in MODES.values() if name in mode.flags]
+    owners = [mode.name for mode in MODES.values() if name in mode.names]
     return f" (it is one of {', '.join(owners)})" if owners else ""

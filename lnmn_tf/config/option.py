@@ -23,7 +23,7 @@ def option(
     above: float = -math.inf,
     maximum: float | None = None,
     below: float = math.inf,
-    flag: bool = True,
+    flag: bool | str = True,
     may_change: bool = False,
     may_grow: bool = False,
 ) -> Any:
@@ -31,12 +31,14 @@ def option(
 
     Args:
         default: also says the type: bool, int, float, str, or a tuple of int or str.
-        help: for `--help`; unit and meaning of special values included.
+        help: for `--help`; unit and meaning of special values included, and the reason of the default
+            where no flag sets it. Empty = found in the data, never chosen.
         choices: the values allowed; empty = any.
         minimum, maximum: bounds of a number (of each number of a tuple), themselves allowed; without a
             maximum, whole numbers go as far as those of 32 bits.
         above, below: bounds, themselves not allowed.
-        flag: False for what a run finds in its data, and for what is set from Python alone.
+        flag: True = a flag of this name sets it; a name = that flag sets it with others; False =
+            `--set` does.
         may_change: a checkpoint made with another value still fits.
         may_grow: one made with a smaller value does.
     """
@@ -61,8 +63,11 @@ def option(
 
 
 def label(field: dataclasses.Field) -> str:
-    """A field as errors name it: --name, or name where no flag sets it."""
-    return f"--{field.name}" if field.metadata["flag"] else field.name
+    """A field as errors name it: --name, or name where it has no flag of its own."""
+    flag = field.metadata["flag"]
+    if flag is True or flag == field.name:
+        return f"--{field.name}"
+    return f"{field.name} (--{flag})" if flag else field.name
 
 
 def validate(config: Any) -> None:
@@ -84,21 +89,31 @@ def validate(config: Any) -> None:
             raise InputError(f"{name} is {value!r}; expected {_bounds(field.metadata, numbers)}")
 
 
-def from_flag(field: dataclasses.Field, value: Any) -> Any:
-    """The value of a flag as the field holds it: a list of texts becomes a tuple of its type.
+def parse_value(field: dataclasses.Field, text: str) -> Any:
+    """The value of a field from its text on a command line; `flag_text` is the inverse.
 
     Raises:
-        InputError: an entry is no whole number, where the field holds such.
+        ValueError: no value of the field's type.
     """
-    if not isinstance(value, list):
-        return value
-    kind = type(field.default[0]) if field.default else str
-    try:
-        return tuple(kind(entry) for entry in value)
-    except ValueError:
-        raise InputError(
-            f"--{field.name} is {','.join(value)!r}; expected {_describe_type(field.default)}"
-        ) from None
+    default = field.default
+    if isinstance(default, bool):
+        if text.lower() not in ("true", "false"):
+            raise ValueError(text)
+        return text.lower() == "true"
+    if isinstance(default, tuple):
+        kind = type(default[0]) if default else str
+        return tuple(kind(entry.strip()) for entry in text.split(",")) if text else ()
+    return type(default)(text)
+
+
+def flag_text(value: Any) -> str:
+    """A value as it stands on a command line."""
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def describe_type(field: dataclasses.Field) -> str:
+    """What the values of a field are, for errors."""
+    return _describe_type(field.default)
 
 
 def _is_like(value: Any, default: Any) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from lnmn_tf.config.lnmn import LNMNConfig, ReleasedConfig
+from lnmn_tf.config.option import label
 from lnmn_tf.config.relational import RelationalConfig
 from lnmn_tf.config.sizes import ModelConfig
 from lnmn_tf.config.stack_nmn import StackNMNConfig, StackNMNForVQAConfig
@@ -60,6 +62,31 @@ MODELS = {
 }
 ALIASES = {"ours": "relational"}
 
+# --preset: fields of the model and of its training. What the model has not is left out, and what is given
+# beside it wins.
+PRESETS = {
+    "paper": {},  # the defaults
+    "stack_nmn": {"model": "stack_nmn", "clip_norm": 8.0, "ema_decay": 0.999},  # their config.py
+    "quickstart": {  # sizes for the embedded world, and the course of a training of minutes
+        "embed_dim": 32,
+        "text_dim": 64,
+        "kb_dim": 32,
+        "map_dim": 32,
+        "mem_dim": 64,
+        "mlp_dim": 128,
+        "num_steps": 5,
+        "stack_len": 4,
+        "warmup_steps": 200,
+        "decay": "linear",
+        "decay_start": 0.7,
+        "final_learning_rate": 0.02,
+        "clip_norm": 5.0,
+        "ema_decay": 0.998,
+    },
+}
+# What another --data_format than CLEVR's presets of the training.
+DATA_TRAINING = dict.fromkeys(("vqa_v1", "vqa_v2"), {"answer_loss": "sigmoid"})
+
 
 def entry(name: str) -> Entry:
     """The entry of a model, by its name or an alias.
@@ -81,7 +108,41 @@ def make_config(name: str, **choices) -> ModelConfig:
         InputError: a wrong value, or a choice that another model has and this one has not.
     """
     config = entry(name).config
-    unknown = set(choices) - set(config.__dataclass_fields__) - {"model"}
+    unknown = sorted(set(choices) - set(config.__dataclass_fields__) - {"model"})
     if unknown:
-        raise InputError(f"--{sorted(unknown)[0]} is unknown to --model={name}; leave it out")
+        raise InputError(f"{_label_of(unknown[0])} is unknown to --model={name}; leave it out")
     return config(**{**choices, "model": ALIASES.get(name, name)})
+
+
+def model_fields() -> dict[str, dataclasses.Field]:
+    """The fields of every model's config by name; of a name that several have, the first one's."""
+    fields = {}
+    for config in (ModelConfig, *(model.config for model in MODELS.values())):
+        for found in dataclasses.fields(config):
+            fields.setdefault(found.name, found)
+    return fields
+
+
+def _label_of(name: str) -> str:
+    """A field of some model as errors name it."""
+    fields = model_fields()
+    return label(fields[name]) if name in fields else name
+
+
+def preset(name: str, model: str = "") -> dict[str, Any]:
+    """The fields that a preset sets, by name.
+
+    Args:
+        name: "" sets none.
+        model: whose fields; "" = the preset's, or ours.
+
+    Raises:
+        InputError: no such preset or model.
+    """
+    if not name:
+        return {}
+    if name not in PRESETS:
+        raise InputError(f"--preset is {name!r}; expected one of: {', '.join(PRESETS)}")
+    chosen = dict(PRESETS[name])
+    own = entry(model or chosen.get("model", RelationalConfig.model)).config.__dataclass_fields__
+    return {k: v for k, v in chosen.items() if k in own or k not in model_fields()}

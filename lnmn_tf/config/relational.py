@@ -14,18 +14,23 @@ class RelationalConfig(LNMNConfig):
     """What `models.relational.RelationalLNMN` has beside the paper's cells."""
 
     model: str = option("relational")
-    module_mlp_dim: int = option(0, flag=False, minimum=0)
-    looking_cells: int = option(
-        1,
-        "Cells that see what the map on top of the stack points at. Each is two modules of "
-        "--attention_3: one replaces that map, one pushes above it.",
+    module_mlp_dim: int = option(
+        0,
+        "Hidden units of the MLP that weighs modules; 0 = a linear layer, which is enough.",
+        flag=False,
         minimum=0,
     )
-    # Python alone: 16 are more than a scene has objects; 0 is the ablation of docs/learning.md.
+    looking_cells: int = option(
+        1,
+        "Cells that see what the map on top of the stack points at. Each is two modules of attention_3: "
+        "one replaces that map, one pushes above it. One cell is enough for a relation.",
+        minimum=0,
+        flag=False,
+    )
     attended_places: int = option(
         16,
         "Where the encoder was pretrained, modules look at so many places of its map, those where an "
-        "object is likeliest; 0 = at all.",
+        "object is likeliest; 0 = at all. 16 are more than a scene has objects.",
         minimum=0,
         flag=False,
     )
@@ -34,6 +39,6 @@ class RelationalConfig(LNMNConfig):
         super().__post_init__()
         if 2 * self.looking_cells > self.attention_3:
             raise InputError(
-                f"--looking_cells is {self.looking_cells}, which are twice as many modules; expected at "
-                f"most half of --attention_3={self.attention_3}"
+                f"looking_cells is {self.looking_cells}, which are twice as many modules; expected at "
+                f"most half of attention_3={self.attention_3}"
             )

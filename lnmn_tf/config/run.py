@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lnmn_tf.config.benchmark import BenchmarkConfig
 from lnmn_tf.config.data import DataConfig
 from lnmn_tf.config.export import ExportConfig
 from lnmn_tf.config.features import FeaturesConfig
 from lnmn_tf.config.machine import MachineConfig
-from lnmn_tf.config.option import label
-from lnmn_tf.config.registry import MODELS, entry, make_config
+from lnmn_tf.config.option import flag_text, label
+from lnmn_tf.config.registry import DATA_TRAINING, MODELS, entry, make_config, model_fields
 from lnmn_tf.config.relational import RelationalConfig
 from lnmn_tf.config.sizes import ModelConfig
 from lnmn_tf.config.training import TrainingConfig
@@ -30,8 +32,13 @@ SECTIONS = {
     "machine": MachineConfig,
     "world": WorldConfig,
 }
-# What has flags: the run, where its features come from, and its export.
-FLAG_SECTIONS = {**SECTIONS, "features": FeaturesConfig, "export": ExportConfig}
+# What a command line sets: the run, where its features come from, its export, and how it is measured.
+FLAG_SECTIONS = {
+    **SECTIONS,
+    "features": FeaturesConfig,
+    "export": ExportConfig,
+    "benchmark": BenchmarkConfig,
+}
 
 
 @dataclass(frozen=True)
@@ -48,13 +55,13 @@ class RunConfig:
         model, data = self.model, self.data
         if self.training.answer_loss == "sigmoid" and not data.is_vqa:
             raise InputError(
-                f"--answer_loss is 'sigmoid' and --data_format is {data.data_format!r}; expected VQA, "
+                f"answer_loss is 'sigmoid' and --data_format is {data.data_format!r}; expected VQA, "
                 "whose questions several people answered"
             )
         if data.features and model.image_height:
             raise InputError(
-                f"--features is {data.features!r} and --image_height is {model.image_height}; "
-                "expected features or pixels, not both"
+                f"--features is {data.features!r} and --image_size is "
+                f"{model.image_width}x{model.image_height}; expected features or pixels, not both"
             )
         if data.features and self.training.pretrains_encoder:
             raise InputError(
@@ -69,20 +76,22 @@ class RunConfig:
             )
         if not data.features and not model.image_height:
             raise InputError(
-                "--image_height and --image_width are 0 and --features is empty; expected a size "
-                "for the pictures, or features"
+                "--image_size and --features are empty; expected a size for the pictures, as in "
+                "--image_size=144x96, or features"
             )
 
     @classmethod
     def create(cls, choices: Mapping[str, Any]) -> RunConfig:
-        """Makes a config of the flags that were given, by name; the rest is as the model says.
+        """Makes a config of some of its fields by name; the rest is as the model and the data say.
 
         Raises:
-            InputError: a wrong value, or a flag that another model has and this one has not.
+            InputError: a wrong value, a field that another model has and this one has not, or a name
+                that no part of a run has.
         """
         choices = dict(choices)
+        check_names(choices)
         name = choices.pop("model", RelationalConfig.model)
-        presets = entry(name).training
+        presets = {**entry(name).training, **DATA_TRAINING.get(choices.get("data_format"), {})}
         parts = {}
         for title, section in SECTIONS.items():
             known = {field.name for field in section_fields(title)}
@@ -152,22 +161,45 @@ class RunConfig:
                     )
 
 
+def check_names(choices: Mapping[str, Any]) -> None:
+    """Refuses a name that no part of a run has.
+
+    Raises:
+        InputError: names it, and the nearest one.
+    """
+    known = {field.name for title in SECTIONS for field in section_fields(title)}
+    for name in choices:
+        if name in known:
+            continue
+        for title in FLAG_SECTIONS:
+            if name in field_names(FLAG_SECTIONS[title]):
+                home = FLAG_SECTIONS[title].__name__
+                raise InputError(f"{name} is a field of {home}; expected one of a RunConfig")
+        nearest = difflib.get_close_matches(str(name), known, 1, 0.6)
+        advice = f"; did you mean {nearest[0]}?" if nearest else ""
+        raise InputError(f"{name} is no field of a RunConfig{advice}")
+
+
 def section_fields(title: str) -> list[dataclasses.Field]:
     """The fields of a section by its title; of the model, those of every model."""
-    classes = [FLAG_SECTIONS[title]]
     if title == "model":
-        classes += [model.config for model in MODELS.values()]
-    fields = {}
-    for section in classes:
-        for field in dataclasses.fields(section):
-            fields.setdefault(field.name, field)
-    return list(fields.values())
+        return list(model_fields().values())
+    return list(dataclasses.fields(FLAG_SECTIONS[title]))
 
 
-def all_options() -> list[dataclasses.Field]:
-    """The fields of all sections that have a flag."""
-    fields = (field for title in FLAG_SECTIONS for field in section_fields(title))
-    return [field for field in fields if field.metadata["flag"]]
+def label_of(name: str) -> str:
+    """A field as errors name it; a name that no config has, with dashes."""
+    for title in FLAG_SECTIONS:
+        for field in section_fields(title):
+            if field.name == name:
+                return label(field)
+    return f"--{name}"
+
+
+def of_run(choices: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of some fields that belong to a run, not to its export or its measurement."""
+    known = {field.name for title in SECTIONS for field in section_fields(title)}
+    return {name: value for name, value in choices.items() if name in known}
 
 
 def differs_by_model(name: str) -> bool:
@@ -178,11 +210,6 @@ def differs_by_model(name: str) -> bool:
     configs = [model.config.__dataclass_fields__ for model in MODELS.values()]
     defaults = [fields[name].default for fields in configs if name in fields]
     return any(x is not None for x in presets) or len(set(defaults)) > 1
-
-
-def to_flags(choices: Mapping[str, Any]) -> str:
-    """A flagfile that gives the same choices."""
-    return "".join(f"--{name}={flag_text(value)}\n" for name, value in choices.items())
 
 
 def field_names(section: type) -> set[str]:
@@ -203,8 +230,3 @@ def _section(title: str, content: Any) -> Any:
             f"field '{title}' has the unknown fields {sorted(unknown)}; expected a run of this version"
         )
     return section(**content)
-
-
-def flag_text(value: Any) -> str:
-    """A value as it stands on a command line."""
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

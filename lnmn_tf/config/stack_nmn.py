@@ -11,22 +11,55 @@ from lnmn_tf.config.sizes import ModelConfig
 
 @dataclass(frozen=True)
 class StackNMNConfig(ModelConfig):
-    """Switches of their program, from Python alone."""
+    """Switches of their program."""
 
     model: str = option("stack_nmn")
     num_steps: int = option(9, "T, steps of the machine.", minimum=1)
     stack_len: int = option(4, "L, slots of the stack.", minimum=1)
-    dropout: float = option(0.15, flag=False, minimum=0, below=1)
-    module_mlp_dim: int = option(512, flag=False, minimum=0)  # of the controller's MLP; 0 = linear
-    modules: tuple[str, ...] = option(STACK_NMN_MODULES, flag=False, choices=())
-    attend_embeddings: bool = option(False, flag=False)  # c_t mixes word embeddings, not h_s
-    saturate_pointer: bool = option(False, flag=False)  # it stays at the ends, or else it vanishes
-    hard_pointer: bool = option(True, flag=False)  # sharpened to its largest entry
-    pointer_temperature: float = option(0.2, flag=False, above=0)  # of the softmax, if not hard
-    hard_layout: bool = option(False, "Run the most likely module alone (Stack-NMN).", flag=False)
-    validate_modules: bool = option(False, flag=False)  # rule out what the stack does not allow
-    hard_validation: bool = option(False, flag=False)  # wholly, not by degrees
-    keep_stack: tuple[str, ...] = option((), flag=False)  # modules that leave the stack as it is
+    dropout: float = option(
+        0.15,
+        "Share of the classifier's hidden units that a training step drops; their program's.",
+        flag=False,
+        minimum=0,
+        below=1,
+    )
+    module_mlp_dim: int = option(
+        512,
+        "Hidden units of the MLP that weighs modules; 0 = a linear layer. Theirs has 512.",
+        flag=False,
+        minimum=0,
+    )
+    modules: tuple[str, ...] = option(
+        STACK_NMN_MODULES, "The modules by name; their nine for CLEVR.", flag=False
+    )
+    attend_embeddings: bool = option(
+        False, "c_t mixes word embeddings, not h_s; theirs does not for CLEVR.", flag=False
+    )
+    saturate_pointer: bool = option(
+        False,
+        "The pointer stays at the ends of the stack, or else, as in theirs, it vanishes.",
+        flag=False,
+    )
+    hard_pointer: bool = option(
+        True, "The pointer is sharpened to its largest entry, as in theirs for CLEVR.", flag=False
+    )
+    pointer_temperature: float = option(
+        0.2, "Of the softmax that sharpens a pointer that is not hard; theirs.", flag=False, above=0
+    )
+    hard_layout: bool = option(
+        False, "The most likely module runs alone, which has no gradient to train by.", flag=False
+    )
+    validate_modules: bool = option(
+        False,
+        "Rules out modules that the stack does not allow; off in theirs for CLEVR.",
+        flag=False,
+    )
+    hard_validation: bool = option(
+        False, "Rules them out wholly, not by degrees; off in theirs.", flag=False
+    )
+    keep_stack: tuple[str, ...] = option(
+        (), "Modules that leave the stack as it is; none of theirs for CLEVR.", flag=False
+    )
 
 
 @dataclass(frozen=True)
@@ -37,8 +70,18 @@ class StackNMNForVQAConfig(StackNMNConfig):
     num_steps: int = option(12, "T, steps of the machine.", minimum=1)
     stack_len: int = option(6, "L, slots of the stack.", minimum=1)
     modules: tuple[str, ...] = option(
-        ("no_op", "find", "transform", "filter", "and", "describe_one"), flag=False, choices=()
+        ("no_op", "find", "transform", "filter", "and", "describe_one"),
+        "The modules by name; their six for VQA.",
+        flag=False,
     )
-    saturate_pointer: bool = option(True, flag=False)
-    hard_pointer: bool = option(False, flag=False)
-    keep_stack: tuple[str, ...] = option(("describe_one",), flag=False)
+    saturate_pointer: bool = option(
+        True, "The pointer stays at the ends of the stack, as in theirs for VQA.", flag=False
+    )
+    hard_pointer: bool = option(
+        False, "The pointer is sharpened by a softmax, as in theirs for VQA.", flag=False
+    )
+    keep_stack: tuple[str, ...] = option(
+        ("describe_one",),
+        "Modules that leave the stack as it is, as in theirs for VQA.",
+        flag=False,
+    )

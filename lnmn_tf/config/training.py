@@ -24,28 +24,43 @@ class TrainingConfig:
         1, "Runs with seeds --seed, --seed + 1, ... in folders of their own.", minimum=1
     )
     learning_rate: float = option(1e-4, "Of the weights (Adam).", above=0)
-    warmup_steps: int = option(0, "Steps in which the learning rates rise from 0.", minimum=0)
+    warmup_steps: int = option(
+        0,
+        "Steps in which the learning rates rise from 0; the paper has none.",
+        minimum=0,
+        flag=False,
+    )
     decay: str = option(
         "constant",
         "How the weights' learning rate goes on after the warm-up.",
         choices=("constant", "cosine", "linear"),
+        flag="decay",
     )
     decay_start: float = option(
-        0.0, "Where --decay begins, as a share of the steps after the warm-up.", minimum=0, below=1
+        0.0,
+        "Where the decay begins, as a share of the steps after the warm-up.",
+        minimum=0,
+        below=1,
+        flag="decay",
     )
     final_learning_rate: float = option(
-        0.0, "Where --decay ends, as a share of --learning_rate.", minimum=0, maximum=1
+        0.0,
+        "Where the decay ends, as a share of --learning_rate.",
+        minimum=0,
+        maximum=1,
+        flag="decay",
     )
-    # Python alone: Adam's usual moments, which every config keeps.
     beta_1: float = option(
-        0.9, "First moment of the weights' Adam.", minimum=0, below=1, flag=False
+        0.9, "First moment of the weights' Adam; the paper's.", minimum=0, below=1, flag=False
     )
     beta_2: float = option(
-        0.999, "Second moment of the weights' Adam.", minimum=0, below=1, flag=False
+        0.999, "Second moment of the weights' Adam; the paper's.", minimum=0, below=1, flag=False
     )
-    # Python alone: 0 in the paper, and here in every config.
     weight_decay: float = option(
-        0.0, "Decoupled decay of the weights, times the learning rate.", minimum=0, flag=False
+        0.0,
+        "Decoupled decay of the weights, times the learning rate; the paper has none.",
+        minimum=0,
+        flag=False,
     )
     # Python alone: a part of Hu et al.'s recipe for VQA, which the model stack_nmn_vqa presets.
     l2: float = option(
@@ -56,25 +71,35 @@ class TrainingConfig:
         flag=False,
     )
     clip_norm: float = option(
-        0.0, "Largest global norm of the weights' gradient; 0 = unlimited.", minimum=0
+        0.0,
+        "Largest global norm of the weights' gradient; 0 = unlimited, as in the paper.",
+        minimum=0,
+        flag=False,
     )
     ema_decay: float = option(
-        0.0, "Answer with a moving average of the weights; 0 = with the last.", minimum=0, below=1
+        0.0,
+        "Answer with a moving average of the weights; 0 = with the last, as in the paper.",
+        minimum=0,
+        below=1,
+        flag=False,
     )
     structure_learning_rate: float = option(3e-4, "Of the structure (Adam).", above=0)
-    # Python alone: the paper's moments (section 4).
     structure_beta_1: float = option(
-        0.5, "First moment of the structure's Adam.", minimum=0, below=1, flag=False
+        0.5, "First moment of the structure's Adam; the paper's.", minimum=0, below=1, flag=False
     )
     structure_beta_2: float = option(
-        0.999, "Second moment of the structure's Adam.", minimum=0, below=1, flag=False
+        0.999, "Second moment of the structure's Adam; the paper's.", minimum=0, below=1, flag=False
     )
-    structure_weight_decay: float = option(1e-3, "Decay of the structure.", minimum=0)
+    structure_weight_decay: float = option(
+        1e-3, "Decay of the structure; each model has its own.", minimum=0, flag=False
+    )
     structure_decay: str = option(
         "annealed",
         "Decay as L2 in the gradient (coupled); beside it, times the learning rate (decoupled); or so, but "
-        "falling to its negative over the run, so that each node ends with one operator (annealed).",
+        "falling to its negative over the run, so that each node ends with one operator (annealed). Each "
+        "model has its own.",
         choices=("coupled", "decoupled", "annealed"),
+        flag=False,
     )
     search_share: float = option(
         0.4,
@@ -90,21 +115,23 @@ class TrainingConfig:
         above=0,
         maximum=1,
     )
-    # Python alone: 1 is Algorithm 2, a structure step after each weight step.
     structure_every: int = option(
-        1, "A structure step every so many weight steps.", minimum=1, flag=False
+        1, "A structure step every so many weight steps; 1 is Algorithm 2.", minimum=1, flag=False
     )
-    # Python alone: no model here uses gradients of second order.
-    unrolled: bool = option(False, "Second-order structure gradients (DARTS).", flag=False)
+    unrolled: bool = option(
+        False, "Second-order structure gradients (DARTS); the paper has none.", flag=False
+    )
     sparsity: float = option(1.0, "lambda_op, weight of the structure's sparsity.", minimum=0)
     entropy_schedule: str = option(
         "annealed",
         "Course of lambda_w, the weight of the module entropy.",
         choices=("annealed", "paper", "released", "none"),
     )
-    # Python alone: it belongs to the schedule, and each model presets it.
     entropy_weight: float = option(
-        1.0, "Factor of lambda_w; the released schedule has 1e-2 beside it.", minimum=0, flag=False
+        1.0,
+        "Factor of lambda_w, which each model has of its own; the released schedule has 1e-2 beside it.",
+        minimum=0,
+        flag=False,
     )
     pretrain_epochs: int = option(
         0,
@@ -133,13 +160,16 @@ class TrainingConfig:
         "", "File of word vectors (GloVe's text) that the word embedding begins with."
     )
     freeze_words: bool = option(
-        False, "The word embedding stays as it began, as with --word_vectors."
+        False,
+        "The word embedding stays as it began, as with --word_vectors; it learns, for most runs have none.",
+        flag=False,
     )
     answer_loss: str = option(
         "softmax",
         "Cross-entropy of a softmax with one answer, or of a sigmoid for each of the answers that "
-        "several people gave (VQA).",
+        "several people gave, which is the default of VQA.",
         choices=("softmax", "sigmoid"),
+        flag=False,
     )
     layout_loss_weight: float = option(
         0.0,
@@ -148,17 +178,23 @@ class TrainingConfig:
         minimum=0,
     )
     curriculum_epochs: int = option(
-        0, "Epochs in which the longest programs are still left out; 0 = none.", minimum=0
+        0,
+        "Epochs in which the longest programs are still left out; 0 = none, for the order of the data is "
+        "chance.",
+        minimum=0,
+        flag=False,
     )
-    # Python alone: what --curriculum_epochs needs beside it; every config keeps it.
     curriculum_start: int = option(
         6,
-        "Functions in the longest program of the first epoch of the curriculum.",
+        "Functions in the longest program of the first epoch of the curriculum; no shipped run has one with another start.",
         minimum=1,
         flag=False,
     )
     curriculum_hold: int = option(
-        0, "Epochs before the length of the curriculum's programs begins to grow.", minimum=0
+        0,
+        "Epochs before the length of the curriculum's programs begins to grow; it grows at once.",
+        minimum=0,
+        flag=False,
     )
     xla: str = option(
         "auto",
@@ -167,7 +203,6 @@ class TrainingConfig:
         choices=("auto", "on", "off"),
         may_change=True,
     )
-    # Python alone: 0 finds the number that docs/performance.md was measured with.
     shards: int = option(
         0,
         "Parts that a batch is cut into, each compiled for one core; 0 = one for each core, or one in "
@@ -177,13 +212,19 @@ class TrainingConfig:
         flag=False,
     )
     baselines: bool = option(True, "Train and report the two baselines.", may_change=True)
-    # Python alone: an accuracy of 2,000 answers has a standard error of at most 1.1 %.
     monitor_questions: int = option(
-        2000, "Questions, not trained on, that choose the best checkpoint.", minimum=1, flag=False
+        2000,
+        "Questions, not trained on, that choose the best checkpoint; an accuracy of 2,000 answers has a "
+        "standard error of at most 1.1 %.",
+        minimum=1,
+        flag=False,
     )
-    # Python alone: a killed run repeats at most so many steps.
     checkpoint_steps: int = option(
-        1000, "Steps between checkpoints within an epoch.", minimum=1, may_change=True, flag=False
+        1000,
+        "Steps between checkpoints within an epoch, which a killed run repeats at most.",
+        minimum=1,
+        may_change=True,
+        flag=False,
     )
 
     @property
@@ -205,12 +246,12 @@ class TrainingConfig:
             )
         if self.curriculum_hold and self.curriculum_hold >= self.curriculum_epochs:
             raise InputError(
-                f"--curriculum_hold is {self.curriculum_hold}; expected less than "
-                f"--curriculum_epochs={self.curriculum_epochs}"
+                f"curriculum_hold is {self.curriculum_hold}; expected less than "
+                f"curriculum_epochs={self.curriculum_epochs}"
             )
         if self.curriculum_epochs >= self.epochs:
             raise InputError(
-                f"--curriculum_epochs is {self.curriculum_epochs}; expected less than "
+                f"curriculum_epochs is {self.curriculum_epochs}; expected less than "
                 f"--epochs={self.epochs}"
             )
         if self.l2 and self.weight_decay:

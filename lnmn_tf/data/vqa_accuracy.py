@@ -249,7 +249,7 @@ def accuracy_by_type(
 def check_rules(rules: str) -> None:
     """Raises InputError for rules that there are none of."""
     if rules not in RULES:
-        raise InputError(f"--vqa_rules is {rules!r}; expected one of: {', '.join(RULES)}")
+        raise InputError(f"vqa_rules is {rules!r}; expected one of: {', '.join(RULES)}")
 
 
 def _trimmed(answer: str) -> str:

@@ -25,7 +25,7 @@ def most_frequent_answers(texts: Sequence[str], said: np.ndarray, count: int) ->
       count: how many, at least 1; fewer where there are no more.
     """
     if count < 1:
-        raise InputError(f"--max_answers is {count}; expected at least 1")
+        raise InputError(f"max_answers is {count}; expected at least 1")
     votes = np.bincount(said.ravel(), minlength=len(texts))
     order = np.argsort(-votes, kind="stable")
     return [texts[index] for index in order if texts[index].strip()][:count]

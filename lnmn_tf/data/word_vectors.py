@@ -19,7 +19,7 @@ def read_word_vectors(
       path: UTF-8 text; GloVe's files of 300 numbers for 400,000 words are 1 GB, of which only what is
         needed is kept.
       vocabulary: of the model.
-      width: of the model's word embedding, `--embed_dim`.
+      width: of the model's word embedding, `embed_dim`.
 
     Returns:
       float32 [width] by word id; words that the file lacks are left out.
@@ -37,7 +37,7 @@ def read_word_vectors(
                 if len(word) != width:
                     raise InputError(
                         f"{path}: line {number} has {len(word)} numbers after its word; expected "
-                        f"--embed_dim={width}"
+                        f"embed_dim={width}"
                     )
                 identity = ids.get(word[0])
                 if identity is not None and identity not in found:

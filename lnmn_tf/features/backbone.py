@@ -49,9 +49,7 @@ class Backbone:
         preprocessing = _chosen("preprocessing", preprocessing, kind.preprocessings, name)
         rows, columns = image_size if any(image_size) else kind.image_size
         if min(rows, columns) < 1:
-            raise InputError(
-                f"--image_height is {rows} and --image_width is {columns}; expected both, or neither"
-            )
+            raise InputError(f"--image_size is {columns}x{rows}; expected neither to be 0, or both")
         self.network = kind.make(layer, weights, preprocessing)
         self.network.trainable = False
         self.image_shape = (rows, columns)
@@ -76,9 +74,9 @@ class Backbone:
         return 4 * math.prod(self.feature_shape)
 
 
-def _chosen(flag: str, value: str, choices: tuple[str, ...], name: str) -> str:
+def _chosen(field: str, value: str, choices: tuple[str, ...], name: str) -> str:
     if value and value not in choices:
         raise InputError(
-            f"--{flag} is {value!r} and --backbone is {name!r}; expected one of: {', '.join(choices)}"
+            f"{field} (--backbone) is {value!r} and backbone is {name!r}; expected one of: {', '.join(choices)}"
         )
     return value or choices[0]

@@ -19,8 +19,8 @@ def extract_splits(choices: Mapping[str, Any], split: str = "") -> list[str]:
     """Writes the features of the pictures of a split, or goes on where that was stopped.
 
     Args:
-        choices: flags that were given, by name: those of `FeaturesConfig`, `--data_dir`, `--features`
-            (the file, with {split} in its name), and `--image_height` and `--image_width` (what
+        choices: fields that were given, by name: those of `FeaturesConfig`, `data_dir`, `features`
+            (the file, with {split} in its name), and `image_height` and `image_width` (what
             pictures are scaled to).
         split: name of the folder of pictures; "" takes the training and the validation split.
 

@@ -63,8 +63,8 @@ def _keras(depth: int, layer: str, weights: str) -> keras.Model:
 def _torchvision(depth: int, layer: str, weights: str) -> keras.Model:
     if not weights:
         raise InputError(
-            f"--preprocessing is 'torchvision' and --backbone_weights is empty; expected torchvision's "
-            f"file of ResNet-{depth}"
+            "preprocessing (--backbone) is 'torchvision' and --backbone_weights is empty; expected "
+            f"torchvision's file of ResNet-{depth}"
         )
     arrays = read_arrays(weights)
     network = build_torchvision(depth, layer)

@@ -103,7 +103,7 @@ class StopOnNonFinite(keras.callbacks.Callback):
             raise InputError(
                 f"step {clock.step}: {bad} is not finite, in the batch with the questions "
                 f"{self.describe(clock.epoch, clock.batch - 1)}; the last good checkpoint is kept; "
-                "a lower --learning_rate or a --clip_norm may help"
+                "a lower --learning_rate or --set=clip_norm=5 may help"
             )
 
 
@@ -214,5 +214,5 @@ class Checkpoints(keras.callbacks.Callback):
         except FloatingPointError as error:
             raise InputError(
                 f"step {self._clock.step}: {error}; the last good checkpoint is kept; a lower "
-                "--learning_rate or a --clip_norm may help"
+                "--learning_rate or --set=clip_norm=5 may help"
             ) from None

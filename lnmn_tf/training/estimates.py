@@ -29,9 +29,10 @@ def check_training(config: RunConfig, run_dir: str | os.PathLike) -> None:
     """
     weights = _weights(config) * 4
     needs = {
-        "--image_height, --image_width, --batch_size or --encoder_filters": _pictures(config) * 4,
-        "--map_dim, --kb_dim, --num_steps, --stack_len or --batch_size": _maps(config) * 4,
-        "--map_dim, --kb_dim, --text_dim, --mem_dim, --mlp_dim or --embed_dim": weights * 4,
+        "--image_size, --batch_size or --set=encoder_filters": _pictures(config) * 4,
+        "--map_dim, --set=kb_dim, --num_steps, --stack_len or --batch_size": _maps(config) * 4,
+        "--map_dim or --preset, or --set= kb_dim, text_dim, mem_dim, mlp_dim or embed_dim": weights
+        * 4,
     }  # weights: themselves, their gradient, and two moments of Adam
     needed, there = sum(needs.values()), available_memory()
     if needed > there:
@@ -48,7 +49,7 @@ def check_world(world: WorldConfig, data_dir: str | os.PathLike) -> None:
     pixels = world.picture_width * world.picture_height
     if pixels > MAX_PIXELS:
         raise InputError(
-            f"--picture_width is {world.picture_width} and --picture_height is {world.picture_height}; "
+            f"--picture_size is {world.picture_width}x{world.picture_height}; "
             f"expected at most {MAX_PIXELS} pixels in all"
         )
     pictures = world.train_images + world.val_images + world.test_images
@@ -57,7 +58,7 @@ def check_world(world: WorldConfig, data_dir: str | os.PathLike) -> None:
     needed = pictures * (
         pixels * PNG_BYTES_PER_PIXEL + world.questions_per_image * BYTES_PER_QUESTION
     )
-    flags = "--train_images, --picture_width or --questions_per_image"
+    flags = "--train_images, --picture_size or --questions_per_image"
     _check_disk(data_dir, needed, f"{pictures} pictures and their questions", "--data_dir", flags)
 
 

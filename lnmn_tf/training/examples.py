@@ -178,7 +178,7 @@ class TrainingExamples:
             )
         if training.warmup_steps >= self.total_steps:
             raise InputError(
-                f"--warmup_steps is {training.warmup_steps}; expected less than the run's "
+                f"warmup_steps is {training.warmup_steps}; expected less than the run's "
                 f"{self.total_steps} steps"
             )
 

@@ -41,7 +41,7 @@ def pack(run_dir: str | os.PathLike, pack_dir: str | os.PathLike) -> Path:
         raise InputError(f"{run_dir / METRICS}: is missing; expected a finished run")
     if pack_dir.exists() and any(pack_dir.iterdir()):
         raise InputError(
-            f"--pack_dir is {str(pack_dir)!r}, which is not empty; expected a new folder"
+            f"--output_dir is {str(pack_dir)!r}, which is not empty; expected a new folder"
         )
     folder, network = CheckpointFolder(run_dir), build_network(RunConfig.load(run_dir).model)
     progress = folder.load_weights(network, "best")

@@ -62,7 +62,7 @@ def configure(machine: MachineConfig) -> None:
         for gpu in tf.config.list_physical_devices("GPU") if machine.gpu_memory_growth else ():
             tf.config.experimental.set_memory_growth(gpu, True)
     except RuntimeError as error:
-        raise InputError(f"--gpu_memory_growth comes too late: {error}") from None
+        raise InputError(f"gpu_memory_growth comes too late: {error}") from None
     precision = f"mixed_{machine.mixed_precision}" if machine.mixed_precision else "float32"
     tf.keras.mixed_precision.set_global_policy(precision)
 

@@ -196,7 +196,7 @@ def report(
 def _warn_of_short_run(config: RunConfig, total_steps: int) -> None:
     if config.training.warmup_steps > total_steps / 2:
         logger.warning(
-            "--warmup_steps is %d of the run's %d steps: the learning rate hardly gets to its height; "
+            "warmup_steps is %d of the run's %d steps: the learning rate hardly gets to its height; "
             "fewer of them, more --epochs, or a smaller --batch_size may help",
             config.training.warmup_steps,
             total_steps,

@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import TextIO
 
 from lnmn_tf.config import RunConfig
-from lnmn_tf.config.run import SECTIONS, flag_text
+from lnmn_tf.config.option import flag_text
+from lnmn_tf.config.run import SECTIONS, label_of
 from lnmn_tf.errors import InputError
 from lnmn_tf.files import read_json
 
@@ -61,8 +62,8 @@ class RunFolder:
             return None
         for name, wanted, found in _differences(config, saved):
             raise InputError(
-                f"{self.path}: holds a finished run with --{name}={flag_text(found)}, but --{name} is "
-                f"{flag_text(wanted)}; expected the same flags, more --epochs, or another --run_dir"
+                f"{self.path}: holds a finished run with {label_of(name)}={flag_text(found)}, but "
+                f"{label_of(name)} is {flag_text(wanted)}; expected the same flags, more --epochs, or another --run_dir"
             )
         return self.metrics()
 

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from lnmn_tf.config import RunConfig
 from lnmn_tf.config.modes import AT_EVALUATION, INFERENCE_ONLY
+from lnmn_tf.config.run import label_of
 from lnmn_tf.data.pixels import PixelStore
 from lnmn_tf.data.vocabulary import MAX_WORDS, UNKNOWN, Vocabulary, tokenize
 from lnmn_tf.errors import InputError
@@ -80,12 +81,12 @@ class TrainedRun:
         for name, value in (changes or {}).items():
             if name not in AT_EVALUATION:
                 raise InputError(
-                    f"--{name} is {value!r}; expected no other value than that of {run_dir}, for only "
+                    f"{label_of(name)} is {value!r}; expected no other value than that of {run_dir}, for only "
                     f"{', '.join(AT_EVALUATION)} may differ from the training"
                 )
             if name in INFERENCE_ONLY and not hasattr(saved.model, name):
                 raise InputError(
-                    f"--{name} is unknown to --model={saved.model.model}, which {run_dir} is of; leave "
+                    f"{label_of(name)} is unknown to --model={saved.model.model}, which {run_dir} is of; leave "
                     "it out"
                 )
         config = saved.replace(**(changes or {}))
@@ -165,7 +166,7 @@ class TrainedRun:
         if not model.image_height:
             raise InputError(
                 f"{self.run_dir}: this model reads features, not pictures; expected a run that was "
-                "trained with --image_height and --image_width"
+                "trained with --image_size"
             )
         path = Path(os.path.abspath(image))  # resolve() would fail at a loop of links
         store = PixelStore(path.parent, "", [path], model.image_height, model.image_width)

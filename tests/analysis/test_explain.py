@@ -160,14 +160,13 @@ def test_questions_without_a_picture_are_explained_on_grey(tmp_path):
     [
         ({"indices": "3,x"}, r"--indices is '3,x'; expected whole numbers"),
         ({}, "expected one of them, and 0 are given"),
-        ({"indices": "3", "wrong": True}, "and 2 are given"),
-        ({"wrong": True, "count": "0"}, "--count is '0'; expected a whole number from 1"),
-        ({"indices": "3", "family": "count"}, "with --wrong alone"),
+        ({"indices": "3", "wrong": "all"}, "and 2 are given"),
+        ({"wrong": "count:0"}, "--wrong is 'count:0'; expected a whole number from 1"),
     ],
 )
 def test_a_request_that_says_nothing_or_too_much_is_refused(choices, message):
     with pytest.raises(InputError, match=message):
-        Request.of_texts(**{"indices": "", "count": "20", **choices})
+        Request.of_texts(**{"indices": "", "wrong": "", **choices})
 
 
 def test_main_explains_a_question_about_a_picture_and_questions_of_a_split(
@@ -193,7 +192,10 @@ def test_wrong_answers_stand_beside_right_ones(tiny_run):
     assert any(len(pair) == 2 for pair in pairs)
     for request, message in [
         (Request(split="val", indices=(15,)), "--indices has 15; expected numbers from 0 to 14"),
-        (Request(split="val", wrong=True, family="colour"), "--family is 'colour'; expected one"),
+        (
+            Request(split="val", wrong=True, family="colour"),
+            "--wrong is 'colour'; expected all or one",
+        ),
         (Request(split="moon", indices=(1,)), "moon"),
         (Request(image="no.png", question="Is it?", split="val"), "no.png"),
     ]:

@@ -183,7 +183,7 @@ def test_curves_and_structure_are_read_from_the_event_files_of_a_run(tiny_run):
 
 def test_main_writes_page_and_tables(runs, tmp_path, capsys):
     out = tmp_path / "out"
-    assert main(to_arguments(mode="report", runs=runs, report_dir=out)) == 0
+    assert main(to_arguments(mode="report", runs=runs, output_dir=out)) == 0
     assert "Table 7." in capsys.readouterr().out
     names = {path.name for path in out.iterdir()}
     assert names == {"report.html", "tables.txt", "tables.tex", "curves.png"} | {

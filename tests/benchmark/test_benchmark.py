@@ -18,10 +18,11 @@ from lnmn_tf.benchmark.peers import find_peer
 from lnmn_tf.benchmark.presets import PRESETS
 from lnmn_tf.benchmark.run import benchmark
 from lnmn_tf.benchmark.worker import Worker, peak_memory
-from lnmn_tf.config.command import COMMANDS
+from lnmn_tf.config.benchmark import BenchmarkConfig
 from lnmn_tf.config.registry import make_config
 from lnmn_tf.errors import InputError
 from lnmn_tf.main import main
+from tests.conftest import to_arguments
 
 SLEEPER = "tests.benchmark.sleeper"
 
@@ -47,14 +48,15 @@ def test_wrong_choices_are_refused_before_anything_is_measured(tmp_path):
     for choice, message in (
         ({"preset": "tiny"}, "--preset is 'tiny'; expected one of: paper, stack_nmn, quickstart"),
         ({"what": "train,fly"}, "--what is 'train,fly'"),
-        ({"rounds": "0"}, "--rounds is '0'"),
-        ({"gigabytes": "-1"}, "--gigabytes is '-1'"),
-        ({"peer": str(tmp_path)}, "--peer is .*expected a checkout of .*LNMN"),
+        ({"rounds": 0}, "rounds is 0; expected at least 1"),
+        ({"gigabytes": -1}, "gigabytes is -1; expected at least 1"),
+        ({"peer": str(tmp_path)}, "^peer is .*expected a checkout of .*LNMN"),
         ({"peer": str(tmp_path), "preset": "stack_nmn"}, "expected a checkout of .*snmn"),
         ({"preset": "stack_nmn"}, "--hard_operators is unknown to --model=stack_nmn"),
     ):
         with pytest.raises(InputError, match=message):
-            benchmark({}, run_dir=str(tmp_path), **choice)
+            how = {k: choice.pop(k) for k in ("rounds", "gigabytes", "peer") if k in choice}
+            benchmark({}, run_dir=str(tmp_path), **choice, options=BenchmarkConfig(**how))
     assert not list(tmp_path.iterdir())
 
 
@@ -96,7 +98,7 @@ def test_a_peer_is_a_checkout_of_the_program_that_has_the_model(model, tmp_path)
         find_peer(str(tmp_path), "", other)
     if model == "released":
         assert not find_peer(str(tmp_path), "", make_config("ours")).same_weights
-        with pytest.raises(InputError, match="--peer is LNMN-9"):
+        with pytest.raises(InputError, match="^peer is LNMN-9"):
             find_peer(str(tmp_path), "", config.replace(answer_4=2))
 
 
@@ -121,9 +123,7 @@ def test_what_is_measured_is_printed_and_kept(tmp_path, monkeypatch, capsys):
     assert found["cores"] >= 1
     assert found["flops_per_second"] > 1e6 < found["bytes_per_second"]
     arguments = {"what": "infer", "rounds": "2", "xla": "off", "batch_size": "6", "map_dim": "5"}
-    assert {"preset", "what", "rounds", "peer", "peer_python"} <= set(COMMANDS)
-    flags = [f"--{name}={value}" for name, value in arguments.items()]
-    assert main(["--mode=benchmark", f"--run_dir={tmp_path}", *flags]) == 0
+    assert main(to_arguments(mode="benchmark", run_dir=tmp_path, **arguments)) == 0
     result = json.loads((tmp_path / "benchmark.json").read_text())
     ours = result["infer"]["ours"]
     rate = ours["examples_per_second"]

@@ -24,5 +24,5 @@ def test_with_threshold_zero_accuracy_is_that_of_an_evaluation(tiny_run):
 
 
 def test_without_a_run_it_says_what_it_needs():
-    with pytest.raises(InputError, match="--trained_dir is empty"):
+    with pytest.raises(InputError, match="^trained_dir is empty"):
         measure_threshold("")

@@ -65,7 +65,7 @@ def test_the_vocabulary_has_the_answers_given_most_often(questions):
         "a",
         "c",
     ]
-    with pytest.raises(InputError, match="--max_answers is 0"):
+    with pytest.raises(InputError, match="^max_answers is 0"):
         most_frequent_answers(["a"], np.array([[0]]), 0)
 
 

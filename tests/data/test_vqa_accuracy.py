@@ -125,7 +125,7 @@ def test_accuracy_by_type_is_in_percent_with_two_decimals():
 
 def test_unknown_rules_and_no_questions_are_refused():
     with pytest.raises(
-        InputError, match=r"--vqa_rules is 'fair'; expected one of: official, strict"
+        InputError, match=r"^vqa_rules is 'fair'; expected one of: official, strict"
     ):
         question_accuracy("yes", ["yes"] * 10, "fair")
     with pytest.raises(InputError, match="no question"):

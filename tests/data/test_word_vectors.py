@@ -24,7 +24,7 @@ def test_words_of_the_vocabulary_get_their_vectors(path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"cube 1 2\n", r"line 1 has 2 numbers after its word; expected --embed_dim=3"),
+        (b"cube 1 2\n", r"line 1 has 2 numbers after its word; expected embed_dim=3"),
         (b"the 1 2 3\ncube 1 x 3\n", "line 2 has something else than finite numbers"),
         (b"cube 1 nan 3\n", "line 1 has something else"),
         (b"the 1 2 3\n", "has none of the 3 words"),

@@ -94,8 +94,8 @@ def test_how_to_query_it_names_features_and_their_type(run):
 
 
 def test_a_model_of_pictures_has_no_features(trained, tmp_path):
-    with pytest.raises(InputError, match="--export_features_dtype is 'float16'.*reads pictures"):
+    with pytest.raises(InputError, match="export_features_dtype is 'float16'.*reads pictures"):
         export_run(trained, ExportConfig(export_dir=str(tmp_path), export_features_dtype="float16"))
-    with pytest.raises(InputError, match="--export_features_dtype.*--with_backbone"):
+    with pytest.raises(InputError, match="export_features_dtype.*--with_backbone"):
         ExportConfig(with_backbone=True, export_features_dtype="float16")
     assert not list(tmp_path.iterdir())

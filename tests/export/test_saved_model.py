@@ -233,10 +233,13 @@ def test_a_checkpoint_that_is_wrong_is_one_sentence_and_changes_nothing(
 @pytest.mark.parametrize(
     "flags, words",
     [
-        (["--with_backbone", "--export_features_dtype=float16"], ["--with_backbone", "float16"]),
+        (
+            ["--with_backbone", "--set=export_features_dtype=float16"],
+            ["--with_backbone", "float16"],
+        ),
         (["--backbone_weights=x.h5"], ["--backbone_weights", "x.h5", "--with_backbone"]),
         (
-            ["--export", "--num_seeds=2", "--mode=train", "--image_height=9", "--image_width=9"],
+            ["--export", "--num_seeds=2", "--mode=train", "--image_size=9x9"],
             ["2"],
         ),
     ],

@@ -13,7 +13,7 @@ from lnmn_tf.main import main
 from lnmn_tf.training.examples import TrainingExamples, open_split
 from lnmn_tf.training.networks import check_features, sizes_of
 
-SIZE = ["--image_height=32", "--image_width=48"]
+SIZE = ["--image_size=48x32"]
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def extracted(tiny_world, lite0_file, tmp_path_factory):
         f"--features={pattern}",
         f"--backbone_weights={lite0_file}",
     ]
-    more = ["--backbone_layer=reduction8", "--features_dtype=float16", *SIZE]
+    more = ["--backbone=efficientnet_lite0:reduction8", "--features_dtype=float16", *SIZE]
     assert main(["--mode=extract_features", *flags, *more]) == 0
     return str(pattern)
 
@@ -73,7 +73,7 @@ def test_the_mode_says_what_to_do_next_and_one_split_is_enough(
         f"--features={pattern}",
         f"--backbone_weights={lite0_file}",
     ]
-    more = ["--backbone_layer=reduction8", "--split=val", *SIZE]
+    more = ["--backbone=efficientnet_lite0:reduction8", "--split=val", *SIZE]
     assert main(["--mode=extract_features", *flags, *more]) == 0
     shown = capsys.readouterr().out
     assert "features of efficientnet_lite0, layer reduction8, pictures 32x48" in shown
@@ -86,8 +86,8 @@ def test_the_mode_says_what_to_do_next_and_one_split_is_enough(
     [
         (["--backbone=vgg16"], "backbone"),
         (
-            ["--backbone=resnet101", "--backbone_layer=reduction8"],
-            "--backbone_layer is 'reduction8'",
+            ["--backbone=resnet101:reduction8"],
+            "backbone_layer (--backbone) is 'reduction8'",
         ),
         (["--backbone_weights=/none.npz"], "/none.npz: there is no such file"),
         (["--features=f.h5"], "{split}"),

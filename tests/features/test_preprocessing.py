@@ -44,9 +44,12 @@ def test_flags_offer_what_the_registry_has():
             {"name": "vgg16"},
             "--backbone is 'vgg16'; expected one of: efficientnet_lite0, resnet101",
         ),
-        ({"layer": "conv4"}, "--backbone_layer is 'conv4'.*reduction16"),
-        ({"preprocessing": "keras"}, "--preprocessing is 'keras'.*expected one of: lite"),
-        ({"image_size": (96, 0)}, "--image_height is 96 and --image_width is 0"),
+        ({"layer": "conv4"}, r"backbone_layer \(--backbone\) is 'conv4'.*reduction16"),
+        (
+            {"preprocessing": "keras"},
+            r"preprocessing \(--backbone\) is 'keras'.*expected one of: lite",
+        ),
+        ({"image_size": (96, 0)}, "--image_size is 0x96"),
     ],
 )
 def test_choices_that_do_not_fit_are_one_sentence(lite0_file, choices, sentence):

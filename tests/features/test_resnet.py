@@ -124,7 +124,9 @@ def test_weights_of_another_depth_name_the_array(tmp_path, monkeypatch):
 
 
 def test_weights_that_are_missing_are_one_sentence(tmp_path, monkeypatch):
-    with pytest.raises(InputError, match="--preprocessing is 'torchvision' and --backbone_weights"):
+    with pytest.raises(
+        InputError, match=r"preprocessing \(--backbone\) is 'torchvision' and --backbone_weights"
+    ):
         Backbone("resnet101", preprocessing="torchvision")
     with pytest.raises(InputError, match=r"none\.h5.*no such file"):
         Backbone("resnet101", weights=str(tmp_path / "none.h5"))

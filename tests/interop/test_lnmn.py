@@ -301,7 +301,7 @@ def test_weights_that_do_not_fit_are_refused(small):
     first = "module_list.0.node_list.0.op_weights"
     for change, message in (
         ({"b_1": None}, "'b_1' is missing"),
-        ({"W_2.weight": weights["W_2.weight"][1:]}, "--text_dim is|has shape"),
+        ({"W_2.weight": weights["W_2.weight"][1:]}, "text_dim is|has shape"),
         ({"W_3.weight": weights["W_3.weight"][:, 1:]}, "W_3.weight has shape"),
         ({"b_1": weights["b_1"] * np.inf}, "not finite"),
         ({"lstm.weight_ih_l1": weights["b_1"]}, "nothing uses lstm.weight_ih_l1"),

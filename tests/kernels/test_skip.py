@@ -119,5 +119,5 @@ def test_conditionals_are_real_and_none_is_there_without_a_threshold(inputs, com
 
 
 def test_stack_nmn_has_no_threshold():
-    with pytest.raises(InputError, match=r"--module_threshold is unknown to --model=stack_nmn"):
+    with pytest.raises(InputError, match=r"module_threshold is unknown to --model=stack_nmn"):
         make_config("stack_nmn", module_threshold=0.1)

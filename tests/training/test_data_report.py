@@ -54,7 +54,7 @@ def test_vqa_is_described_and_verified(tmp_path, capsys):
     for split in ("train2014", "val2014", "test2015"):
         vqa_folder.write(tmp_path, split)
     flags = ["--data_format=vqa_v2", f"--data_dir={tmp_path}", "--train_split=train2014"]
-    flags += ["--val_split=val2014", "--max_answers=4"]
+    flags += ["--val_split=val2014", "--set=max_answers=4"]
     assert main(["--mode=verify", *flags]) == 0
     assert (
         capsys.readouterr().out.splitlines()[-1]

@@ -208,8 +208,8 @@ def test_a_full_disk_is_an_input_error_and_leaves_no_partial_file(tmp_path):
     ("changes", "message"),
     [
         ({"train_images": -1}, "--train_images is -1"),
-        ({"picture_width": 0}, "--picture_width is 0"),
-        ({"world_seed": 1.5}, "--world_seed is 1.5"),
+        ({"picture_width": 0}, "picture_width .--picture_size. is 0"),
+        ({"world_seed": 1.5}, "world_seed is 1.5"),
         ({"max_objects": 11}, "max_objects is 11"),
         ({"min_objects": 5, "max_objects": 4}, "min_objects is 5; expected at most"),
     ],
