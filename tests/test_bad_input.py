@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
+from lnmn_tf.config import RunConfig
 from lnmn_tf.main import main
 
 FLAGS = ["--image_size=24x16", "--batch_size=8", "--set=structure_fraction=0.3"]
@@ -148,6 +149,23 @@ def test_a_run_that_is_none(complaint, tmp_path):
     has(complaint("--mode=evaluate", run_dir=tmp_path / "nothing"), "config.json", "train")
 
 
+@pytest.mark.parametrize(
+    "mode, flag",
+    [
+        *((mode, "--hard_operators") for mode in ("evaluate", "answer", "export")),
+        ("evaluate", "--set=zeroed_operators=max"),
+        ("evaluate", "--set=module_threshold=0.1"),
+    ],
+)
+def test_switches_of_operators_for_a_run_of_stack_nmn(complaint, tmp_path, mode, flag):
+    RunConfig.create({"model": "stack_nmn", "image_height": 8, "image_width": 8}).save(
+        tmp_path / "stack"
+    )
+    error = complaint(f"--mode={mode}", flag, run_dir=tmp_path / "stack")
+    name = flag.replace("--set=", "").partition("=")[0]
+    has(error, f"{name} is unknown to --model=stack_nmn", str(tmp_path / "stack"), "leave it out")
+
+
 def test_a_checkpoint_that_is_missing(complaint, tiny_run, tmp_path):
     run_dir = tmp_path / "copy"
     shutil.copytree(tiny_run, run_dir, ignore=shutil.ignore_patterns("checkpoints"))
@@ -210,7 +228,6 @@ def test_a_world_over_other_data(complaint, tmp_path):
 
 
 def test_unknown_words_are_counted_in_one_warning(world, caplog, tmp_path):
-    from lnmn_tf.config import RunConfig
     from lnmn_tf.training.examples import open_split
 
     edit(world / VAL_QUESTIONS, lambda qs: [q.update(question="zork Zork gnusto?") for q in qs])

@@ -158,3 +158,14 @@ def test_python_of_the_pages_imports_what_there_is(page):
                 for alias in node.names:
                     assert re.search(rf"\b{alias.name}\b", source)
     assert text.count("```") % 2 == 0
+
+
+def test_the_tests_that_reliability_names_are_there():
+    text = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(?:tests/)?([\w/]+\.py)(?:::(test_\w+))?`", text)
+    assert len(named) > 20
+    for file, test in named:
+        (path,) = [p for p in (ROOT / "tests").rglob("*.py") if str(p).endswith(f"/{file}")]
+        assert not test or f"def {test}(" in path.read_text(encoding="utf-8"), (file, test)
+    for folder in re.findall(r"`(tests/[\w/]+)`", text):
+        assert (ROOT / folder).is_dir(), folder

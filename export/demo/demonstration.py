@@ -6,21 +6,22 @@ A demonstration for one person at one machine: it listens on 127.0.0.1 alone.
 from __future__ import annotations
 
 import os
+import socket
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from http import HTTPStatus
 from pathlib import Path
+
+from werkzeug.exceptions import GatewayTimeout, NotFound, ServiceUnavailable
 
 from lnmn_tf.config import ExportConfig
 from lnmn_tf.errors import InputError
 
 from ..warm_up import MODEL_NAME
 from .examples import Example, find_examples
-from .http_server import BoundedServer
-from .paths import Handler
-from .refusal import Refusal
+from .http_server import MOST_CONNECTIONS, BoundedServer
+from .paths import Application
 from .rest import parse_request, render_reply
 from .served_model import ServedModel
 
@@ -49,10 +50,8 @@ def serve_run(run_dir: str | os.PathLike, options: ExportConfig) -> None:
         "a demonstration: to serve others, take TensorFlow Serving (export/serving); Ctrl-C ends it",
         flush=True,
     )
-    try:
-        demonstration.run()
-    except KeyboardInterrupt:
-        print("ended")
+    demonstration.run()
+    print("ended")
 
 
 class Demonstration:
@@ -80,26 +79,26 @@ class Demonstration:
         self._pool = ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="predict")
         self._places = threading.BoundedSemaphore(MOST_WAITING)
         try:
-            self.server = BoundedServer((HOST, port), Handler)
+            with socket.create_server((HOST, port), backlog=MOST_CONNECTIONS) as listening:
+                self.server = BoundedServer(listening, Application(self))
         except OSError as error:
             raise InputError(
                 f"--port is {port}: {os.strerror(error.errno)}; expected a free one, or 0 for any"
             ) from None
-        self.server.demonstration = self
 
     @property
     def url(self) -> str:
         """Where the page is."""
-        return f"http://{HOST}:{self.server.server_port}/"
+        return f"http://{HOST}:{self.server.port}/"
 
     def predict(self, body: bytes) -> bytes:
         """Answers the body of a `:predict` request.
 
         Raises:
-            Refusal: it is wrong, there are too many others, or it takes too long.
+            HTTPException: it is wrong, there are too many others, or it takes too long.
         """
         if not self._places.acquire(blocking=False):
-            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "too many requests; ask again later")
+            raise ServiceUnavailable("too many requests; ask again later")
         # A prediction cannot be stopped: one that is late keeps its place until it ends.
         future = self._pool.submit(self._predict, body)
         future.add_done_callback(lambda _: self._places.release())
@@ -107,9 +106,7 @@ class Demonstration:
             return future.result(SECONDS_TO_ANSWER)
         except FutureTimeoutError:
             future.cancel()
-            raise Refusal(
-                HTTPStatus.GATEWAY_TIMEOUT, f"no answer within {SECONDS_TO_ANSWER:g} s"
-            ) from None
+            raise GatewayTimeout(f"no answer within {SECONDS_TO_ANSWER:g} s") from None
 
     def _predict(self, body: bytes) -> bytes:
         request = parse_request(body, self.model.input_specs, MOST_EXAMPLES)
@@ -138,14 +135,14 @@ class Demonstration:
         ]
 
     def example_picture(self, number: str) -> Path:
-        """The file of an example; Refusal where there is no such example."""
+        """The file of an example; NotFound where there is no such example."""
         files = {str(i): example.picture for i, example in enumerate(self.examples)}
         if number not in files:
-            raise Refusal(HTTPStatus.NOT_FOUND, f"no example {number[:20]!r}")
+            raise NotFound(f"no example {number[:20]!r}")
         return files[number]
 
     def run(self) -> None:
-        """Serves until it is interrupted."""
+        """Serves until it is interrupted (Ctrl-C)."""
         try:
             self.server.serve_forever()
         finally:

@@ -14,12 +14,10 @@ import base64
 import binascii
 import json
 from collections.abc import Iterator, Mapping
-from http import HTTPStatus
 from typing import Any, NamedTuple
 
 import numpy as np
-
-from .refusal import Refusal, invalid
+from werkzeug.exceptions import BadRequest
 
 DEFAULT_SIGNATURE = "serving_default"
 LONGEST_INTEGER = 20  # digits; converting a longer one takes time that grows with their square
@@ -52,16 +50,16 @@ def parse_request(
         max_batch: most examples in one request.
 
     Raises:
-        Refusal: it is no such request, or does not fit the signature; names the field.
+        BadRequest: it is no such request, or does not fit the signature; names the field.
     """
     content = _parse_json(body)
     name = content.get("signature_name", "") or DEFAULT_SIGNATURE
     if not isinstance(name, str) or name not in signatures:
-        raise invalid(
+        raise BadRequest(
             f"'signature_name' is {_shown(name)}; expected one of {', '.join(sorted(signatures))}"
         )
     if ("instances" in content) == ("inputs" in content):
-        raise invalid("expected one of 'instances' and 'inputs', and not both")
+        raise BadRequest("expected one of 'instances' and 'inputs', and not both")
     by_row = "instances" in content
     read = _columns_of_rows if by_row else _columns
     columns = read(content["instances" if by_row else "inputs"], signatures[name])
@@ -69,9 +67,9 @@ def parse_request(
     sizes = {len(array) for array in inputs.values()}
     if len(sizes) > 1:
         found = ", ".join(f"{key} has {len(array)}" for key, array in inputs.items())
-        raise invalid(f"expected as many examples in every input, but {found}")
+        raise BadRequest(f"expected as many examples in every input, but {found}")
     if sizes and max(sizes) > max_batch:
-        raise invalid(f"{max(sizes)} examples in one request; expected at most {max_batch}")
+        raise BadRequest(f"{max(sizes)} examples in one request; expected at most {max_batch}")
     return PredictRequest(name, inputs, by_row)
 
 
@@ -97,7 +95,7 @@ def to_array(name: str, value: Any, spec: TensorSpec) -> np.ndarray:
     """Nested lists as an array of the type and shape that a signature asks for.
 
     Raises:
-        Refusal: ragged lists, values of another type, or another shape.
+        BadRequest: ragged lists, values of another type, or another shape.
     """
     shape = []
     inner = value
@@ -109,13 +107,13 @@ def to_array(name: str, value: Any, spec: TensorSpec) -> np.ndarray:
     if shape == [0]:  # no example at all: the other sizes cannot be read off
         shape = [size or 0 for size in (0, *spec.shape[1:])]
     if len(shape) != len(spec.shape):
-        raise invalid(
+        raise BadRequest(
             f"'{name}' has {len(shape)} dimensions; expected {len(spec.shape)}: "
             f"{_shape_text(spec.shape)}"
         )
     leaves = list(_leaves(name, value, shape, spec.dtype)) if shape[0] else []
     if any(want not in (None, have) for have, want in zip(shape, spec.shape)):
-        raise invalid(
+        raise BadRequest(
             f"'{name}' has the shape {_shape_text(shape)}; expected {_shape_text(spec.shape)}"
         )
     array = np.empty(len(leaves), spec.dtype)
@@ -133,9 +131,9 @@ def _parse_json(body: bytes) -> dict[str, Any]:
     try:
         content = json.loads(body, parse_int=integer)
     except (ValueError, RecursionError) as error:
-        raise invalid(f"the body is not JSON in UTF-8: {error}") from None
+        raise BadRequest(f"the body is not JSON in UTF-8: {error}") from None
     if not isinstance(content, dict):
-        raise invalid(f"the body is {_shown(content)}; expected a JSON object")
+        raise BadRequest(f"the body is {_shown(content)}; expected a JSON object")
     return content
 
 
@@ -143,7 +141,9 @@ def _columns(inputs: Any, specs: Mapping[str, TensorSpec]) -> dict[str, Any]:
     """The tensors of `inputs`, by name."""
     if not isinstance(inputs, dict) or _is_base64(inputs):
         if len(specs) != 1:
-            raise invalid(f"'inputs' is {_shown(inputs)}; expected an object with {_names(specs)}")
+            raise BadRequest(
+                f"'inputs' is {_shown(inputs)}; expected an object with {_names(specs)}"
+            )
         return {next(iter(specs)): inputs}
     _check_names("'inputs'", inputs, specs)
     return inputs
@@ -152,13 +152,13 @@ def _columns(inputs: Any, specs: Mapping[str, TensorSpec]) -> dict[str, Any]:
 def _columns_of_rows(rows: Any, specs: Mapping[str, TensorSpec]) -> dict[str, Any]:
     """The tensors of `instances`, by name."""
     if not isinstance(rows, list) or not rows:
-        raise invalid(f"'instances' is {_shown(rows)}; expected a list of at least one example")
+        raise BadRequest(f"'instances' is {_shown(rows)}; expected a list of at least one example")
     columns: dict[str, list] = {name: [] for name in specs}
     for number, row in enumerate(rows):
         if len(specs) == 1 and (not isinstance(row, dict) or _is_base64(row)):
             row = {next(iter(specs)): row}
         if not isinstance(row, dict):
-            raise invalid(
+            raise BadRequest(
                 f"'instances'[{number}] is {_shown(row)}; expected an object with {_names(specs)}"
             )
         _check_names(f"'instances'[{number}]", row, specs)
@@ -170,7 +170,7 @@ def _columns_of_rows(rows: Any, specs: Mapping[str, TensorSpec]) -> dict[str, An
 def _check_names(where: str, found: Mapping[str, Any], specs: Mapping[str, TensorSpec]) -> None:
     if set(found) != set(specs):
         names = ", ".join(_shown(name) for name in sorted(found)[:5]) or "nothing"
-        raise invalid(f"{where} has {names}; expected {_names(specs)}")
+        raise BadRequest(f"{where} has {names}; expected {_names(specs)}")
 
 
 def _leaves(name: str, value: Any, shape: list[int], dtype: np.dtype) -> Iterator[Any]:
@@ -178,7 +178,7 @@ def _leaves(name: str, value: Any, shape: list[int], dtype: np.dtype) -> Iterato
     if not shape:
         yield _leaf(name, value, dtype)
     elif not isinstance(value, list) or len(value) != shape[0]:
-        raise invalid(
+        raise BadRequest(
             f"'{name}' is ragged: {_shown(value)} stands where a list of {shape[0]} is expected"
         )
     else:
@@ -189,28 +189,26 @@ def _leaves(name: str, value: Any, shape: list[int], dtype: np.dtype) -> Iterato
 def _leaf(name: str, value: Any, dtype: np.dtype) -> Any:
     kind = type(value)
     if dtype == np.float16:  # so it is in TF Serving
-        raise Refusal(
-            HTTPStatus.NOT_IMPLEMENTED, f"'{name}' is float16, which JSON has not: ask by gRPC"
-        )
+        raise NotImplementedError(f"'{name}' is float16, which JSON has not: ask by gRPC")
     if dtype.kind == "O":
         if kind is str:
             try:
                 return value.encode()
             except UnicodeEncodeError:  # JSON can spell half a surrogate pair
-                raise invalid(f"'{name}' is {_shown(value)}, which is not Unicode") from None
+                raise BadRequest(f"'{name}' is {_shown(value)}, which is not Unicode") from None
         if _is_base64(value):
             try:
                 return base64.b64decode(value["b64"], validate=True)
             except (binascii.Error, ValueError) as error:
-                raise invalid(f"'{name}' is not base64: {error}") from None
-        raise invalid(f'\'{name}\' holds {_shown(value)}; expected text or {{"b64": "..."}}')
+                raise BadRequest(f"'{name}' is not base64: {error}") from None
+        raise BadRequest(f'\'{name}\' holds {_shown(value)}; expected text or {{"b64": "..."}}')
     if kind in (int, float) and dtype.kind == "f":
         return value
     if kind is int and dtype.kind == "i":
         if abs(value) > np.iinfo(dtype).max:
-            raise invalid(f"'{name}' holds {value}; too large for {dtype.name}")
+            raise BadRequest(f"'{name}' holds {value}; too large for {dtype.name}")
         return value
-    raise invalid(f"'{name}' holds {_shown(value)}; expected {dtype.name}")
+    raise BadRequest(f"'{name}' holds {_shown(value)}; expected {dtype.name}")
 
 
 def _is_base64(value: Any) -> bool:

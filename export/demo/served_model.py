@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +13,20 @@ import tensorflow as tf
 from google.protobuf.json_format import MessageToDict
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
+from werkzeug import exceptions
 
 from lnmn_tf.errors import InputError, sentence
 
 from ..warm_up import FILE
-from .refusal import Refusal
 from .rest import TensorSpec
 
 # What TF Serving answers to TensorFlow's errors; anything else is 500.
-STATUS = {
-    tf.errors.INVALID_ARGUMENT: HTTPStatus.BAD_REQUEST,
-    tf.errors.OUT_OF_RANGE: HTTPStatus.BAD_REQUEST,
-    tf.errors.FAILED_PRECONDITION: HTTPStatus.BAD_REQUEST,
-    tf.errors.RESOURCE_EXHAUSTED: HTTPStatus.TOO_MANY_REQUESTS,
-    tf.errors.UNIMPLEMENTED: HTTPStatus.NOT_IMPLEMENTED,
+REFUSALS = {
+    tf.errors.INVALID_ARGUMENT: exceptions.BadRequest,
+    tf.errors.OUT_OF_RANGE: exceptions.BadRequest,
+    tf.errors.FAILED_PRECONDITION: exceptions.BadRequest,
+    tf.errors.RESOURCE_EXHAUSTED: exceptions.TooManyRequests,
+    tf.errors.UNIMPLEMENTED: exceptions.NotImplemented,
 }
 
 
@@ -80,15 +79,15 @@ class ServedModel:
             inputs: arrays that fit `input_specs`.
 
         Raises:
-            Refusal: the graph refuses them.
+            HTTPException: the graph refuses them.
         """
         tensors = {name: tf.constant(array, _dtype(array)) for name, array in inputs.items()}
         try:
             outputs = self._model.signatures[signature](**tensors)
             return {name: tensor.numpy() for name, tensor in outputs.items()}
         except tf.errors.OpError as error:
-            status = STATUS.get(error.error_code, HTTPStatus.INTERNAL_SERVER_ERROR)
-            raise Refusal(status, sentence(error.message)) from None
+            refusal = REFUSALS.get(error.error_code, exceptions.InternalServerError)
+            raise refusal(sentence(error.message)) from None
 
     def metadata(self) -> dict[str, Any]:
         """Signatures, as TF Serving describes them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lnmn_tf.config.option import option, validate
-from lnmn_tf.config.parts import check_limit, parse_mix
+from lnmn_tf.config.parts import check_limit, parse_mix, parts_of
 from lnmn_tf.errors import InputError
 
 
@@ -30,7 +30,11 @@ class DataConfig:
         may_change=True,
     )
     train_split: str = option("train", "The split that is trained on.")
-    val_split: str = option("val", "The split that is reported, and never trained on.")
+    val_split: str = option(
+        "val",
+        "The split that is reported. It is never trained on, unless --train_split is VQA's trainval2014, "
+        "which holds val2014.",
+    )
     features: str = option(
         "",
         "HDF5 file of image features, [N,C,H,W] or [N,H,W,C], with {split} in its name for the "
@@ -124,6 +128,12 @@ class DataConfig:
             raise InputError(
                 f"--val_split is {self.val_split!r}, the split that is trained on; expected another"
             )
+        if self.trains_on_val and self.structure_split == "val":
+            raise InputError(
+                f"--structure_split is 'val' and --train_split is {self.train_split!r}, which has "
+                f"{self.val_split} in it; expected held_out, for the structure is learned on questions "
+                "that the weights do not see"
+            )
         for name, example in (
             ("features", "features_{split}.h5"),
             ("questions_file", "CLEVR-Humans-{split}.json"),
@@ -149,7 +159,14 @@ class DataConfig:
         """Questions have ten answers each, and the official accuracy."""
         return self.data_format.startswith("vqa")
 
-    def folder_of(self, split: str) -> str:
-        """The folder of a split's pictures, and its name in --features: VQA's test-dev2015 asks about
-        pictures of test2015."""
-        return split.replace("-dev", "") if self.is_vqa else split
+    def folders_of(self, split: str) -> tuple[str, ...]:
+        """The folders of a split's pictures, and their names in --features.
+
+        VQA's test-dev2015 asks about pictures of test2015, and trainval2014 about those of two splits.
+        """
+        return parts_of(split.replace("-dev", "")) if self.is_vqa else (split,)
+
+    @property
+    def trains_on_val(self) -> bool:
+        """The reported split is part of the one that is trained on, as trainval2014 holds val2014."""
+        return self.is_vqa and self.val_split in parts_of(self.train_split)

@@ -27,7 +27,7 @@ class FeaturesConfig:
     backbone_layer: str = option(
         "",
         "The layer whose output they are: reduction8, reduction16 or reduction32 of "
-        "efficientnet_lite0; conv3, conv4 or conv5 of a ResNet. Empty = reduction16, conv4 of "
+        "efficientnet_lite0; conv3, conv4, conv5 or conv5_pool2 (the mean over 2x2 places) of a ResNet. Empty = reduction16, conv4 of "
         "resnet101, conv5 of resnet152.",
         flag="backbone",
     )

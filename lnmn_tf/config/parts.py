@@ -1,6 +1,8 @@
-"""Values of flags that name a part of the images, or a second data set."""
+"""Values of flags that name a part of the images, several splits, or a second data set."""
 
 from __future__ import annotations
+
+import re
 
 from lnmn_tf.errors import InputError
 
@@ -27,6 +29,16 @@ def check_limit(limit: str, images: int | None = None) -> tuple[float, bool]:
             f"--limit_images is {limit!r}; expected a share as in '10%', up to 100%, or {whole}"
         )
     return number, share
+
+
+def parts_of(split: str) -> tuple[str, ...]:
+    """The splits of VQA that a name stands for; any other name stands for itself.
+
+    >>> parts_of("trainval2014"), parts_of("val2014")
+    (('train2014', 'val2014'), ('val2014',))
+    """
+    both = re.fullmatch(r"trainval(\d{4})", split)
+    return (f"train{both[1]}", f"val{both[1]}") if both else (split,)
 
 
 def parse_mix(mix: str) -> tuple[str, float]:

@@ -55,7 +55,9 @@ MODELS = {
     ),
     "stack_nmn": Entry(StackNMNConfig, "lnmn_tf.models.stack_nmn:StackNMN", NO_ENTROPY),
     "stack_nmn_vqa": Entry(
-        StackNMNForVQAConfig, "lnmn_tf.models.stack_nmn:StackNMNForVQA", NO_ENTROPY
+        StackNMNForVQAConfig,
+        "lnmn_tf.models.stack_nmn:StackNMNForVQA",
+        {**NO_ENTROPY, "l2": 1e-5},
     ),
 }
 ALIASES = {"ours": "relational"}

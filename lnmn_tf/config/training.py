@@ -62,6 +62,14 @@ class TrainingConfig:
         minimum=0,
         flag=False,
     )
+    # Python alone: a part of Hu et al.'s recipe for VQA, which the model stack_nmn_vqa presets.
+    l2: float = option(
+        0.0,
+        "Half of it times the square of the weight matrices is added to the loss; not of biases, word "
+        "embeddings and the LSTM; 0 = none, as in the paper.",
+        minimum=0,
+        flag=False,
+    )
     clip_norm: float = option(
         0.0,
         "Largest global norm of the weights' gradient; 0 = unlimited, as in the paper.",
@@ -163,6 +171,12 @@ class TrainingConfig:
         choices=("softmax", "sigmoid"),
         flag=False,
     )
+    layout_loss_weight: float = option(
+        0.0,
+        "Weight of the loss that pulls the module weights to expert layouts, made of the questions' "
+        "programs; 0 = layouts are learned from answers alone.",
+        minimum=0,
+    )
     curriculum_epochs: int = option(
         0,
         "Epochs in which the longest programs are still left out; 0 = none, for the order of the data is "
@@ -218,6 +232,12 @@ class TrainingConfig:
         """The image encoder learns from scenes, here or in another run, and is frozen."""
         return bool(self.pretrain_epochs or self.encoder_run)
 
+    def choose_step(self, total_steps: int) -> int | None:
+        """The weight step at which each node chooses its operator for good; None = never."""
+        if self.structure_decay != "annealed":
+            return None
+        return int(self.choose_share * total_steps)
+
     def __post_init__(self):
         validate(self)
         if self.shards and self.batch_size % self.shards:
@@ -233,4 +253,8 @@ class TrainingConfig:
             raise InputError(
                 f"curriculum_epochs is {self.curriculum_epochs}; expected less than "
                 f"--epochs={self.epochs}"
+            )
+        if self.l2 and self.weight_decay:
+            raise InputError(
+                f"l2 is {self.l2} and weight_decay is {self.weight_decay}; expected one of them"
             )

@@ -48,10 +48,11 @@ _DROPPED = frozenset({"count", *(f"query_{attribute}" for attribute in _ATTRIBUT
 _LONGEST = 1000  # modules; what is read twice is run twice, so a small program can be a long layout
 
 # Cells of LNMN that can do a module's work, by the name of their kind: the first kinds that a model has.
+# The paper's cells never push; there a find writes over the map at the top, as a filter does.
 _KINDS = {
     "no_op": (("no_op",),),
-    "find": (("push_3",),),
-    "scene": (("push_3",),),
+    "find": (("push_3",), ("attention_3",)),
+    "scene": (("push_3",), ("attention_3",)),
     "filter": (("attention_3", "relate_3"),),
     "transform": (("attention_3", "relate_3"),),
     "and": (("attention_4",),),
@@ -131,31 +132,31 @@ def layout_ids(program: Any) -> list[int]:
 def layouts_of(question_set: QuestionSet, num_steps: int) -> np.ndarray:
     """The expert's module at each step, for every question.
 
+    A layout of more modules than the model has steps cannot be run. Its question is left without one.
+
     Args:
       question_set: N questions with programs.
       num_steps: T; `no_op` fills up to it.
 
     Returns:
-      int32 [N, T], ids in `MODULES`.
+      int32 [N, T], ids in `MODULES`; `NO_MODULE` at all steps where the layout is longer than T.
 
     Raises:
-      InputError: a question has no (well-formed) program, or one of more than T modules.
+      InputError: a question has no (well-formed) program.
     """
     layouts = question_set.layouts
     lengths = np.zeros(len(question_set), int) if layouts is None else (layouts != NO_MODULE).sum(1)
-    for wrong, reason in (
-        (lengths == 0, "has no program, or one that is not well-formed; expected one"),
-        (lengths > num_steps, f"has a layout of more than --num_steps={num_steps} modules"),
-    ):
-        if wrong.any():
-            raise InputError(
-                f"{question_set.describe(int(wrong.argmax()))} {reason}, as --layout_loss_weight needs "
-                f"(so do {int(wrong.sum())} of {len(question_set)} questions)"
-            )
+    if (lengths == 0).any():
+        raise InputError(
+            f"{question_set.describe(int((lengths == 0).argmax()))} has no program, or one that is not "
+            f"well-formed (as have {(lengths == 0).sum()} of {len(question_set)}); expected a "
+            "program of every question, as --layout_loss_weight needs"
+        )
     steps = np.full([len(question_set), num_steps], MODULES.index("no_op"), np.int32)
     if layouts is not None:
         kept = layouts[:, :num_steps]
-        steps[:, : kept.shape[1]] = np.where(kept == NO_MODULE, 0, kept)
+        steps[:, : kept.shape[1]] = np.where(kept == NO_MODULE, MODULES.index("no_op"), kept)
+    steps[lengths > num_steps] = NO_MODULE
     return steps
 
 
@@ -164,7 +165,8 @@ def allowed_modules(module_names: Sequence[str]) -> np.ndarray:
 
     For Stack-NMN that is the module of the same name. For LNMN it is every cell of the kind that moves
     the stack alike: a find pushes, a filter replaces the map at the top, and and or replace two maps by
-    one. So it needs cells that push, as in `RelationalLNMN`.
+    one. Only `RelationalLNMN` has cells that push; in the paper's LNMN a find is a 3-input attention cell,
+    which replaces the map at the top.
 
     Args:
       module_names: of the model, M of them.

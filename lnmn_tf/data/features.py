@@ -7,6 +7,7 @@ picture each row is of (`feature_manifest`).
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,6 +49,7 @@ class FeatureStore(ImageStore):
       cache_bytes: up to this size, as stored, the rows are read at once and kept.
 
     Attributes:
+      dataset: name of the dataset that is read.
       identity: the text of the `FeatureIdentity` of the network that made them; "" where the file
         does not say.
 
@@ -71,11 +73,11 @@ class FeatureStore(ImageStore):
         channels_first: bool | None = None,
         cache_bytes: int = CACHE_BYTES,
     ):
-        self._path = path
+        self._path, self.files = path, (Path(path),)
         with _open(path) as file:
-            self._dataset = _dataset_name(path, file, dataset)
-            source = file[self._dataset]
-            self._where = f"{path}: dataset '{self._dataset}'"
+            self.dataset = _dataset_name(path, file, dataset)
+            source = file[self.dataset]
+            self._where = f"{path}: dataset '{self.dataset}'"
             self._check(source)
             if channels_first is None:
                 channels_first = self._layout(source)
@@ -89,6 +91,7 @@ class FeatureStore(ImageStore):
         self.shape = (*image_shape, channels)
         self._rows = np.arange(count) if rows is None else np.asarray(rows)
         self.identity = manifest.identity if manifest else ""
+        self.checked_when_made = manifest is not None
         if manifest:
             self._rows = self._named_rows(manifest, count, names, pictures)
         else:
@@ -107,6 +110,10 @@ class FeatureStore(ImageStore):
         """Features at `indices`, [n, H, W, C]."""
         return self._load(self._rows[indices]) if self._cache is None else self._cache[indices]
 
+    def state(self) -> str:
+        """The same for the file and the rows of it that are read."""
+        return hashlib.sha256(super().state().encode() + self._rows.tobytes()).hexdigest()
+
     def _load(self, rows: np.ndarray) -> np.ndarray:
         """Reads rows in the order of the file, each once, in runs of neighbours."""
         unique, inverse = np.unique(rows, return_inverse=True)
@@ -122,7 +129,7 @@ class FeatureStore(ImageStore):
 
     def _load_run(self, file: h5py.File, run: np.ndarray) -> np.ndarray:
         try:
-            block = file[self._dataset][run[0] : run[-1] + 1]
+            block = file[self.dataset][run[0] : run[-1] + 1]
         except OSError as error:
             raise InputError(f"{self._where}: rows {run[0]} to {run[-1]}: {error}") from None
         finite = np.isfinite(block).all(axis=(1, 2, 3))

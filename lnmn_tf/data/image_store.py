@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import abc
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -20,12 +23,16 @@ class ImageStore(abc.ABC):
       dtype: of what `read` returns: uint8 for pixels in [0, 255], float16 or float32 for features.
       in_memory: whether `read` is quick in any order. Otherwise it goes to the disk, and is quick
         for neighbouring images.
+      files: that the images are read from.
+      checked_when_made: whether the program that wrote the files has checked every image.
     """
 
     key: ClassVar[str]
     dtype: np.dtype
     shape: tuple[int, int, int]
     in_memory: bool
+    files: Sequence[Path] = ()
+    checked_when_made = False
 
     @abc.abstractmethod
     def __len__(self) -> int:
@@ -43,3 +50,11 @@ class ImageStore(abc.ABC):
     def image_bytes(self) -> int:
         """Bytes of one image as `read` returns it."""
         return int(np.prod(self.shape)) * self.dtype.itemsize
+
+    def state(self) -> str:
+        """SHA-256 of the files' names, sizes and times of writing: another one says that they changed."""
+        digest = hashlib.sha256()
+        for path in self.files:
+            found = path.stat()
+            digest.update(f"{path.absolute()} {found.st_size} {found.st_mtime_ns}\n".encode())
+        return digest.hexdigest()

@@ -11,6 +11,7 @@ from lnmn_tf.data.vocabulary import RESERVED_WORDS, UNKNOWN, Vocabulary
 
 SAMPLES = 10
 _MOST_FREQUENT = 8  # answers shown for each family
+_LISTED = 100  # words and answers of the vocabulary
 
 
 def describe(splits: Mapping[str, QuestionSet], vocabulary: Vocabulary, seed: int = 0) -> str:
@@ -27,7 +28,8 @@ def describe(splits: Mapping[str, QuestionSet], vocabulary: Vocabulary, seed: in
     lines = [
         f"vocabulary: {vocabulary.num_words - len(RESERVED_WORDS)} words, "
         f"{vocabulary.num_answers} answers",
-        f"  answers: {_listed(vocabulary.answers[:40], vocabulary.num_answers)}",
+        f"  answers: {_listed(vocabulary.answers)}",
+        f"  words: {_listed(vocabulary.words[len(RESERVED_WORDS) :])}",
     ]
     for name, questions in splits.items():
         lines += ["", *_sizes(name, questions), *_families(questions), *_samples(questions, seed)]
@@ -39,21 +41,21 @@ def _sizes(name: str, questions: QuestionSet) -> Iterator[str]:
     in_folder = questions.images_in_split
     pictures = "" if in_folder is None else f" of {in_folder} in the folder"
     yield f"{name}: {len(questions)} questions about {asked} images{pictures} ({questions.source})"
-    yield f"  words: {_spread(questions.lengths)}"
+    yield f"  words in a question: {_spread(questions.lengths)}"
     unknown = int((questions.question_ids == UNKNOWN).sum())
     if unknown:
         yield f"  <unk>: {unknown} of {int(questions.lengths.sum())} words"
     if questions.program_lengths.any():
-        yield f"  functions: {_spread(questions.program_lengths)}"
+        yield f"  functions in a program: {_spread(questions.program_lengths)}"
         hops = np.bincount(questions.hop_counts)
-        yield "  hops: " + ", ".join(
-            f"{count} with {hop}" for hop, count in enumerate(hops) if count
+        yield "  steps from object to object (relate, same_*): " + ", ".join(
+            f"{count} questions with {hop}" for hop, count in enumerate(hops) if count
         )
     if questions.layouts is not None:
         lengths = (questions.layouts >= 0).sum(axis=1)
         yield (
-            f"  expert layouts: {_spread(lengths[lengths > 0])} modules; "
-            + f"{int((lengths == 0).sum())} without"
+            f"  modules in an expert layout: {_spread(lengths[lengths > 0])}; "
+            + f"{int((lengths == 0).sum())} questions without"
         )
     if questions.annotations is not None:
         names = questions.annotations.question_types
@@ -90,10 +92,11 @@ def _families(questions: QuestionSet) -> Iterator[str]:
 
 def _samples(questions: QuestionSet, seed: int) -> Iterator[str]:
     chosen = np.random.default_rng(seed).permutation(len(questions))[:SAMPLES]
+    yield f"  {len(chosen)} of the questions, drawn at random:"
     for position in np.sort(chosen).tolist():
         image = questions.image_filenames[questions.image_index[position]]
         answer = "" if questions.answers is None else f" {_answer(questions, position)}"
-        yield f"  {image}: {questions.texts[position]}{answer}"
+        yield f"    {image}: {questions.texts[position]}{answer}"
 
 
 def _answer(questions: QuestionSet, position: int) -> str:
@@ -108,5 +111,9 @@ def _spread(values: np.ndarray) -> str:
     return f"{values.min()} to {values.max()}, {values.mean():.1f} on average"
 
 
-def _listed(entries: tuple[str, ...], count: int) -> str:
-    return ", ".join(entries) + (", ..." if count > len(entries) else "")
+def _listed(entries: tuple[str, ...]) -> str:
+    """The first in the order of the alphabet, numbers before words by their size."""
+    in_order = sorted(
+        entries, key=lambda text: (not text.isdecimal(), len(text) * text.isdecimal(), text)
+    )
+    return ", ".join(in_order[:_LISTED]) + (", ..." if len(entries) > _LISTED else "")

@@ -7,7 +7,7 @@ batch of it. Images are gathered once per batch, in numpy.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -54,6 +54,7 @@ def batches(
     pad_to: int | None = None,
     window_bytes: int = WINDOW_BYTES,
     part: tuple[int, int] = (0, 1),
+    columns: Mapping[str, np.ndarray] | None = None,
 ) -> tf.data.Dataset:
     """One epoch of batches.
 
@@ -75,6 +76,7 @@ def batches(
         one is read, so this much memory is taken twice.
       part: (k, n) yields, of every batch, only the k-th of n equal parts, and reads no other. B below
         is then the size of a part.
+      columns: more of each question, int32 [N, ...], by their names in a batch.
 
     Returns:
       A dataset of dicts:
@@ -83,7 +85,8 @@ def batches(
         "answer" int32 [B], left out for a question set without answers;
         "answer_scores" float32 [B, answers] in [0, 1], where several people answered each question;
         "weight" float32 [B], 1, or 0 for an example that only fills up the last batch;
-        "position" int32 [B], in `question_set`: `question_set.describe(position)` names it.
+        "position" int32 [B], in `question_set`: `question_set.describe(position)` names it;
+        `columns`, int32 [B, ...].
 
     Raises:
       InputError: a question is longer than `pad_to`, there are too few questions for one batch, or a
@@ -106,14 +109,18 @@ def batches(
     order = order[: count * batch_size]
     if part != (0, 1):
         order, ends, batch_size = _part(order, ends, batch_size, *part)
+    columns = columns or {}
     begin = start * batch_size
     bounds = [begin, *ends[(begin < ends) & (ends < len(order))], len(order)]
 
     def generate() -> Iterator[dict[str, np.ndarray]]:
         for positions, images in _read(question_set, store, batch_size, order, bounds):
-            yield _batch(question_set, store, batch_size, positions, images)
+            batch = _batch(question_set, store, batch_size, positions, images)
+            yield {**batch, **{name: x[batch["position"]] for name, x in columns.items()}}
 
     signature = _signature(question_set, store, batch_size)
+    for name, column in columns.items():
+        signature[name] = tf.TensorSpec([batch_size, *column.shape[1:]], tf.int32)
     dataset = tf.data.Dataset.from_generator(generate, output_signature=signature)
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(count - start))
     scale = 255.0 if store.dtype == np.uint8 else 1.0

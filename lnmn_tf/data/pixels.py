@@ -65,17 +65,17 @@ class PixelStore(ImageStore):
         self.shape = (height, width, 3)
         self._resample = Image.Resampling[resize.upper()]
         folder = Path(data_dir) / "images" / split
-        self._paths = [folder / filename for filename in filenames]
+        self.files = [folder / filename for filename in filenames]
         self._pool = ThreadPoolExecutor(max_workers=os.cpu_count())
         self._cache = None
         self.in_memory = len(self) * self.image_bytes <= cache_bytes
         if self.in_memory:
             self._cache = self._decoded(range(len(self)), progress=f"decode {folder}")
         else:
-            self._map(_check, self._paths, progress=f"check {folder}")
+            self._map(_check, self.files, progress=f"check {folder}")
 
     def __len__(self) -> int:
-        return len(self._paths)
+        return len(self.files)
 
     def read(self, indices: np.ndarray) -> np.ndarray:
         """Pictures at `indices`, uint8 [n, H, W, 3] in [0, 255]."""
@@ -85,7 +85,7 @@ class PixelStore(ImageStore):
         pixels = np.empty([len(indices), *self.shape], self.dtype)
 
         def decode(position: int) -> None:
-            pixels[position] = _decode(self._paths[indices[position]], self.shape, self._resample)
+            pixels[position] = _decode(self.files[indices[position]], self.shape, self._resample)
 
         self._map(decode, range(len(indices)), progress)
         return pixels

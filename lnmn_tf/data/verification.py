@@ -6,22 +6,21 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import h5py
 import numpy as np
 from tqdm import tqdm
 
 from lnmn_tf.config import DataConfig
 from lnmn_tf.data.clevr import questions_path
 from lnmn_tf.data.expert_layouts import expert_layout
-from lnmn_tf.data.features import FeatureStore
+from lnmn_tf.data.feature_verification import check_features
 from lnmn_tf.data.json_stream import stream_array
 from lnmn_tf.data.pixels import check_picture
 from lnmn_tf.data.programs import family_of, program_functions
 from lnmn_tf.data.question_index import QuestionIndex, build_index
 from lnmn_tf.data.vocabulary import Vocabulary
-from lnmn_tf.data.vqa import (
+from lnmn_tf.data.vqa_files import (
     files_of,
     picture_name,
     read_annotation_file,
@@ -31,43 +30,62 @@ from lnmn_tf.errors import InputError
 
 MOST_SHOWN = 1000  # problems of a split that are listed
 _PICTURES = (".png", ".jpg", ".jpeg")
-_ROWS = 64  # of a feature file, read at a time
 
 Report = Callable[[str], None]
 
 
 def verify_split(
     data: DataConfig, split: str, vocabulary: Vocabulary | None, report: Report
-) -> int:
+) -> Verified:
     """Checks the questions, pictures and features of one split.
 
     Every record is of the right form; every program is well-formed and every answer known; every
-    question has its picture, and every picture of the folder opens; every row of features that a
-    question asks about is finite and of one shape.
+    question has its picture, and every picture of the folder opens; features are what
+    `feature_verification.check_features` says.
 
     Args:
       data: where they are.
-      split: its name.
+      split: its name; of several in one (trainval2014), each is a split of its own here.
       vocabulary: of the training split, to know the answers; None for that split itself.
       report: called with each problem, one sentence with its file and index; after `MOST_SHOWN` of
         them with how many more there are.
 
     Returns:
-      How many problems there are.
+      What was looked at, and how many problems there are.
 
     Raises:
       InputError: the split has no file of questions.
     """
-    problems = _Problems(report)
+    problems, pictures, rows = _Problems(report), 0, None
     check = _check_vqa if data.is_vqa else _check_clevr
-    images = check(data, split, vocabulary, problems)
-    folder = Path(data.data_dir) / "images" / data.folder_of(split)
+    questions, images = check(data, split, vocabulary, problems)
+    folder = Path(data.data_dir) / "images" / data.folders_of(split)[0]
     if folder.is_dir() or not data.features:
-        _check_pictures(folder, images, problems)
+        pictures = _check_pictures(folder, images, problems)
     if data.features:
-        _check_features(data.features.replace("{split}", folder.name), images, problems)
+        path = data.features.replace("{split}", folder.name)
+        rows = check_features(path, folder, images, problems)
     problems.close()
-    return problems.count
+    return Verified(questions, pictures, rows, problems.count)
+
+
+class Verified(NamedTuple):
+    """What a verification has looked at, and found."""
+
+    questions: int  # that are sound enough to be read
+    pictures: int  # decoded, in the folder of the split
+    rows: int | None  # of the feature file; None = there is none to read
+    problems: int
+
+    def __str__(self) -> str:
+        parts = [_count(self.questions, "question"), _count(self.pictures, "picture")]
+        parts += [] if self.rows is None else [_count(self.rows, "row") + " of features"]
+        found = _count(self.problems, "problem") if self.problems else "nothing is wrong"
+        return f"{', '.join(parts)}: {found}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
 class _Problems:
@@ -89,8 +107,8 @@ class _Problems:
 
 def _check_clevr(
     data: DataConfig, split: str, vocabulary: Vocabulary | None, problems: _Problems
-) -> dict[str, int]:
-    """Checks the records; returns the row of each image that is asked about, by its file name."""
+) -> tuple[int, dict[str, int]]:
+    """Checks the records; returns how many, and the row of each image that is asked about, by its name."""
     file = data.questions_file.replace("{split}", split)
     path = Path(file) if file else questions_path(data.data_dir, split)
     known = None if vocabulary is None else vocabulary.answer_ids
@@ -107,8 +125,8 @@ def _check_clevr(
         index = build_index(records(), path, problems)
     except InputError as error:  # damage, after which nothing can be read
         problems(error)
-        return {}
-    return _images_of(index, path, problems)
+        return 0, {}
+    return len(index.answer), _images_of(index, path, problems)
 
 
 def _of_record(record: dict, known: dict | None, has_answers: bool) -> Iterator[str]:
@@ -150,7 +168,7 @@ def _images_of(index: QuestionIndex, path: Path, problems: _Problems) -> dict[st
 
 def _check_vqa(
     data: DataConfig, split: str, vocabulary: Vocabulary | None, problems: _Problems
-) -> dict[str, int]:
+) -> tuple[int, dict[str, int]]:
     asked, said = files_of(data.data_dir, split, int(data.data_format[-1]))
     try:
         _, image_ids, question_ids = read_question_file(asked, problems)
@@ -158,18 +176,19 @@ def _check_vqa(
             read_annotation_file(said, asked, question_ids, image_ids, problems)
     except InputError as error:
         problems(error)
-        return {}
+        return 0, {}
     names = [picture_name(split, image) for image in np.unique(image_ids).tolist()]
-    folder = Path(data.data_dir) / "images" / data.folder_of(split)
+    folder = Path(data.data_dir) / "images" / data.folders_of(split)[0]
     order = sorted(os.listdir(folder)) if folder.is_dir() else names
     row_of = {name: row for row, name in enumerate(order)}
-    return {name: row_of.get(name, -1) for name in names}
+    return len(question_ids), {name: row_of.get(name, -1) for name in names}
 
 
-def _check_pictures(folder: Path, asked: dict[str, int], problems: _Problems) -> None:
+def _check_pictures(folder: Path, asked: dict[str, int], problems: _Problems) -> int:
+    """Decodes every picture of a folder; returns how many there are."""
     if not folder.is_dir():
         problems(f"{folder}: the folder of the pictures is missing")
-        return
+        return 0
     present = sorted(name for name in os.listdir(folder) if name.lower().endswith(_PICTURES))
     for name in sorted(asked.keys() - set(present)):
         problems(f"{folder / name}: is missing; a question is about it")
@@ -186,35 +205,4 @@ def _check_pictures(folder: Path, asked: dict[str, int], problems: _Problems) ->
         for problem in tqdm(checked, f"decoding {folder}", len(present), disable=None):
             if problem:
                 problems(problem)
-
-
-def _check_features(path: str, asked: dict[str, int], problems: _Problems) -> None:
-    """Reads every row that a question asks about."""
-    try:
-        FeatureStore(path, np.zeros(0, int))  # the file, and none of its rows
-        with h5py.File(path) as file:
-            count = len(file["features" if "features" in file else "data"])
-    except InputError as error:
-        problems(error)
-        return
-    rows = np.unique([row for row in asked.values() if row >= 0]).astype(int)
-    if rows.max(initial=-1) >= count:
-        problems(
-            f"{path}: has {count} rows, but a question is about image {rows.max()}; expected at least "
-            f"{rows.max() + 1} rows"
-        )
-    rows = rows[rows < count]
-    for start in tqdm(range(0, len(rows), _ROWS), f"reading {path}", disable=None):
-        _check_rows(path, rows[start : start + _ROWS], problems)
-
-
-def _check_rows(path: str, rows: np.ndarray, problems: _Problems) -> None:
-    """Reads rows together and, where one is wrong, each by itself."""
-    try:
-        FeatureStore(path, rows)
-    except InputError as error:
-        if len(rows) == 1:
-            problems(error)
-        else:
-            for row in rows:
-                _check_rows(path, np.array([row]), problems)
+    return len(present)

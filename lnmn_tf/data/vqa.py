@@ -1,10 +1,6 @@
-"""Reads VQA v1 and v2: questions about COCO's pictures, ten answers to each.
+"""The questions of a split of VQA v1 or v2 as a question set; `vqa_files` draws the folder.
 
-    images/{train2014,val2014,test2015}/COCO_train2014_000000000009.jpg
-    Questions/v2_OpenEnded_mscoco_{split}_questions.json    (v1: without "v2_")
-    Annotations/v2_mscoco_{split}_annotations.json
-
-Splits are train2014, val2014, test-dev2015 and test2015; the last two have no annotations.
+`trainval2014` is the union of train2014 and val2014, which models for test-dev2015 are trained on.
 """
 
 from __future__ import annotations
@@ -14,46 +10,35 @@ import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from lnmn_tf.data.annotations import NO_TARGET, Annotations, soft_targets
-from lnmn_tf.data.fields import Complaint, index_of, record_of, refuse, shown, text_of
-from lnmn_tf.data.json_stream import stream_array
-from lnmn_tf.data.question_set import NO_ANSWER, UNKNOWN_FAMILY, QuestionSet, pad
+from lnmn_tf.config.parts import parts_of
+from lnmn_tf.data.fields import shown
+from lnmn_tf.data.question_set import UNKNOWN_FAMILY, QuestionSet, pad
 from lnmn_tf.data.vocabulary import UNKNOWN, Vocabulary
+from lnmn_tf.data.vqa_answers import NUM_ANSWERS, answered, most_frequent_answers
+from lnmn_tf.data.vqa_files import (
+    ANSWER_TYPES,
+    Said,
+    files_of,
+    picture_name,
+    picture_split,
+    read_annotation_file,
+    read_question_file,
+    together,
+)
 from lnmn_tf.errors import InputError
 
-ANNOTATORS = 10
-# How questions about COCO's pictures begin; the longest that fits is a question's type.
-QUESTION_TYPES = tuple(
-    """
-are|are the|are there|are there any|are these|are they|can you|could|do|do you|does the|does this|has|how|how many
-how many people are|how many people are in|is|is he|is it|is that a|is the|is the man|is the person
-is the woman|is there|is there a|is this|is this a|is this an|is this person|none of the above|was|what
-what animal is|what are|what are the|what brand|what color|what color are the|what color is
-what color is the|what does the|what is|what is in the|what is on the|what is the|what is the color of the
-what is the man|what is the name|what is the person|what is the woman|what is this|what kind of
-what number is|what room is|what sport is|what time|what type of|where are the|where is the|which|who is|why
-why is the
-""".strip()
-    .replace("\n", "|")
-    .split("|")
-)
-ANSWER_TYPES = ("yes/no", "number", "other")
-NUM_ANSWERS = 3000
-_PREFIX = {1: "", 2: "v2_"}  # of the file names, by version
 
+class _Images(NamedTuple):
+    """I pictures that N questions are about."""
 
-class _Said(NamedTuple):
-    """The annotations of N questions."""
-
-    texts: list[str]  # the different answers
-    said: np.ndarray  # int32 [N, ANNOTATORS], which of them
-    answer_types: np.ndarray  # int8 [N]
-    question_types: list[str]  # the different types
-    question_type: np.ndarray  # int32 [N], which of them
+    names: tuple[str, ...]
+    rows: np.ndarray  # int32 [I], among the pictures of their folder
+    index: np.ndarray  # int32 [N], which of them
+    in_folders: int  # pictures there are, asked about or not
 
 
 def read_vqa(
@@ -75,8 +60,8 @@ def read_vqa(
     `question_index` is the data set's `question_id`.
 
     Args:
-      data_dir: the folder drawn above; the files may also stand in it without folders.
-      split: see above. One that begins with "test" has no annotations.
+      data_dir: the folder drawn in `vqa_files`; the files may also stand in it without folders.
+      split: see there, or `trainval2014`. One that begins with "test" has no annotations.
       vocabulary: of the training split. None builds it, from the whole file.
       max_questions: keeps the first questions of the file.
       version: 1 or 2.
@@ -91,61 +76,65 @@ def read_vqa(
       InputError: a file or picture is missing; the JSON is damaged; a field is missing or of another
         type; questions and annotations do not belong together.
     """
-    data_dir = Path(data_dir)
+    data_dir, parts = Path(data_dir), parts_of(split)
     if max_questions is not None and max_questions < 1:
         raise InputError(f"max_questions is {max_questions}; expected at least 1")
     if vocabulary is None and split.startswith("test"):
         raise ValueError(f"a vocabulary is built from a training split, not from {split!r}")
-    path, annotations = files_of(data_dir, split, version)
-    texts, image_ids, question_ids = read_question_file(path)
+    files = [files_of(data_dir, part, version) for part in parts]
+    asked = [read_question_file(path) for path, _ in files]
+    texts = [text for part, _, _ in asked for text in part]
+    question_ids = np.concatenate([ids for _, _, ids in asked])
     said = None
-    if annotations is not None:
-        said = read_annotation_file(annotations, path, question_ids, image_ids)
+    if files[0][1] is not None:
+        said = together(
+            [
+                read_annotation_file(annotations, path, ids, images)
+                for (path, annotations), (_, images, ids) in zip(files, asked)
+            ]
+        )
     if vocabulary is None:
         vocabulary = Vocabulary.build(
             texts, most_frequent_answers(said.texts, said.said, num_answers), min_word_count
         )
-    kept = slice(max_questions)
+    kept, images, left = slice(max_questions), [], max_questions
+    for part, (_, image_ids, _) in zip(parts, asked):
+        images.append(_images(data_dir, part, image_ids, require_images, image_names, slice(left)))
+        left = None if left is None else max(left - len(image_ids), 0)
     return _question_set(
-        path,
+        " and ".join(str(path) for path, _ in files),
         vocabulary,
         texts[kept],
         question_ids[kept],
-        said and said._replace(**{name: getattr(said, name)[kept] for name in _PER_QUESTION}),
-        *_images(data_dir, split, image_ids, require_images, image_names, kept),
+        said and said.select(kept),
+        _all_images(images),
     )
 
 
-_PER_QUESTION = ("said", "answer_types", "question_type")
-
-
 def _question_set(
-    path: Path,
+    source: str,
     vocabulary: Vocabulary,
     texts: list[str],
     question_ids: np.ndarray,
-    said: _Said | None,
-    image_filenames: tuple[str, ...],
-    image_rows: np.ndarray,
-    image_index: np.ndarray,
-    images_in_split: int,
+    said: Said | None,
+    images: _Images,
 ) -> QuestionSet:
     count = len(texts)
     words, lengths = pad(map(vocabulary.encode, texts))
     unknown = int((words == UNKNOWN).sum())
     if unknown:
         logging.getLogger(__name__).warning(
-            "%s: %d words are not in the vocabulary and become <unk>", path, unknown
+            "%s: %d words are not in the vocabulary and become <unk>", source, unknown
         )
     return QuestionSet(
-        source=str(path),
+        source=source,
         vocabulary=vocabulary,
         question_ids=words,
         lengths=lengths,
-        image_index=image_index,
-        image_filenames=image_filenames,
-        image_rows=image_rows,
-        images_in_split=images_in_split,
+        image_index=images.index,
+        image_filenames=images.names,
+        image_rows=images.rows,
+        images_in_split=images.in_folders,
         families=np.full(count, UNKNOWN_FAMILY, np.int8) if said is None else said.answer_types,
         family_names=ANSWER_TYPES,
         question_family_index=(
@@ -155,177 +144,8 @@ def _question_set(
         hop_counts=np.zeros(count, np.int16),
         question_index=question_ids,
         texts=np.array(texts, object),
-        **({"answers": None} if said is None else _answered(said, vocabulary)),
+        **({"answers": None} if said is None else answered(said, vocabulary)),
     )
-
-
-def _answered(said: _Said, vocabulary: Vocabulary) -> dict[str, Any]:
-    """The fields of a question set that follow from what annotators said."""
-    answer_ids = vocabulary.answer_ids
-    answer_of_text = np.array([answer_ids.get(text, NO_TARGET) for text in said.texts], np.int32)
-    target_ids, target_scores = soft_targets(said.said, answer_of_text)
-    return {
-        "answers": np.where(target_ids[:, 0] == NO_TARGET, NO_ANSWER, target_ids[:, 0]),
-        "annotations": Annotations(
-            tuple(said.texts), said.said, tuple(said.question_types), target_ids, target_scores
-        ),
-    }
-
-
-def most_frequent_answers(texts: Sequence[str], said: np.ndarray, count: int) -> list[str]:
-    """The answers that annotators gave most often; of equals, those given first.
-
-    Args:
-      texts: the different answers, in order of first appearance.
-      said: int [N, A], which of them each annotator gave.
-      count: how many, at least 1; fewer where there are no more.
-    """
-    if count < 1:
-        raise InputError(f"max_answers is {count}; expected at least 1")
-    votes = np.bincount(said.ravel(), minlength=len(texts))
-    order = np.argsort(-votes, kind="stable")
-    return [texts[index] for index in order if texts[index].strip()][:count]
-
-
-def files_of(data_dir: str | os.PathLike, split: str, version: int = 2) -> tuple[Path, Path | None]:
-    """The files of questions and annotations of a split; a split for testing has none of the latter.
-
-    Raises:
-      InputError: no such version, or a file is missing.
-    """
-    if version not in _PREFIX:
-        raise InputError(f"version of VQA is {version}; expected 1 or 2")
-    data_dir, prefix = Path(data_dir), _PREFIX[version]
-    questions = _find(data_dir, "Questions", f"{prefix}OpenEnded_mscoco_{split}_questions.json")
-    if split.startswith("test"):
-        return questions, None
-    return questions, _find(data_dir, "Annotations", f"{prefix}mscoco_{split}_annotations.json")
-
-
-def _find(data_dir: Path, folder: str, name: str) -> Path:
-    places = [data_dir / folder / name, data_dir / folder.lower() / name, data_dir / name]
-    for path in places:
-        if path.is_file():
-            return path
-    raise InputError(f"{places[0]}: is missing; expected VQA's file there, or in {data_dir} itself")
-
-
-def read_question_file(
-    path: Path, complain: Complaint = refuse
-) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Texts, image ids [N] and question ids [N]; wrong records are left out, or refused."""
-    texts: list[str] = []
-    image_ids: dict[int, int] = {}  # by question id
-    for position, record in enumerate(stream_array(path, "questions")):
-        try:
-            text = text_of(record_of(record), "question")
-            image, question = index_of(record, "image_id"), index_of(record, "question_id")
-            if question in image_ids:
-                raise InputError(
-                    f"field 'question_id' is {question}, as in an earlier question; expected each once"
-                )
-        except InputError as error:
-            complain(InputError(f"{path}: questions[{position}]: {error}"))
-        else:
-            texts.append(text)
-            image_ids[question] = image
-    if not texts:
-        raise InputError(f"{path}: field 'questions' is an empty list; expected questions")
-    ids, images = image_ids.keys(), image_ids.values()
-    return texts, np.fromiter(images, np.int32), np.fromiter(ids, np.int32)
-
-
-def read_annotation_file(
-    path: Path,
-    questions_path: Path,
-    question_ids: np.ndarray,
-    image_ids: np.ndarray,
-    complain: Complaint = refuse,
-) -> _Said:
-    """Annotations in the order of the questions; wrong records are left out, or refused."""
-    position_of = {question: position for position, question in enumerate(question_ids.tolist())}
-    texts: dict[str, int] = {}
-    types = {name: number for number, name in enumerate(QUESTION_TYPES)}
-    said = np.full([len(question_ids), ANNOTATORS], -1, np.int32)
-    answer_types = np.zeros(len(question_ids), np.int8)
-    question_type = np.zeros(len(question_ids), np.int32)
-    for number, record in enumerate(stream_array(path, "annotations")):
-        try:
-            question = index_of(record_of(record), "question_id")
-            position = position_of.get(question)
-            if position is None:
-                raise InputError(
-                    f"field 'question_id' is {question}, which {questions_path} does not have; expected "
-                    "annotations of those questions"
-                )
-            if said[position, 0] >= 0:
-                raise InputError(
-                    f"field 'question_id' is {question}, as before; expected each once"
-                )
-            if index_of(record, "image_id") != image_ids[position]:
-                raise InputError(
-                    f"field 'image_id' is {record['image_id']}, but question {question} of "
-                    f"{questions_path} is about image {image_ids[position]}"
-                )
-            answers, answer_type = _answers(record), _answer_type(record)
-            kind = text_of(record, "question_type")
-        except InputError as error:
-            complain(InputError(f"{path}: annotations[{number}]: {error}"))
-        else:
-            said[position] = [texts.setdefault(answer, len(texts)) for answer in answers]
-            answer_types[position] = answer_type
-            question_type[position] = types.setdefault(kind, len(types))
-    missing = np.flatnonzero(said[:, 0] < 0)
-    if len(missing):
-        complain(
-            InputError(
-                f"{path}: has no annotation of question {question_ids[missing[0]]} of {questions_path} "
-                f"(and of {len(missing) - 1} more); expected one for each of {len(question_ids)} questions"
-            )
-        )
-    return _Said(list(texts), said, answer_types, list(types), question_type)
-
-
-def _answers(record: dict[str, Any]) -> list[str]:
-    """What each annotator said; a person may have said nothing, and is counted all the same."""
-    answers = record.get("answers")
-    if not isinstance(answers, list) or len(answers) != ANNOTATORS:
-        found = f"{len(answers)} entries" if isinstance(answers, list) else shown(answers)
-        raise InputError(f"field 'answers' is or has {found}; expected a list of {ANNOTATORS}")
-    texts, people = [], set()
-    for number, answer in enumerate(answers):
-        try:
-            texts.append(text_of(record_of(answer), "answer", may_be_empty=True))
-            people.add(index_of(answer, "answer_id", default=number))
-        except InputError as error:
-            raise InputError(f"answers[{number}]: {error}") from None
-    if len(people) < ANNOTATORS:
-        raise InputError(
-            f"field 'answers' has the fields 'answer_id' {sorted(people)}; expected {ANNOTATORS} "
-            "different ones"
-        )
-    return texts
-
-
-def _answer_type(record: dict[str, Any]) -> int:
-    kind = text_of(record, "answer_type")
-    if kind not in ANSWER_TYPES:
-        raise InputError(f"field 'answer_type' is {kind!r}; expected one of {ANSWER_TYPES}")
-    return ANSWER_TYPES.index(kind)
-
-
-def picture_name(split: str, image_id: int) -> str:
-    """How COCO calls a picture.
-
-    >>> picture_name("test-dev2015", 9)
-    'COCO_test2015_000000000009.jpg'
-    """
-    return f"COCO_{picture_split(split)}_{image_id:012d}.jpg"
-
-
-def picture_split(split: str) -> str:
-    """The folder of a split's pictures."""
-    return split.replace("-dev", "")  # its pictures are some of the test split's
 
 
 def _images(
@@ -335,8 +155,8 @@ def _images(
     require_images: bool,
     image_names: Sequence[str] | None,
     kept: slice,
-) -> tuple[tuple[str, ...], np.ndarray, np.ndarray, int]:
-    """File names and rows of the images, which of them each question is about, and how many exist."""
+) -> _Images:
+    """The images that the kept questions of a split are about."""
     folder = data_dir / "images" / picture_split(split)
     if image_names is None and folder.is_dir():
         image_names = sorted(name for name in os.listdir(folder) if name.endswith((".jpg", ".png")))
@@ -358,7 +178,18 @@ def _images(
             f"{folder}: {len(missing)} of {len(names)} pictures are missing; the first is {missing[0]!r}"
         )
     rows = np.array([row_of[name] for name in names], np.int32)
-    return tuple(names), rows, index.astype(np.int32), len(image_names)
+    return _Images(tuple(names), rows, index.astype(np.int32), len(image_names))
+
+
+def _all_images(parts: Sequence[_Images]) -> _Images:
+    """The images of several splits, one after another; rows stay those in the folders of their own."""
+    starts = np.cumsum([0, *(len(part.names) for part in parts)])
+    return _Images(
+        tuple(name for part in parts for name in part.names),
+        np.concatenate([part.rows for part in parts]),
+        np.concatenate([start + part.index for start, part in zip(starts, parts)]).astype(np.int32),
+        sum(part.in_folders for part in parts),
+    )
 
 
 def read_complementary_pairs(path: str | os.PathLike, questions: QuestionSet) -> np.ndarray:

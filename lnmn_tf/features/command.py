@@ -7,6 +7,7 @@ from typing import Any
 
 from lnmn_tf.config.data import DataConfig
 from lnmn_tf.config.features import FeaturesConfig, features_path
+from lnmn_tf.config.parts import parts_of
 
 
 def extract_features(command, choices: Mapping[str, Any]) -> None:
@@ -46,7 +47,8 @@ def extract_splits(choices: Mapping[str, Any], split: str = "") -> list[str]:
     print(f"features of {backbone.identity}")
     name = f"{options.backbone}_{backbone.identity.layer}"
     files = []
-    for part in [split] if split else [data.train_split, data.val_split]:
+    wanted = [split] if split else [data.train_split, data.val_split]
+    for part in dict.fromkeys(part for name in wanted for part in parts_of(name)):
         path = features_path(data.features, data.data_dir, name, part)
         extract(backbone, data.data_dir, part, path, dtype=options.features_dtype)
         files.append(path)

@@ -9,6 +9,7 @@ from tensorflow import keras
 
 from lnmn_tf.errors import InputError
 from lnmn_tf.features import efficientnet_lite, resnet
+from lnmn_tf.features.resnet import POOLED
 from lnmn_tf.features.weights import lite0_weights
 
 
@@ -41,10 +42,16 @@ BACKBONES: Mapping[str, BackboneKind] = {
         ("reduction16", "reduction8", "reduction32"), (224, 224), ("lite",), _lite0
     ),
     "resnet101": BackboneKind(
-        ("conv4", "conv5", "conv3"), (224, 224), ("keras", "torchvision"), resnet.maker(101)
+        ("conv4", "conv5", "conv3", f"conv5{POOLED}"),
+        (224, 224),
+        ("keras", "torchvision"),
+        resnet.maker(101),
     ),
     "resnet152": BackboneKind(
-        ("conv5", "conv4", "conv3"), (448, 448), ("keras", "torchvision"), resnet.maker(152)
+        ("conv5", "conv4", "conv3", f"conv5{POOLED}"),
+        (448, 448),
+        ("keras", "torchvision"),
+        resnet.maker(152),
     ),
 }
 

@@ -21,6 +21,7 @@ from lnmn_tf.features.weights import read_arrays
 BLOCKS = {101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}  # of conv2, conv3, conv4 and conv5
 _KERAS = {101: keras.applications.ResNet101, 152: keras.applications.ResNet152}
 _NARROW = (64, 128, 256, 512)  # channels inside a block of each; its output has four times as many
+POOLED = "_pool2"  # after a layer's name: the mean over each 2x2 places (Hu et al., 2018, on VQA)
 _EPSILON = 1e-5  # of torchvision's batch normalisations
 
 
@@ -28,9 +29,14 @@ def maker(depth: int) -> Callable[[str, str, str], keras.Model]:
     """The function that makes ResNet-`depth`; see `registry.BackboneKind.make`."""
 
     def make(layer: str, weights: str, preprocessing: str) -> keras.Model:
-        if preprocessing == "torchvision":
-            return _torchvision(depth, layer, weights)
-        return _keras(depth, layer, weights)
+        block, pooled, _ = layer.partition(POOLED)
+        network = (_torchvision if preprocessing == "torchvision" else _keras)(
+            depth, block, weights
+        )
+        if not pooled:
+            return network
+        means = keras.layers.AveragePooling2D(2, name=layer)(network.output)
+        return keras.Model(network.input, means, name=layer)
 
     return make
 

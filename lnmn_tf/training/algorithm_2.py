@@ -11,13 +11,18 @@ from tensorflow import keras
 from lnmn_tf.layers.nodes import chosen
 from lnmn_tf.models.machine import StackMachine
 from lnmn_tf.training.gradients import ENCODED, Batch, ShardedGradients
+from lnmn_tf.training.layout_supervision import LayoutSupervision
 from lnmn_tf.training.objectives import (
     cross_entropy,
     module_entropy,
     soft_cross_entropy,
     structure_sparsity,
 )
-from lnmn_tf.training.optimizers import answering_weights, learning_rate_of
+from lnmn_tf.training.optimizers import (
+    answering_weights,
+    assign_with_average,
+    learning_rate_of,
+)
 from lnmn_tf.training.replicas import run_on_replicas
 
 # What a structure step reports; all zero at a step that takes none.
@@ -36,7 +41,7 @@ class AlternatingTrainer(keras.Model):
         2. W     <- W     - grad_W     [L_train(W, alpha) - lambda_w (1/T) sum_t H(w^(t))]
 
     The structure goes first, as in the authors' program. A model without structure (Stack-NMN, the
-    concatenation ablation) only takes step 2.
+    concatenation ablation), or one that has chosen its operators, only takes step 2.
 
     Args:
         network: a built model.
@@ -45,11 +50,14 @@ class AlternatingTrainer(keras.Model):
         unrolled: differentiate L_val at the weights after one step of descent on the training batch
             (second order, DARTS equation 7), not at the weights as they are.
         search: take step 1 at all; else the structure stays as it is.
-        choose_step: weight step from which each node is its strongest operator for good; None = never.
+        choose_step: weight step at which each node becomes its strongest operator for good. No later step
+            moves alpha or its moving average, and none takes step 1. None = never.
         answer_loss: "softmax", or "sigmoid" for batches with `answer_scores`.
         clip_norm: largest global norm of the weights' gradient; 0 = unlimited.
         shards: parts that a batch is cut into, one for each core.
         xla: compile the gradient functions.
+        expert: pulls the module weights to expert layouts in step 2; None = nothing does. Weight batches
+            then have `EXPERT_LAYOUT`.
 
     Call arguments:
         The data of `fit` are pairs (weight batch, structure batch), each a dict with `question`,
@@ -68,8 +76,10 @@ class AlternatingTrainer(keras.Model):
         clip_norm: float = 0.0,
         shards: int = 1,
         xla: bool = True,
+        expert: LayoutSupervision | None = None,
     ):
         super().__init__()
+        self.expert = expert
         self.network = network
         self.sparsity, self.structure_every = sparsity, structure_every
         self.unrolled, self.clip_norm = unrolled, clip_norm
@@ -107,7 +117,7 @@ class AlternatingTrainer(keras.Model):
         return self.network(inputs, training=training)
 
     def weight_loss(self, batch: Batch) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """L_train - lambda_w (1/T) sum_t H(w^(t))."""
+        """L_train - lambda_w (1/T) sum_t H(w^(t)), and the loss of the layout where there is one."""
         outputs = self.network(_inputs(batch), training=True)
         error = self._answer_error(outputs["logits"], batch)
         entropy = module_entropy(outputs["module_weights"])
@@ -116,7 +126,11 @@ class AlternatingTrainer(keras.Model):
             "module_entropy": entropy,
             "accuracy": _accuracy(outputs["logits"], batch["answer"]),
         }
-        return error - self.entropy_weight * entropy, report
+        total = error - self.entropy_weight * entropy
+        if self.expert is not None:
+            report["layout_loss"] = self.expert.loss(outputs, batch)
+            total += self.expert.weight * report["layout_loss"]
+        return total, report
 
     def _answer_error(self, logits: tf.Tensor, batch: Batch) -> tf.Tensor:
         if self.answer_loss == "sigmoid":
@@ -144,13 +158,22 @@ class AlternatingTrainer(keras.Model):
         weight_batch, structure_batch = data
         reports = {}
         if self.structure and self.search:
-            due = tf.equal(self.optimizer.iterations % self.structure_every, 0)
+            step = self.optimizer.iterations
+            due = tf.equal(step % self.structure_every, 0)
+            if self.choose_step is not None:
+                due &= step < self.choose_step
+                tf.cond(tf.equal(step, self.choose_step), self.choose, lambda: None)
             reports = tf.cond(
                 due,
                 lambda: run_on_replicas(self._structure_step, weight_batch, structure_batch),
                 lambda: dict.fromkeys(STRUCTURE_REPORT, 0.0),
             )
         return {**run_on_replicas(self._weight_step, weight_batch), **reports}
+
+    def choose(self) -> None:
+        """Makes each node its strongest operator, with a moving average that is the same."""
+        for alpha in self.structure:
+            assign_with_average(self.arch_optimizer, alpha, chosen(alpha))
 
     def _weight_step(self, batch: Batch) -> dict[str, tf.Tensor]:
         losses, gradients = self._of_weights(batch)
@@ -166,10 +189,6 @@ class AlternatingTrainer(keras.Model):
         else:
             losses, gradients = self._of_structure(structure_batch)
         _apply(self.arch_optimizer, gradients, self.structure)
-        if self.choose_step is not None:
-            due = self.optimizer.iterations >= self.choose_step
-            for alpha in self.structure:
-                alpha.assign(tf.where(due, chosen(alpha), alpha))
         losses["structure_loss"] = losses.pop("loss")
         losses["structure_gradient_norm"] = tf.linalg.global_norm(gradients)
         return losses

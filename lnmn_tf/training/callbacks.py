@@ -172,7 +172,11 @@ class Checkpoints(keras.callbacks.Callback):
         self._every, self._board = every, board
 
     def on_train_batch_end(self, batch, logs=None) -> None:
-        clock = self._clock
+        clock, trainer = self._clock, self.model
+        if trainer.structure and trainer.search and clock.step == trainer.choose_step:
+            say(
+                f"step {clock.step}: each node is one operator from here on; the weights learn alone"
+            )
         if clock.step % self._every == 0 and clock.batch < clock.steps_of_epochs[clock.epoch]:
             self._save(best=False)
 

@@ -108,9 +108,25 @@ class CheckpointFolder:
         _read(_everything(trainer), folder / "training")
         return self.progress("last")
 
-    def load_weights(self, network: tf.keras.Model, which: str = "best") -> None:
-        """Gives a built network the weights of the `best` or `last` checkpoint."""
-        _read(tf.train.Checkpoint(network=network), self._folder(which) / "weights")
+    def load_weights(self, network: tf.keras.Model, which: str = "best") -> Progress:
+        """Gives a built network the weights of the `best` or `last` checkpoint.
+
+        Where a training writes newer ones meanwhile, weights and progress are those of one of them.
+
+        Returns:
+            Where the run was at this checkpoint.
+        """
+        folder = self._folder(which)
+        while True:
+            try:
+                progress = _progress_in(folder)
+                _read(tf.train.Checkpoint(network=network), folder / "weights")
+                return progress
+            except InputError:
+                newer = self._folder(which)
+                if newer == folder:
+                    raise
+                folder = newer  # the other was superseded, and removed, as it was read
 
     def load_encoder(self, encoder: tf.keras.layers.Layer) -> None:
         """Gives a built image encoder the weights of that of the last checkpoint."""
@@ -119,11 +135,7 @@ class CheckpointFolder:
 
     def progress(self, which: str) -> Progress:
         """Where the run was at the `best` or `last` checkpoint."""
-        path = self._folder(which) / "state.json"
-        try:
-            return Progress(**read_json(path))
-        except TypeError as error:
-            raise InputError(f"{path}: is no state of a run: {error}") from None
+        return _progress_in(self._folder(which))
 
     @property
     def _index_path(self) -> Path:
@@ -155,6 +167,14 @@ class CheckpointFolder:
         for name in names:
             if (self.path / name).is_dir():
                 shutil.rmtree(self.path / name)
+
+
+def _progress_in(folder: Path) -> Progress:
+    path = folder / "state.json"
+    try:
+        return Progress(**read_json(path))
+    except TypeError as error:
+        raise InputError(f"{path}: is no state of a run: {error}") from None
 
 
 def _everything(trainer: AlternatingTrainer) -> tf.train.Checkpoint:

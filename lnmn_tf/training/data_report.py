@@ -7,11 +7,12 @@ from types import SimpleNamespace
 from typing import Any
 
 from lnmn_tf.config import RunConfig
+from lnmn_tf.config.parts import parts_of
 from lnmn_tf.data.clevr import questions_path
 from lnmn_tf.data.inspection import describe
 from lnmn_tf.data.verification import verify_split
 from lnmn_tf.data.vocabulary import Vocabulary
-from lnmn_tf.data.vqa import files_of
+from lnmn_tf.data.vqa_files import files_of
 from lnmn_tf.errors import InputError
 from lnmn_tf.training.reading import read_split
 
@@ -38,9 +39,11 @@ def verify(command: SimpleNamespace, choices: dict[str, Any]) -> None:
     """
     config = _config(choices)
     found = {}
-    for split in _splits(config, command.split):
-        found[split] = verify_split(config.data, split, _answers_of_training(config, split), print)
-        print(f"{split}: {found[split]} problems", flush=True)
+    splits = [part for split in _splits(config, command.split) for part in parts_of(split)]
+    for split in dict.fromkeys(splits):
+        verified = verify_split(config.data, split, _answers_of_training(config, split), print)
+        print(f"{split}: {verified}", flush=True)
+        found[split] = verified.problems
     if sum(found.values()):
         counts = ", ".join(f"{count} in {split}" for split, count in found.items())
         raise InputError(f"{config.data.data_dir}: has problems ({counts}); they are listed above")
@@ -79,7 +82,7 @@ def _exists(config: RunConfig, split: str) -> bool:
 
 def _answers_of_training(config: RunConfig, split: str) -> Vocabulary | None:
     """The vocabulary that a split is held against; None for the training split, or where that is wrong."""
-    if split == config.data.train_split or config.data.is_vqa:
+    if config.data.is_vqa or split == config.data.train_split:
         return None
     try:
         return read_split(config, config.data.train_split, require_images=False).vocabulary

@@ -7,6 +7,7 @@ step, the flags that change answers, versions, and the accuracy table.
 from __future__ import annotations
 
 import datetime
+import fcntl
 import hashlib
 import json
 import os
@@ -58,12 +59,14 @@ def append(run_dir: str | os.PathLike, description: dict, result: dict) -> dict:
     now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
     record = {"time": now, **description, **result}
     line = json.dumps(record, allow_nan=False) + "\n"
-    handle = os.open(Path(run_dir) / FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    try:
-        os.write(handle, line.encode())  # one write: two evaluations at once do not mix
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    with open(Path(run_dir) / FILE, "ab+", buffering=0) as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)  # two evaluations at once; it ends with the process
+        if stream.seek(0, os.SEEK_END):
+            stream.seek(-1, os.SEEK_END)
+            if stream.read(1) != b"\n":  # a kill or a full disk cut the last record short
+                line = "\n" + line
+        stream.write(line.encode())
+        os.fsync(stream)
     return record
 
 
@@ -134,10 +137,12 @@ def checksum(path: str | os.PathLike) -> str:
 def _checksum_of_images(config: RunConfig, split: str, filenames: Sequence[str]) -> str:
     """SHA-256 of the names and sizes of the files: their contents may be a terabyte."""
     data = config.data
-    split = data.folder_of(split)
+    folders = data.folders_of(split)
     if data.features:
-        paths = [Path(data.features.replace("{split}", split))]
+        paths = [Path(data.features.replace("{split}", folder)) for folder in folders]
     else:
-        paths = [Path(data.data_dir) / "images" / split / name for name in filenames]
+        folder_of = {name: f for name in filenames for f in folders if f"_{f}_" in name}
+        images = Path(data.data_dir) / "images"
+        paths = [images / folder_of.get(name, folders[0]) / name for name in filenames]
     text = "".join(f"{path.name} {path.stat().st_size}\n" for path in paths)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -13,6 +13,7 @@ import tensorflow as tf
 from lnmn_tf.config import RunConfig
 from lnmn_tf.data.features import FeatureStore
 from lnmn_tf.data.image_store import ImageStore
+from lnmn_tf.data.joined_store import JoinedStore
 from lnmn_tf.data.pipeline import batches, num_batches
 from lnmn_tf.data.pixels import PixelStore
 from lnmn_tf.data.question_set import QuestionSet, split_for_structure
@@ -21,6 +22,7 @@ from lnmn_tf.errors import InputError
 from lnmn_tf.layers.encoders import ImageEncoder
 from lnmn_tf.training.encoded_store import EncodedStore
 from lnmn_tf.training.fresh import FreshSource, with_lexicon
+from lnmn_tf.training.layout_supervision import expert_columns
 from lnmn_tf.training.reading import answerable, read_split, read_training
 from lnmn_tf.training.replicas import WHOLE, Part
 
@@ -63,28 +65,45 @@ def open_split(
 
 def with_images(config: RunConfig, split: str, questions: QuestionSet) -> Examples:
     """Questions of a split with their pictures or features."""
+    folders = config.data.folders_of(split)
+    if len(folders) == 1:
+        store = _store(config, folders[0], questions, slice(None), questions.images_in_split)
+        return Examples(questions, store)
+    stores = []
+    for folder in folders:  # whose images lie one after another, named after the folder
+        own = [f"_{folder}_" in name for name in questions.image_filenames]
+        stores.append(_store(config, folder, questions, np.flatnonzero(own), None))
+    return Examples(questions, JoinedStore(stores, folders))
+
+
+def _store(
+    config: RunConfig,
+    folder: str,
+    questions: QuestionSet,
+    images: np.ndarray | slice,
+    images_in_split: int | None,
+) -> ImageStore:
+    """Some of the images of a question set, all of one folder."""
     data, cache_bytes = config.data, config.data.cache_mb << 20
-    split = data.folder_of(split)
+    names = tuple(np.array(questions.image_filenames, object)[images])
     if data.features:
-        path = data.features.replace("{split}", split)
-        store: ImageStore = FeatureStore(
-            path,
-            questions.image_rows,
-            names=questions.image_filenames,
-            pictures=f"{data.data_dir}/images/{split}",
-            images_in_split=questions.images_in_split,
+        return FeatureStore(
+            data.features.replace("{split}", folder),
+            questions.image_rows[images],
+            names=names,
+            pictures=f"{data.data_dir}/images/{folder}",
+            images_in_split=images_in_split,
             cache_bytes=cache_bytes,
         )
-    else:
-        store = PixelStore(
-            data.data_dir,
-            split,
-            questions.image_filenames,
-            config.model.image_height,
-            config.model.image_width,
-            cache_bytes=cache_bytes,
-        )
-    return Examples(questions, store)
+    model = config.model
+    return PixelStore(
+        data.data_dir,
+        folder,
+        names,
+        model.image_height,
+        model.image_width,
+        cache_bytes=cache_bytes,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,7 +225,8 @@ class TrainingExamples:
         """Pairs (weight batch, structure batch) of an epoch, from batch `start` on.
 
         A pure function of seed, epoch and start: a run that was killed goes on where it was. A worker
-        reads its part of each batch.
+        reads its part of each batch. Once the nodes have chosen, zeros stand in the place of structure
+        batches, which nobody uses and nobody reads.
         """
         step = sum(self.steps_of_epochs[:epoch]) + start
         steps = self.steps_of_epochs[epoch] - start
@@ -217,7 +237,10 @@ class TrainingExamples:
 
     def weight_batches(self, epoch: int, start: int, part: Part = WHOLE) -> tf.data.Dataset:
         """The training batches of an epoch, from batch `start` on."""
-        return self._batches(self.asked(epoch), epoch, start, part)
+        examples, columns = self.asked(epoch), None
+        if self.config.training.layout_loss_weight:
+            columns = expert_columns(examples.questions, self.config.model.num_steps)
+        return self._batches(examples, epoch, start, part, columns)
 
     def _structure_batches(self, step: int, steps: int, part: Part) -> tf.data.Dataset:
         """One structure batch for each of so many steps from `step` on.
@@ -229,7 +252,10 @@ class TrainingExamples:
         per_epoch = num_batches(
             self.structure.questions, self.config.training.batch_size, drop_remainder=True
         )
-        first, last = step // every, (step + steps - 1) // every  # batches, the last included
+        chosen = self.config.training.choose_step(self.total_steps)
+        searching = steps if chosen is None else min(max(chosen - step, 0), steps)
+        # Batches, the last included; the first is there for its shapes, if for nothing else.
+        first, last = step // every, (step + max(searching, 1) - 1) // every
         stream = None
         for epoch in itertools.count(first // per_epoch):
             if epoch * per_epoch > last:
@@ -238,9 +264,18 @@ class TrainingExamples:
             more = self._batches(self.structure, epoch, start, part)
             stream = more if stream is None else stream.concatenate(more)
         stream = stream.flat_map(lambda batch: tf.data.Dataset.from_tensors(batch).repeat(every))
-        return stream.skip(step % every).take(steps)
+        zeros = tf.nest.map_structure(lambda x: tf.zeros(x.shape, x.dtype), stream.element_spec)
+        unused = tf.data.Dataset.from_tensors(zeros).repeat(steps - searching)
+        return stream.skip(step % every).take(searching).concatenate(unused)
 
-    def _batches(self, examples: Examples, epoch: int, start: int, part: Part) -> tf.data.Dataset:
+    def _batches(
+        self,
+        examples: Examples,
+        epoch: int,
+        start: int,
+        part: Part,
+        columns: dict[str, np.ndarray] | None = None,
+    ) -> tf.data.Dataset:
         training = self.config.training
         return batches(
             examples.questions,
@@ -253,4 +288,5 @@ class TrainingExamples:
             drop_remainder=True,
             window_bytes=self.config.data.window_mb << 20,
             part=(part.index, part.count),
+            columns=columns,
         )

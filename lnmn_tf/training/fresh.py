@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import multiprocessing
+from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -12,12 +13,14 @@ from pathlib import Path
 import numpy as np
 
 from lnmn_tf.config import RunConfig
+from lnmn_tf.data.expert_layouts import layout_ids
 from lnmn_tf.data.json_stream import stream_array
 from lnmn_tf.data.programs import FAMILIES, count_hops, family_of
-from lnmn_tf.data.question_set import QuestionSet, pad
+from lnmn_tf.data.question_set import NO_MODULE, QuestionSet, pad, padded
 from lnmn_tf.errors import InputError
 from lnmn_tf.world import lexicon, templates
-from lnmn_tf.world.fresh import fresh_questions
+from lnmn_tf.world.asking import NOUNS, Asked
+from lnmn_tf.world.fresh import fresh_questions, program_of
 from lnmn_tf.world.generator import end_with_parent
 from lnmn_tf.world.scene_table import SceneTable
 
@@ -183,7 +186,23 @@ def _ask(epoch: int) -> dict:
         "hop_counts": hops[fresh.families],
         "question_index": np.arange(len(fresh.texts), dtype=np.int32),
         "texts": np.array(fresh.texts, object),
+        "layouts": _layouts(fresh.asked),
     }
+
+
+def _layouts(asked: Sequence[Asked]) -> np.ndarray:
+    """The expert layout of each question, as a QuestionSet has them.
+
+    It depends on the family, and on which nouns name an attribute at all: "thing" has no filter.
+    """
+    layouts, known = [], {}
+    for question in asked:
+        key = question.family, *(slot for slot, ids in question.nouns.items() if NOUNS[ids])
+        if key not in known:
+            known[key] = layout_ids(program_of(question))
+        layouts.append(known[key])
+    flat = np.array([module for layout in layouts for module in layout], np.int8)
+    return padded(flat, np.array([len(layout) for layout in layouts]), NO_MODULE)
 
 
 def _asked_by_world(data_dir: str) -> tuple[tuple[str, ...], int]:

@@ -66,7 +66,8 @@ def layout_loss(
     Args:
         module_logits: MLP(u), of which w^(t) is the softmax, [batch, steps, modules].
         expert: ids of the expert's modules, int [batch, steps], see `lnmn_tf.data.expert_layouts`.
-        mask: weights, [batch] or [batch, steps]; None = all alike. Where they are all 0, the loss is 0.
+        mask: [batch], 0 for questions whose loss is 0 (those without an expert layout), else 1; None = all
+            count. The mean is over all questions, so that it is the mean of the parts of a batch, too.
         allowed: which modules may do the work of each id, zeros and ones [ids, modules]: what counts is
             their weight together. None = an id is the number of a module.
     """
@@ -77,10 +78,7 @@ def layout_loss(
         may = tf.gather(tf.cast(allowed, tf.bool), expert)  # [batch, steps, modules]
         among = tf.where(may, logits, logits.dtype.min / 2.0)
         losses = tf.reduce_logsumexp(logits, axis=-1) - tf.reduce_logsumexp(among, axis=-1)
-    if mask is None:
-        return tf.reduce_mean(losses)
-    mask = tf.cast(mask, losses.dtype)
-    if mask.shape.rank == 1:
-        mask = mask[:, tf.newaxis]
-    mask *= tf.ones_like(losses)
-    return tf.math.divide_no_nan(tf.reduce_sum(mask * losses), tf.reduce_sum(mask))
+    losses = tf.reduce_mean(losses, axis=-1)  # [batch]
+    if mask is not None:
+        losses = tf.where(tf.cast(mask, tf.bool), losses, 0.0)
+    return tf.reduce_mean(losses)

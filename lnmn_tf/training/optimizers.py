@@ -6,6 +6,7 @@ All are legacy Keras optimizers, the only kind that tensorflow-addons can wrap.
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -24,29 +25,39 @@ class CoupledAdam(keras.optimizers.legacy.Adam):
 
     Args:
         l2: added to the gradient, times the variable.
+        matrices: of weight matrices alone, see `is_weight_matrix`.
     """
 
-    def __init__(self, l2: float, name: str = "CoupledAdam", **kwargs):
+    def __init__(self, l2: float, matrices: bool = False, name: str = "CoupledAdam", **kwargs):
         super().__init__(name=name, **kwargs)
-        self.l2 = l2
+        self.l2, self.matrices = l2, matrices
 
     def _resource_apply_dense(self, grad, var, apply_state=None):
-        return super()._resource_apply_dense(grad + self.l2 * var, var, apply_state)
+        if not self.matrices or is_weight_matrix(var.name):
+            grad += self.l2 * var
+        return super()._resource_apply_dense(grad, var, apply_state)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "l2": self.l2}
+        return {**super().get_config(), "l2": self.l2, "matrices": self.matrices}
+
+
+def is_weight_matrix(name: str) -> bool:
+    """Whether a variable is the matrix of a linear layer: no bias, no embedding, none of the LSTM."""
+    return bool(re.search(r"(kernel|merge_question|merge_text):\d+$", name)) and "lstm" not in name
 
 
 def weight_optimizer(config: TrainingConfig, total_steps: int) -> keras.optimizers.legacy.Optimizer:
-    """Adam or AdamW, under a moving average of the weights where `ema_decay` asks for one."""
+    """Adam, Adam with L2 in the loss, or AdamW; under a moving average where `ema_decay` asks for one."""
     rate = _schedule(config.learning_rate, config, total_steps, config.decay)
-    moments = {"beta_1": config.beta_1, "beta_2": config.beta_2, "epsilon": EPSILON}
+    moments: dict[str, Any] = {"beta_1": config.beta_1, "beta_2": config.beta_2, "epsilon": EPSILON}
     if config.weight_decay:
         # The decay of addons' AdamW does not follow the learning rate by itself.
         decay = _schedule(
             config.learning_rate * config.weight_decay, config, total_steps, config.decay
         )
         optimizer = tfa.optimizers.AdamW(weight_decay=decay, learning_rate=rate, **moments)
+    elif config.l2:
+        optimizer = CoupledAdam(config.l2, matrices=True, learning_rate=rate, **moments)
     else:
         optimizer = keras.optimizers.legacy.Adam(rate, **moments)
     return _averaged(optimizer, config)
@@ -105,6 +116,15 @@ def learning_rate_of(optimizer: keras.optimizers.legacy.Optimizer) -> tf.Tensor:
     optimizer = getattr(optimizer, "_optimizer", optimizer)  # inside tfa.optimizers.MovingAverage
     rate = optimizer.learning_rate
     return rate(optimizer.iterations) if callable(rate) else rate
+
+
+def assign_with_average(
+    optimizer: keras.optimizers.legacy.Optimizer, variable: tf.Variable, value: tf.Tensor
+) -> None:
+    """Gives a variable a value, and its moving average the same, where the optimizer keeps any."""
+    variable.assign(value)
+    if isinstance(optimizer, tfa.optimizers.MovingAverage):
+        optimizer.get_slot(variable, "average").assign(value)
 
 
 @contextlib.contextmanager

@@ -44,10 +44,10 @@ def pack(run_dir: str | os.PathLike, pack_dir: str | os.PathLike) -> Path:
             f"--output_dir is {str(pack_dir)!r}, which is not empty; expected a new folder"
         )
     folder, network = CheckpointFolder(run_dir), build_network(RunConfig.load(run_dir).model)
-    folder.load_weights(network, "best")
+    progress = folder.load_weights(network, "best")
     arrays = {_name(i, v): v.numpy().astype(np.float16) for i, v in enumerate(network.variables)}
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays, **{_STEP: np.int64(folder.progress("best").step)})
+    np.savez_compressed(buffer, **arrays, **{_STEP: np.int64(progress.step)})
     pack_dir.mkdir(parents=True, exist_ok=True)
     for name in COPIED:
         shutil.copyfile(run_dir / name, pack_dir / name)

@@ -26,10 +26,12 @@ from lnmn_tf.training.encoder_progress import EncoderProgress
 from lnmn_tf.training.evaluation import Predictor, accuracy_table, format_table, write_predictions
 from lnmn_tf.training.examples import Examples, TrainingExamples, open_split
 from lnmn_tf.training.frozen_encoder import give_encoder
+from lnmn_tf.training.layout_supervision import LayoutSupervision, describe_coverage
 from lnmn_tf.training.networks import VOCABULARY, build_network, check_features, sizes_of
 from lnmn_tf.training.optimizers import create_slots, structure_optimizer, weight_optimizer
 from lnmn_tf.training.run_folder import METRICS, PREDICTIONS, RunFolder
 from lnmn_tf.training.shards import shards_for
+from lnmn_tf.training.sound_data import check_images
 from lnmn_tf.training.supervision import describe as describe_supervision
 from lnmn_tf.training.supervision import supervision
 from lnmn_tf.training.tensorboard import Board, write_result
@@ -96,6 +98,8 @@ def _train(
         _check_vocabulary(examples.vocabulary, run_dir)
         config.check_fits(RunConfig.load(run_dir), run_dir)
     if first:
+        stores = (examples.weights.store, examples.structure.store, reported.store)
+        check_images(stores, run_dir)
         RunFolder(run_dir).set_results_aside()
         config.save(run_dir)
         write_text(run_dir / FLAGS, flags)
@@ -105,6 +109,7 @@ def _train(
     eyesight = {}
     with strategy.scope():
         network = build_network(config.model)
+    coverage = check_layouts(network, config, examples)
     if config.training.pretrains_encoder:
         eyesight = give_encoder(network, config, examples, reported, folder)
         examples = examples.encoded(network.image_encoder)
@@ -123,7 +128,7 @@ def _train(
         print(f"goes on from step {progress.step} of {examples.total_steps}", flush=True)
     ledger = supervision(config)
     if first:
-        print(f"what is learned from what:\n{describe_supervision(ledger)}", flush=True)
+        print(f"what is learned from what:\n{describe_supervision(ledger)}{coverage}", flush=True)
     with replicas.explained_loss_of_a_worker(), explained_errors():
         clock = fit(trainer, examples, folder, progress, flags, ledger)
     metrics = {}
@@ -143,14 +148,13 @@ def report(
     eyesight: dict[str, float],
 ) -> dict:
     """Measures the best checkpoint of a run that is at its end. Returns and writes the metrics."""
-    folder = CheckpointFolder(run_dir)
-    folder.load_weights(network, "best")
+    progress = CheckpointFolder(run_dir).load_weights(network, "best")
     best = evaluations.describe(
         config,
         config.data.val_split,
         reported.questions.source,
         reported.questions.image_filenames,
-        folder.progress("best").step,
+        progress.step,
     )
     predictor = Predictor(network, config.training.batch_size, config.training.xla)
     predictions = predictor(reported, made=run_dir / PREDICTIONS, shown=True)
@@ -200,9 +204,23 @@ def _warn_of_short_run(config: RunConfig, total_steps: int) -> None:
         )
 
 
+def check_layouts(network: StackMachine, config: RunConfig, examples: TrainingExamples) -> str:
+    """What is to be said of the expert layouts that a run trains with, after a line break; else "".
+
+    Raises:
+        InputError: model or questions do not go with --layout_loss_weight.
+    """
+    weight = config.training.layout_loss_weight
+    if not weight:
+        return ""
+    LayoutSupervision(weight, network.module_names)
+    return "\n" + describe_coverage(examples.weights.questions, config.model.num_steps)
+
+
 def make_trainer(network: StackMachine, config: RunConfig, total_steps: int) -> AlternatingTrainer:
     """Algorithm 2 around a network, its optimizers ready for a checkpoint."""
     training = config.training
+    weight = training.layout_loss_weight
     of_replica = training.batch_size // tf.distribute.get_strategy().num_replicas_in_sync
     trainer = AlternatingTrainer(
         network,
@@ -210,13 +228,12 @@ def make_trainer(network: StackMachine, config: RunConfig, total_steps: int) -> 
         structure_every=training.structure_every,
         unrolled=training.unrolled,
         search=not (training.freeze_structure or training.genotype),
-        choose_step=int(training.choose_share * total_steps)
-        if training.structure_decay == "annealed"
-        else None,
+        choose_step=training.choose_step(total_steps),
         answer_loss=training.answer_loss,
         clip_norm=training.clip_norm,
         shards=shards_for(of_replica, training.shards),
         xla=training.xla != "off",
+        expert=LayoutSupervision(weight, network.module_names) if weight else None,
     )
     of_weights = weight_optimizer(training, total_steps)
     of_structure = structure_optimizer(training, total_steps)
@@ -296,7 +313,7 @@ def pictures_of(config: RunConfig) -> Path:
     """The folder of the pictures that the held-out questions are about."""
     data = config.data
     split = data.val_split if data.structure_split == "val" else data.train_split
-    return Path(data.data_dir) / "images" / split
+    return Path(data.data_dir) / "images" / data.folders_of(split)[0]
 
 
 def _check_vocabulary(vocabulary: Vocabulary, run_dir: Path) -> None:

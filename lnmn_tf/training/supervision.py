@@ -28,12 +28,20 @@ def supervision(config: RunConfig) -> dict[str, str]:
             ledger["structure of modules"] = "nothing: it stays as it began"
         if training.genotype:
             ledger["structure of modules"] = f"nothing here: it is that of {training.genotype}"
-    weight = getattr(training, "layout_loss_weight", 0.0)
-    ledger["layout"] = f"expert layouts, made of programs ({weight:g})" if weight else ANSWERS
+    weight = training.layout_loss_weight
+    ledger["layout"] = (
+        f"expert layouts, made of programs (--layout_loss_weight={weight:g}), and answers"
+        if weight
+        else ANSWERS
+    )
     curriculum = training.curriculum_epochs
     ledger["order of questions"] = (
         f"program lengths: short ones first, for {curriculum} epochs" if curriculum else "random"
     )
+    if data.trains_on_val:
+        ledger[f"reported split {data.val_split}"] = (
+            f"trained on, as part of {data.train_split}: its accuracy says nothing of other questions"
+        )
     if training.init_from:
         ledger["first weights"] = f"those of the run {training.init_from}"
     return ledger

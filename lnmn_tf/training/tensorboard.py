@@ -125,6 +125,8 @@ class Board(keras.callbacks.Callback):
         scalars["layout/lambda_w"] = float(model.entropy_weight.numpy())
         scalars["optimizer/learning_rate"] = float(learning_rate_of(model.optimizer))
         if model.arch_optimizer is not None and model.structure:
+            scalars["structure/steps"] = float(model.arch_optimizer.iterations.numpy())
+        if "structure_loss" in self._recent.means():  # while the structure is searched
             rate = float(learning_rate_of(model.arch_optimizer))
             scalars["optimizer/structure_learning_rate"] = rate
         scalars["speed/examples_per_second"] = steps * self._batch_size / seconds
@@ -228,7 +230,7 @@ def write_result(folder: Path, metrics: Mapping[str, Any]) -> None:
 
 
 class _Means:
-    """Means over steps; of what a structure step reports, over those steps that took one."""
+    """Means over steps; of what a structure step reports, over those that took one, or none."""
 
     def __init__(self) -> None:
         self.steps, self._searched = 0, 0
@@ -241,5 +243,6 @@ class _Means:
             self._sums[name] += value
 
     def means(self) -> dict[str, float]:
-        steps = {True: max(self._searched, 1), False: max(self.steps, 1)}
-        return {k: v / steps[k.startswith("structure_")] for k, v in self._sums.items()}
+        steps = {True: self._searched, False: self.steps}
+        counts = {name: steps[name.startswith("structure_")] for name in self._sums}
+        return {name: self._sums[name] / count for name, count in counts.items() if count}

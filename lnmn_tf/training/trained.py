@@ -108,9 +108,7 @@ class TrainedRun:
         if is_packed(run_dir):
             step = load_packed(network, run_dir)
         else:
-            folder = CheckpointFolder(run_dir)
-            folder.load_weights(network, checkpoint)
-            step = folder.progress(checkpoint).step
+            step = CheckpointFolder(run_dir).load_weights(network, checkpoint).step
         return cls(run_dir, config, vocabulary, network, checkpoint, step)
 
     def evaluate(self, split: str) -> dict:
@@ -184,9 +182,13 @@ class TrainedRun:
     def answer(self, image: str | os.PathLike, question: str) -> list[tuple[str, float]]:
         """Answers with their probabilities, the most likely first.
 
+        Those of a run whose answer_loss is sigmoid are how right each answer is by itself, and do not add up
+        to 1.
+
         Args, raises: see `inputs_of`.
         """
         logits = self.network(self.inputs_of(image, question), training=False)["logits"][0]
-        probabilities = tf.nn.softmax(logits).numpy()
+        sigmoid = self.config.training.answer_loss == "sigmoid"
+        probabilities = (tf.nn.sigmoid if sigmoid else tf.nn.softmax)(logits).numpy()
         order = np.argsort(-probabilities)
         return [(self.vocabulary.answers[i], float(probabilities[i])) for i in order]

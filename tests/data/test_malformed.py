@@ -277,7 +277,9 @@ def read_clevr(folder: Path):
 
 def test_sound_data_are_read(clevr, tmp_path):
     assert len(read_clevr(clevr)) == 5
-    assert verify_split(DataConfig(data_dir=str(clevr)), "train", None, print) == 0
+    verified = verify_split(DataConfig(data_dir=str(clevr)), "train", None, print)
+    assert verified == (5, 5, None, 0)
+    assert str(verified) == "5 questions, 5 pictures: nothing is wrong"
 
 
 @pytest.mark.parametrize("case", CLEVR_CASES)
@@ -346,8 +348,8 @@ def test_malformed_features_are_refused_in_one_sentence(case, clevr):
 
 def problems_of(data: DataConfig, vocabulary=None) -> list[str]:
     found = []
-    count = verify_split(data, data.train_split, vocabulary, found.append)
-    assert count == len(found)
+    verified = verify_split(data, data.train_split, vocabulary, found.append)
+    assert verified.problems == len(found)
     return found
 
 
@@ -426,7 +428,8 @@ def test_verification_lists_so_many_problems_and_counts_the_rest(clevr):
         clevr
     )
     found = []
-    assert verify_split(DataConfig(data_dir=str(clevr)), "train", None, found.append) == 1234
+    verified = verify_split(DataConfig(data_dir=str(clevr)), "train", None, found.append)
+    assert str(verified) == "1 question, 5 pictures: 1,234 problems"
     assert len(found) == MOST_SHOWN + 1
     assert "questions[1]: is 7 (int); expected an object" in found[0]
     assert found[-1] == "... and 234 more"

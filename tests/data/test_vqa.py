@@ -6,12 +6,9 @@ import pytest
 from lnmn_tf.data.annotations import soft_targets
 from lnmn_tf.data.pixels import PixelStore
 from lnmn_tf.data.question_set import NO_ANSWER
-from lnmn_tf.data.vqa import (
-    QUESTION_TYPES,
-    most_frequent_answers,
-    read_complementary_pairs,
-    read_vqa,
-)
+from lnmn_tf.data.vqa import read_complementary_pairs, read_vqa
+from lnmn_tf.data.vqa_answers import most_frequent_answers
+from lnmn_tf.data.vqa_files import QUESTION_TYPES
 from lnmn_tf.data.vqa_results import read_results, vqa_table, write_results
 from lnmn_tf.errors import InputError
 from tests.data import vqa_folder

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from lnmn_tf.data.vqa import picture_name
+from lnmn_tf.data.vqa_files import picture_name
 
 # image id, question, question type, answer type, ten answers
 QUESTIONS = [

@@ -8,6 +8,7 @@ import pytest
 from lnmn_tf.config import RunConfig
 from lnmn_tf.config.features import FeaturesConfig, features_path
 from lnmn_tf.errors import InputError
+from lnmn_tf.features.command import extract_splits
 from lnmn_tf.main import main
 from lnmn_tf.training.examples import TrainingExamples, open_split
 from lnmn_tf.training.networks import check_features, sizes_of
@@ -113,3 +114,23 @@ def test_flags_reach_the_config():
     choices = {"backbone": "resnet152", "preprocessing": "torchvision", "epochs": 3}
     found = FeaturesConfig.create(choices)
     assert (found.backbone, found.preprocessing) == ("resnet152", "torchvision")
+
+
+def test_of_a_union_of_splits_each_is_a_file(monkeypatch, tmp_path):
+    class Stub:
+        def __init__(self, *arguments):
+            self.identity = type("Identity", (), {"layer": "conv5_pool2"})()
+
+    made = []
+    monkeypatch.setattr("lnmn_tf.features.backbone.Backbone", Stub)
+    monkeypatch.setattr(
+        "lnmn_tf.features.extraction.extract", lambda *a, **_: made.append((a[2], a[3]))
+    )
+    choices = {
+        "data_dir": str(tmp_path),
+        "features": "f_{split}.h5",
+        "train_split": "trainval2014",
+        "val_split": "val2014",
+    }
+    extract_splits(choices)
+    assert made == [("train2014", "f_train2014.h5"), ("val2014", "f_val2014.h5")]

@@ -90,6 +90,24 @@ def test_parameters_are_torchvisions_less_the_classifier_and_what_is_folded(
     assert network.compute_output_shape([1, 448, 448, 3])[1:] == (14, 14, 2048)
 
 
+def test_a_pooled_layer_is_the_mean_over_2x2_places_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(resnet, "BLOCKS", SMALL)
+    np.savez(tmp_path / "w.npz", **random_resnet(SMALL[101]))
+    options = {"preprocessing": "torchvision", "weights": str(tmp_path / "w.npz")}
+    pixels = np.random.default_rng(3).integers(0, 256, [1, 128, 192, 3])
+    whole, pooled = (
+        Backbone("resnet101", layer, (128, 192), **options) for layer in ("conv5", "conv5_pool2")
+    )
+    places = whole(pixels).numpy()[0]  # [4, 6, 2048]
+    expected = places.reshape(2, 2, 3, 2, 2048).mean(axis=(1, 3))
+    assert pooled.feature_shape == (2, 3, 2048)
+    np.testing.assert_allclose(pooled(pixels)[0], expected, rtol=1e-4, atol=1e-5)
+    assert (pooled.identity.layer, pooled.identity.weights) == (
+        "conv5_pool2",
+        whole.identity.weights,
+    )
+
+
 @pytest.mark.parametrize(("layer", "shape"), [("conv3", (28, 28, 512)), ("conv4", (14, 14, 1024))])
 def test_maps_of_224_pixels_are_as_large_as_the_papers(monkeypatch, layer, shape):
     monkeypatch.setattr(resnet, "BLOCKS", SMALL)

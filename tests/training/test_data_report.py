@@ -18,7 +18,10 @@ def world(tiny_world, tmp_path):
 
 def test_sound_data_pass_and_are_described(world, capsys):
     assert main(["--mode=verify", f"--data_dir={world}"]) == 0
-    assert capsys.readouterr().out == "train: 0 problems\nval: 0 problems\n"
+    assert capsys.readouterr().out.splitlines() == [
+        "train: 60 questions, 12 pictures: nothing is wrong",
+        "val: 15 questions, 3 pictures: nothing is wrong",
+    ]
     shutil.rmtree(world / "images")  # a description needs none
     assert main(["--mode=inspect", f"--data_dir={world}"]) == 0
     text = capsys.readouterr().out
@@ -38,8 +41,8 @@ def test_every_problem_is_listed_and_the_exit_code_is_1(world, capsys):
     assert main(["--mode=verify", f"--data_dir={world}"]) == 1
     captured = capsys.readouterr()
     lines = captured.out.splitlines()
-    assert lines[0] == "train: 0 problems"
-    assert lines[-1] == "val: 3 problems"
+    assert lines[0] == "train: 60 questions, 12 pictures: nothing is wrong"
+    assert lines[-1] == "val: 15 questions, 3 pictures: 3 problems"
     assert "questions[2]: answer 'mauve'" in lines[1]
     assert "questions[4]: field 'program'" in lines[2]
     assert "CLEVR_val_000001.png: is no PNG or JPEG" in lines[3]
@@ -53,7 +56,10 @@ def test_vqa_is_described_and_verified(tmp_path, capsys):
     flags = ["--data_format=vqa_v2", f"--data_dir={tmp_path}", "--train_split=train2014"]
     flags += ["--val_split=val2014", "--set=max_answers=4"]
     assert main(["--mode=verify", *flags]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "test2015: 0 problems"
+    assert (
+        capsys.readouterr().out.splitlines()[-1]
+        == "test2015: 5 questions, 4 pictures: nothing is wrong"
+    )
     assert main(["--mode=inspect", *flags]) == 0
     assert "test2015: 5 questions about 3 images" in capsys.readouterr().out
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lnmn_tf.config import TrainingConfig
+from lnmn_tf.config import RunConfig, TrainingConfig
+from lnmn_tf.errors import InputError
 from lnmn_tf.training.optimizers import (
     answering_weights,
     create_slots,
@@ -34,7 +35,7 @@ GRADIENTS = np.random.default_rng(7).normal(size=[5, 3])
 
 
 def run(optimizer, start=START, gradients=GRADIENTS):
-    variable = tf.Variable(start, dtype=tf.float32)
+    variable = start if isinstance(start, tf.Variable) else tf.Variable(start, dtype=tf.float32)
     path = []
     for gradient in gradients:
         optimizer.apply_gradients([(tf.constant(gradient, tf.float32), variable)])
@@ -52,6 +53,29 @@ def test_weight_decay_is_decoupled_and_follows_the_rate():
     config = TrainingConfig(learning_rate=0.1, weight_decay=0.2)
     expected = adam(START, GRADIENTS, 0.1, 0.9, 0.999, decoupled=0.2)
     np.testing.assert_allclose(run(weight_optimizer(config, 9)), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("ema_decay", [0.0, 0.9])
+def test_l2_is_a_term_of_the_loss_for_the_matrices_of_linear_layers_alone(ema_decay):
+    config = TrainingConfig(learning_rate=0.1, l2=0.2, ema_decay=ema_decay)
+    names = {
+        "find/text_projection/kernel": 0.2,
+        "question_kernel": 0.2,
+        "merge_text": 0.2,
+        "find/text_projection/bias": 0.0,
+        "embedding/embeddings": 0.0,
+        "lstm/forward_rnn/lstm_cell/recurrent_kernel": 0.0,
+    }
+    for name, l2 in names.items():
+        optimizer = weight_optimizer(config, 9)
+        variable = tf.Variable(START, dtype=tf.float32, name=name)
+        expected = adam(START, GRADIENTS, 0.1, 0.9, 0.999, coupled=l2)
+        np.testing.assert_allclose(run(optimizer, variable), expected, rtol=1e-5, err_msg=name)
+    assert (
+        RunConfig.create({"model": "stack_nmn_vqa", "features": "{split}.h5"}).training.l2 == 1e-5
+    )
+    with pytest.raises(InputError, match="l2 is 0.2 and weight_decay is 0.1"):
+        TrainingConfig(l2=0.2, weight_decay=0.1)
 
 
 @pytest.mark.parametrize("decay", ["coupled", "decoupled"])

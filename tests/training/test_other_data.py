@@ -65,6 +65,19 @@ def test_the_test_split_gives_a_file_for_the_server(vqa, capsys):
     assert "accuracy" not in evaluations.read(vqa / "run")[-1]
 
 
+def test_an_answer_of_a_sigmoid_has_a_probability_of_its_own(vqa):
+    run = TrainedRun.open(vqa / "run")
+    picture = next((vqa / "data" / "images" / "val2014").iterdir())
+    logits = run.network(run.inputs_of(picture, "Is this a dog?"))["logits"][0].numpy()
+    wanted = dict(zip(run.vocabulary.answers, 1 / (1 + np.exp(-logits))))
+    answers = run.answer(picture, "Is this a dog?")
+    assert [p for _, p in answers] == sorted(wanted.values(), reverse=True)
+    for text, probability in answers:
+        assert probability == pytest.approx(wanted[text], rel=1e-5)
+    run.config = run.config.replace(answer_loss="softmax")
+    assert sum(p for _, p in run.answer(picture, "Is this a dog?")) == pytest.approx(1.0)
+
+
 def test_other_rules_are_said_in_the_report(vqa):
     assert main(to_arguments(mode="evaluate", run_dir=vqa / "run", vqa_rules="strict")) == 0
     assert evaluations.read(vqa / "run")[-1]["accuracy"]["vqa_rules"] == "strict"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import resource
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import pytest
@@ -15,9 +15,10 @@ from lnmn_tf.config import RunConfig
 from lnmn_tf.config.registry import MODELS
 from lnmn_tf.data.vocabulary import Vocabulary
 from lnmn_tf.errors import InputError
-from lnmn_tf.training import evaluations, run
+from lnmn_tf.training import checkpoints, evaluations, run
 from lnmn_tf.training.algorithm_2 import AlternatingTrainer
-from lnmn_tf.training.checkpoints import CheckpointFolder
+from lnmn_tf.training.callbacks import Clock
+from lnmn_tf.training.checkpoints import CheckpointFolder, Progress
 from lnmn_tf.training.evaluation import Predictor
 from lnmn_tf.training.run import make_trainer
 from lnmn_tf.training.seeds import train_seeds
@@ -188,8 +189,67 @@ def test_restoring_gives_back_weights_slots_and_progress(finished):
     trainer = fresh_trainer(run_dir)
     progress = CheckpointFolder(run_dir).restore(trainer)
     assert progress.step == metrics["steps"] == int(trainer.optimizer.iterations)
-    assert int(trainer.arch_optimizer.iterations) == -(-progress.step // 2)
+    choice = RunConfig.load(run_dir).training.choose_step(progress.step)
+    assert int(trainer.arch_optimizer.iterations) == -(-choice // 2)
     assert progress.best_accuracy == metrics["held_out"]["accuracy"]
+
+
+def test_weights_read_while_a_training_writes_are_those_of_one_checkpoint(
+    finished, tmp_path, monkeypatch
+):
+    """The best checkpoint is superseded, and removed, between the look at the index and the reading."""
+    run_dir = shutil.copytree(finished[0], tmp_path / "run")
+    folder, trainer = CheckpointFolder(run_dir), fresh_trainer(run_dir)
+    folder.restore(trainer)
+    trainer.answering = nullcontext  # no averages
+    read, steps = checkpoints._read, []
+
+    def meanwhile(checkpoint, path):
+        if len(steps) < 2:
+            steps.append(100 + len(steps))
+            trainer.network.alpha.assign(np.full([1, 1, 6], steps[-1]))
+            folder.save(trainer, Progress(step=steps[-1]), best=True)
+        read(checkpoint, path)
+
+    network = fresh_trainer(run_dir).network
+    monkeypatch.setattr(checkpoints, "_read", meanwhile)
+    progress = CheckpointFolder(run_dir).load_weights(network, "best")
+    assert progress.step == 101
+    np.testing.assert_array_equal(network.alpha, np.full([1, 1, 6], 101.0))
+
+
+def test_a_run_stopped_before_and_after_its_structure_is_chosen_ends_with_the_same_weights(
+    tiny_world, tmp_path, monkeypatch
+):
+    config = tiny_config(tiny_world, structure_decay="annealed", choose_share=0.5)
+    train_tiny(config, tmp_path / "whole")
+    steps = json.loads((tmp_path / "whole" / "metrics.json").read_text())["steps"]
+    advance, stops = Clock.advance, [steps // 2 - 1, steps // 2 + 3]
+
+    def stopping(clock):
+        advance(clock)
+        if stops and clock.step == stops[0]:
+            stops.pop(0)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Clock, "advance", stopping)
+    for _ in list(stops):
+        with pytest.raises(KeyboardInterrupt):
+            train_tiny(config, tmp_path / "stopped")
+    train_tiny(config, tmp_path / "stopped")
+    assert not stops
+    whole, stopped = (fresh_trainer(tmp_path / name) for name in ("whole", "stopped"))
+    for trainer, name in ((whole, "whole"), (stopped, "stopped")):
+        CheckpointFolder(tmp_path / name).restore(trainer)
+    assert np.ptp(whole.network.alpha) > 5  # one operator was chosen
+    for mine, theirs in zip(whole.network.variables, stopped.network.variables):
+        np.testing.assert_array_equal(mine, theirs)
+    for of_whole, of_stopped in (
+        (whole.optimizer, stopped.optimizer),
+        (whole.arch_optimizer, stopped.arch_optimizer),
+    ):
+        for mine, theirs in zip(of_whole.variables(), of_stopped.variables()):
+            np.testing.assert_array_equal(mine, theirs)
 
 
 def test_a_checkpoint_of_another_config_is_refused_by_field_and_values(finished, tiny_world):

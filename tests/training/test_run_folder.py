@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -127,6 +128,19 @@ def test_a_record_is_found_by_step_and_flags_and_the_one_of_most_questions_wins(
     assert evaluations.find(tmp_path, config, 4) is None
     assert evaluations.find(tmp_path, config.replace(mixed_precision="bfloat16"), 3) is None
     assert evaluations.find(tmp_path / "nowhere", config, 3) is None
+
+
+def test_evaluations_at_once_lose_no_record_nor_does_one_after_a_kill(tmp_path):
+    with open(tmp_path / evaluations.FILE, "a") as stream:
+        stream.write('{"step": 3, "cut sh')
+
+    def add(first):
+        for number in range(first, first + 40):
+            evaluations.append(tmp_path, {"step": number}, {"text": "x" * 5000})
+
+    with ThreadPoolExecutor(5) as pool:
+        list(pool.map(add, range(0, 200, 40)))
+    assert sorted(record["step"] for record in evaluations.read(tmp_path)) == list(range(200))
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -28,6 +28,7 @@ SCALARS = {
     "optimizer/structure_learning_rate",
     "optimizer/gradient_norm",
     "optimizer/structure_gradient_norm",
+    "structure/steps",
     "speed/examples_per_second",
 }
 MIXTURES = {"look_3.0": np.eye(6)[[3, 0]], "answer_4.0": np.full([3, 6], 1 / 6)}
@@ -146,6 +147,9 @@ def test_means_of_the_structure_are_over_the_steps_that_took_one():
         searched = step % 4 == 0
         means.add({"loss": step, "structure_cross_entropy": 6.0 * searched})
     assert means.means() == {"loss": 3.5, "structure_cross_entropy": 6.0}
+    means = _Means()
+    means.add({"loss": 1.0, "structure_cross_entropy": 0.0})
+    assert means.means() == {"loss": 1.0}
 
 
 def test_a_heat_map_is_darker_where_a_share_is_larger():

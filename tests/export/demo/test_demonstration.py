@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from export.demo import demonstration as demonstration_module
-from export.demo import http_server
+from export.demo import http_server, paths
 from export.demo.examples import find_examples
 from tests.export.demo.conftest import Echo, running
 
@@ -21,7 +21,7 @@ BODY = json.dumps({"signature_name": "echo", "instances": ["Why?"]})
 
 def request(demonstration, method, path, body=None, headers=None):
     """Status, headers and body of a reply."""
-    connection = http.client.HTTPConnection("127.0.0.1", demonstration.server.server_port, 20)
+    connection = http.client.HTTPConnection("127.0.0.1", demonstration.server.port, 20)
     try:
         connection.request(method, path, body, headers or {})
         reply = connection.getresponse()
@@ -32,7 +32,7 @@ def request(demonstration, method, path, body=None, headers=None):
 
 def raw(demonstration, data: bytes) -> bytes:
     """All that comes back for some bytes."""
-    address = ("127.0.0.1", demonstration.server.server_port)
+    address = ("127.0.0.1", demonstration.server.port)
     with socket.create_connection(address, timeout=20) as connection:
         connection.sendall(data)
         connection.shutdown(socket.SHUT_WR)
@@ -58,7 +58,7 @@ def test_the_paths_of_tf_serving(echo, version):
         ("GET", "/../../etc/passwd", 404, "passwd"),
         ("GET", "/examples/0", 404, "example"),
         ("GET", "/examples/../paths.py", 404, "example"),
-        ("GET", "/v1/models/other", 404, "expected lnmn"),
+        ("GET", "/v1/models/other", 404, "expected /v1/models/lnmn"),
         ("GET", "/v1/models/lnmn/versions/4", 404, "version 3"),
         ("GET", "/v1/models/lnmn:predict", 400, "POST"),
         ("POST", "/v1/models/lnmn", 400, ":predict"),
@@ -140,7 +140,7 @@ def test_requests_are_bounded(echo, headers, status):
 
 
 def test_who_sends_too_much_is_told_so(echo):
-    body = b" " * (http_server.LARGEST_BODY + 1)
+    body = b" " * (paths.LARGEST_BODY + 1)
     status, _, reply = request(echo, "POST", "/v1/models/lnmn:predict", body)
     assert status == 413 and b"larger than 16 MB" in reply
 
@@ -156,7 +156,7 @@ def test_what_is_no_http_does_no_harm(echo, data):
 
 def test_a_request_that_trickles_in_is_cut_off(echo, monkeypatch):
     monkeypatch.setattr(http_server, "SECONDS_TO_SEND", 0.4)
-    address = ("127.0.0.1", echo.server.server_port)
+    address = ("127.0.0.1", echo.server.port)
     began = time.monotonic()
     with socket.create_connection(address, timeout=20) as connection:
         head = f"POST /v1/models/lnmn:predict HTTP/1.1\r\nHost: {echo.url[7:-1]}\r\nContent-Length: 999\r\n\r\n"
@@ -202,7 +202,7 @@ def test_a_late_answer_and_too_many_questions_are_refused(monkeypatch):
 def test_more_connections_than_it_has_threads_for_are_turned_away(monkeypatch):
     monkeypatch.setattr(http_server, "MOST_CONNECTIONS", 2)
     with running(Echo()) as echo:
-        address = ("127.0.0.1", echo.server.server_port)
+        address = ("127.0.0.1", echo.server.port)
         idle = [socket.create_connection(address, timeout=20) for _ in range(2)]
         with socket.create_connection(address, timeout=20) as third:
             assert third.recv(100).startswith(b"HTTP/1.1 503 ")

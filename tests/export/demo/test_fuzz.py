@@ -118,7 +118,7 @@ def png(width: int, height: int) -> dict:
 def connection(exported):
     """To a demonstration of the tiny model."""
     with running(ServedModel(exported.parent)) as demonstration:
-        connection = http.client.HTTPConnection("127.0.0.1", demonstration.server.server_port, 60)
+        connection = http.client.HTTPConnection("127.0.0.1", demonstration.server.port, 60)
         yield connection
         connection.close()
 
