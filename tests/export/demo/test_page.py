@@ -148,4 +148,4 @@ def test_the_page_names_itself_a_demonstration(page):
 
 
 def test_the_screenshot_of_the_readme_is_small():
-    assert SCREENSHOT.stat().st_size <= 200_000
+    assert SCREENSHOT.stat().st_size <= 150_000
