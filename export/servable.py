@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import tensorflow as tf
 
@@ -34,6 +34,10 @@ DOCUMENTATION = {
     "relational, any number in other models",
     "pointer": "float32 [batch, steps, slots], the place in the stack after each step",
 }
+# What a question comes as in each.
+TEXT = tf.TensorSpec([None], tf.string, "question")
+IDS = tf.TensorSpec([None, None], tf.int32, "question_ids")
+SIGNATURES = {"serving_default": TEXT, "explain": TEXT, "answer_from_ids": IDS}
 Tensors = dict[str, tf.Tensor]
 
 
@@ -181,22 +185,16 @@ class Servable:
             "top_probabilities": probabilities,
         }
 
-    def to_module(self) -> tuple[tf.Module, dict[str, Callable]]:
-        """What `tf.saved_model.save` wants: a module with all state, and the signatures."""
+    def to_module(self, names: Iterable[str] = SIGNATURES) -> tuple[tf.Module, dict[str, Callable]]:
+        """What `tf.saved_model.save` wants: a module with all state, and the signatures of these names."""
         module = tf.Module()
         module.weights = self._weights.variables
         module.tokeniser = self._tokeniser
-        text = tf.TensorSpec([None], tf.string, "question")
-        ids = tf.TensorSpec([None, None], tf.int32, "question_ids")
-        signatures = {
-            "serving_default": self._signature(self.serving_default, text),
-            "explain": self._signature(self.explain, text),
-            "answer_from_ids": self._signature(self.answer_from_ids, ids),
-        }
-        return module, signatures
+        return module, {name: self._signature(name) for name in names}
 
-    def _signature(self, function: Callable, question: tf.TensorSpec):
-        """A graph whose inputs have the names of the specs."""
+    def _signature(self, name: str):
+        """The method of this name as a graph, whose inputs have the names of the specs."""
+        function, question = getattr(self, name), SIGNATURES[name]
 
         def named(**inputs: tf.Tensor) -> Tensors:
             with self._weights.in_place():

@@ -91,7 +91,8 @@ class Application:
         try:
             endpoint, values = self._paths.match(request.path, request.method)
         except exceptions.HTTPException as error:
-            if request.method == "POST" or not isinstance(error, exceptions.NotFound):
+            wrong_method = request.path.startswith((f"{known}:", f"{known}/metadata"))
+            if wrong_method or not isinstance(error, exceptions.NotFound):
                 raise exceptions.BadRequest(f"{asked!r}; expected POST {known}:predict") from None
             version = self._demonstration.model.version
             raise exceptions.NotFound(

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from werkzeug.exceptions import BadRequest
+from werkzeug.exceptions import NotImplemented as Unsupported
 
 DEFAULT_SIGNATURE = "serving_default"
 LONGEST_INTEGER = 20  # digits; converting a longer one takes time that grows with their square
@@ -189,7 +190,7 @@ def _leaves(name: str, value: Any, shape: list[int], dtype: np.dtype) -> Iterato
 def _leaf(name: str, value: Any, dtype: np.dtype) -> Any:
     kind = type(value)
     if dtype == np.float16:  # so it is in TF Serving
-        raise NotImplementedError(f"'{name}' is float16, which JSON has not: ask by gRPC")
+        raise Unsupported(f"'{name}' is float16, which JSON has not: ask by gRPC")
     if dtype.kind == "O":
         if kind is str:
             try:

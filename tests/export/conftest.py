@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from export.demo.served_model import ServedModel
 from lnmn_tf.config import RunConfig
 from lnmn_tf.data.vocabulary import Vocabulary
 from lnmn_tf.training.networks import build_network
@@ -71,11 +72,15 @@ def trained(tiny_run):
 
 
 @pytest.fixture(scope="session")
-def signatures(exported):
-    """The signatures of `exported`, loaded by TensorFlow in Python."""
-    loaded = tf.saved_model.load(str(exported))
-    yield loaded.signatures
-    del loaded  # its resources live as long as it does
+def served(exported):
+    """`exported`, loaded by TensorFlow in Python and warmed up."""
+    return ServedModel(exported.parent)
+
+
+@pytest.fixture(scope="session")
+def signatures(served):
+    """Its signatures."""
+    return served._model.signatures
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,6 @@ from export.benchmark.servers import free_port, server_command
 from export.client import Client, Refused, ServingError, Target
 from export.client.command import main
 from export.demo.demonstration import Demonstration
-from export.demo.served_model import ServedModel
 from tests.export.conftest import PICTURES, QUESTIONS
 from tests.export.stand_in_server import StandInServer
 
@@ -52,7 +51,7 @@ def wait_for(url: str, what: str, process: subprocess.Popen, seconds: float = 90
 
 
 @pytest.fixture(scope="module")
-def server(exported, tmp_path_factory):
+def server(exported, served, tmp_path_factory):
     """Addresses of a server with the tiny model."""
     if REAL_SERVER:
         folder = tmp_path_factory.mktemp("server")
@@ -77,13 +76,11 @@ def server(exported, tmp_path_factory):
             finally:
                 process.terminate()
         return
-    demonstration = Demonstration(ServedModel(exported.parent), [], port=0)
+    demonstration = Demonstration(served, [], port=0)
     thread = threading.Thread(target=demonstration.server.serve_forever, daemon=True)
     thread.start()
     with StandInServer(exported, LABELS) as stand_in:
-        yield Addresses(
-            f"127.0.0.1:{stand_in.port}", f"127.0.0.1:{demonstration.server.server_port}"
-        )
+        yield Addresses(f"127.0.0.1:{stand_in.port}", f"127.0.0.1:{demonstration.server.port}")
     demonstration.server.shutdown()
     demonstration.close()
 

@@ -34,7 +34,7 @@ def servable(run, tmp_path_factory):
 @pytest.fixture(scope="module")
 def answer(servable):
     """`serving_default` as it is exported."""
-    return servable.to_module()[1]["serving_default"]
+    return servable.to_module(["serving_default"])[1]["serving_default"]
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,9 @@ def test_warm_up_with_features_is_small_and_is_answered(servable, answer, tmp_pa
 
 
 def test_a_jitted_network_says_so_and_answers_the_same(run, answer, tmp_path):
-    jitted = Servable(run.network, run.vocabulary, tmp_path, jit=True).to_module()[1]
+    jitted = Servable(run.network, run.vocabulary, tmp_path, jit=True).to_module(
+        ["serving_default"]
+    )[1]
     function = jitted["serving_default"]
     library = function.graph.as_graph_def().library.function
     assert any("_XlaMustCompile" in called.attr for called in library)
@@ -107,7 +109,7 @@ def test_a_jitted_network_says_so_and_answers_the_same(run, answer, tmp_path):
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_stored_weights_are_half_as_large_and_answer_nearly_the_same(run, answer, tmp_path, dtype):
     servable = Servable(run.network, run.vocabulary, tmp_path, dtype=dtype)
-    module, signatures = servable.to_module()
+    module, signatures = servable.to_module(["serving_default"])
     exact = {variable.name for variable in module.weights if variable.dtype != dtype}
     assert exact == {variable.name for variable in run.network.structure_variables}
     assert len(module.weights) == len(run.network.variables)
@@ -125,7 +127,9 @@ def test_hard_operators_may_be_stored_in_half_as_well(tmp_path):
     run = random_run(tmp_path, (5, 7, 3), hard_operators=True)
     servable = Servable(run.network, run.vocabulary, tmp_path, dtype="bfloat16")
     request = {"question": tf.constant(["is it"]), "features": tf.constant(features(1, 5, 7, 3))}
-    found = servable.to_module()[1]["serving_default"](**request)["top_probabilities"][0, :3]
+    found = servable.to_module(["serving_default"])[1]["serving_default"](**request)[
+        "top_probabilities"
+    ][0, :3]
     inputs = {"features": request["features"], "question": tf.constant([[2, 3]])}
     expected = np.sort(tf.nn.softmax(run.network(inputs)["logits"]).numpy()[0])[::-1]
     np.testing.assert_allclose(found, expected, atol=0.01)

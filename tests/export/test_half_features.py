@@ -33,8 +33,13 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def version(run):
-    """Its first version; the loader below answers the warm-up requests."""
+    """Its first version."""
     return export_run(run, HALF)
+
+
+@pytest.fixture(scope="module")
+def served_half(version):
+    return ServedModel(version.parent)  # answers the warm-up requests
 
 
 @pytest.fixture(scope="module")
@@ -67,15 +72,14 @@ def test_what_is_beyond_half_precision_is_refused(server):
         client.ask([np.full(SHAPE, 1e5, np.float32)], ["red"])
 
 
-def test_warm_up_requests_are_in_half_precision_and_small(version):
-    ServedModel(version.parent)  # answers them
+def test_warm_up_requests_are_in_half_precision_and_small(version, served_half):
     assert (version / FILE).stat().st_size < 20_000
 
 
-def test_json_has_no_half_precision_and_says_so(version):
+def test_json_has_no_half_precision_and_says_so(served_half):
     with pytest.raises(ServingError, match="float16.*gRPC"):
         Client("127.0.0.1:1", rest=True, features_dtype="float16")
-    specs = ServedModel(version.parent).input_specs
+    specs = served_half.input_specs
     body = {"inputs": {"question": ["red"], "features": FEATURES[:1].tolist()}}
     with pytest.raises(HTTPException, match="'features' is float16.*gRPC") as refusal:
         parse_request(json.dumps(body).encode(), specs, 1)

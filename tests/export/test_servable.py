@@ -60,7 +60,8 @@ def test_answer_and_trace_is_call_and_trace_at_once(trained, batch, expected):
 
 def test_hard_operators_are_exported(tiny_run, batch, expected, tmp_path):
     hard = TrainedRun.open(tiny_run, changes={"hard_operators": True})
-    answer = Servable(hard.network, hard.vocabulary, tmp_path).to_module()[1]["serving_default"]
+    servable = Servable(hard.network, hard.vocabulary, tmp_path)
+    answer = servable.to_module(["serving_default"])[1]["serving_default"]
     reply = answer(**batch[0])["probability"].numpy()
     pixels = tf.stack([tf.io.decode_png(picture, 3) for picture in batch[0]["image"]])
     inputs = {"question": tf.constant(batch[1]), "image": tf.cast(pixels, tf.float32) / 255.0}

@@ -1,18 +1,23 @@
 """A headless Chromium, and the picture of the page for the README.
 
-    python -m tests.export.demo.browser --run_dir=runs/quickstart [--question="..."]
+    python -m lnmn_tf.main --mode=export --run_dir=pretrained/quickstart --export_dir=/tmp/quickstart
+    python -m tests.export.demo.browser --run_dir=pretrained/quickstart --export_dir=/tmp/quickstart \
+        --example=5 --question="What is the shape of the large object that is in front of the purple cylinder?"
 
-writes `export/demo/screenshot.jpg`: the first example of the run's data, and its answer.
+writes `export/demo/screenshot.jpg`: an example of the run's data, and its answer.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 SCREENSHOT = Path(__file__).resolve().parents[3] / "export" / "demo" / "screenshot.jpg"
 WIDTH, HEIGHT = 1400, 900
@@ -49,7 +54,9 @@ def opened(url: str) -> Iterator[Any]:
 
 def save_screenshot(page: Any, path: Path) -> None:
     """The whole page, as a JPEG."""
-    path.write_bytes(page.screenshot(full_page=True, type="jpeg", quality=75))
+    page.wait_for_timeout(500)  # bars grow
+    picture = Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB")
+    picture.save(path, "JPEG", quality=65, optimize=True, progressive=True)
 
 
 def main() -> None:
@@ -60,10 +67,12 @@ def main() -> None:
 
     parser = argparse.ArgumentParser()
     parser.add_argument("--run_dir", type=Path, default=Path("runs/quickstart"))
+    parser.add_argument("--export_dir", type=Path, help="`export` in the run folder if not given")
     parser.add_argument("--example", type=int, default=0, help="which of the pictures")
     parser.add_argument("--question", help="the picture's first question, where it is not given")
     options = parser.parse_args()
-    model, examples = ServedModel(options.run_dir / "export"), find_examples(options.run_dir)
+    model = ServedModel(options.export_dir or options.run_dir / "export")
+    examples = find_examples(options.run_dir)
     question = options.question or examples[options.example].questions[0][0]
     with running(model, examples) as demonstration, opened(demonstration.url) as page:
         page.locator("#examples button").nth(options.example).click()

@@ -11,7 +11,6 @@ import random
 import pytest
 from PIL import Image
 
-from export.demo.served_model import ServedModel
 from tests.export.conftest import PICTURES
 from tests.export.demo.conftest import running
 
@@ -115,9 +114,9 @@ def png(width: int, height: int) -> dict:
 
 
 @pytest.fixture(scope="module")
-def connection(exported):
+def connection(served):
     """To a demonstration of the tiny model."""
-    with running(ServedModel(exported.parent)) as demonstration:
+    with running(served) as demonstration:
         connection = http.client.HTTPConnection("127.0.0.1", demonstration.server.port, 60)
         yield connection
         connection.close()

@@ -7,7 +7,6 @@ import base64
 import pytest
 
 from export.demo.examples import find_examples
-from export.demo.served_model import ServedModel
 from tests.export.conftest import PICTURES
 from tests.export.demo.browser import SCREENSHOT, find_chromium, opened, save_screenshot
 from tests.export.demo.conftest import running
@@ -16,11 +15,10 @@ pytestmark = pytest.mark.skipif(not find_chromium(), reason="no Chromium on the 
 
 
 @pytest.fixture(scope="module")
-def browser(exported, tiny_run):
+def browser(served, tiny_run):
     """The page, and what its console says."""
     examples = find_examples(tiny_run)
-    model = ServedModel(exported.parent)
-    with running(model, examples) as demonstration, opened(demonstration.url) as page:
+    with running(served, examples) as demonstration, opened(demonstration.url) as page:
         complaints = []
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -148,4 +146,4 @@ def test_the_page_names_itself_a_demonstration(page):
 
 
 def test_the_screenshot_of_the_readme_is_small():
-    assert SCREENSHOT.stat().st_size <= 200_000
+    assert SCREENSHOT.stat().st_size <= 150_000

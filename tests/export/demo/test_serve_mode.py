@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from export.demo import demonstration
 from lnmn_tf.main import main
+from tests.export.demo.conftest import Echo
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -40,12 +42,13 @@ def test_variables_cut_short_are_one_clear_sentence(exported, tmp_path, capsys, 
     assert error.count("\n") == 1
 
 
-def test_a_port_that_is_taken_is_named(exported, capsys):
+def test_a_port_that_is_taken_is_named(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(demonstration, "ServedModel", lambda _: Echo())
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        arguments = ["--mode=serve", f"--export_dir={exported.parent}", f"--port={port}"]
+        arguments = ["--mode=serve", f"--export_dir={tmp_path}", f"--port={port}"]
         assert main(arguments) == 1
     assert f"--port is {port}: " in capsys.readouterr().err
 
