@@ -92,6 +92,33 @@ def test_an_answer_outside_the_vocabulary(complaint, world):
     has(complaint(*FLAGS, f"--data_dir={world}"), "questions[1]", "'mauve'")
 
 
+def without_programs(questions):
+    for question in questions:
+        del question["program"]
+
+
+def test_questions_of_people_have_no_programs_to_supervise_the_layout_with(complaint, world):
+    edit(world / QUESTIONS, without_programs)
+    last = complaint(*FLAGS, f"--data_dir={world}", "--layout_loss_weight=1")
+    has(last, "CLEVR_train_questions.json", "has no program", "--layout_loss_weight needs")
+
+
+def test_no_layout_is_as_short_as_the_steps(complaint, world):
+    last = complaint(*FLAGS, f"--data_dir={world}", "--layout_loss_weight=1", "--num_steps=1")
+    has(last, "shortest expert layout has 2 modules", "--num_steps is 1", "--layout_loss_weight=0")
+
+
+def test_an_answer_outside_the_vocabulary_at_fine_tuning(complaint, world, tiny_run):
+    edit(world / VAL_QUESTIONS, lambda questions: questions[1].update(answer="mauve"))
+    last = complaint(*FLAGS, f"--data_dir={world}", f"--init_from={tiny_run}")
+    has(last, "CLEVR_val_questions.json", "questions[1]", "'mauve'", "answers of")
+
+
+def test_fine_tuning_from_a_folder_that_is_no_run(complaint, world, tmp_path):
+    last = complaint(*FLAGS, f"--data_dir={world}", f"--init_from={tmp_path / 'nothing'}")
+    has(last, "nothing", "vocabulary.json")
+
+
 def test_a_missing_picture(complaint, world):
     (world / PICTURE).unlink()
     has(complaint(*FLAGS, f"--data_dir={world}"), "CLEVR_train_000001.png", "missing")

@@ -37,6 +37,7 @@ FOREIGN_FLAGS = {
 }  # of du, our client, TF Serving
 OTHER_MODULES = (
     "export.client",
+    "lnmn_tf.data.easy_vqa",
     "pytest",
     "tests.export.demo.browser",
     "tests.export.stand_in_server",

@@ -17,6 +17,7 @@ from lnmn_tf.data.vocabulary import Vocabulary
 from lnmn_tf.errors import InputError
 from lnmn_tf.files import write_json, write_text
 from lnmn_tf.models.machine import StackMachine
+from lnmn_tf.models.registry import make_model
 from lnmn_tf.progress import Stage
 from lnmn_tf.training import callbacks, evaluations, replicas
 from lnmn_tf.training.algorithm_2 import AlternatingTrainer
@@ -79,6 +80,9 @@ def train(config: RunConfig, run_dir: Path, flags: str = "") -> dict:
         )
     config = config.replace(**sizes_of(examples))
     check_features(config.model, reported.store, config.data.features)
+    coverage = check_layouts(config, examples)
+    if first and coverage:
+        print(coverage, flush=True)
     with run_folder.locked() if first else contextlib.nullcontext():
         return _train(config, run_dir, flags, strategy, examples, reported)
 
@@ -109,7 +113,6 @@ def _train(
     eyesight = {}
     with strategy.scope():
         network = build_network(config.model)
-    coverage = check_layouts(network, config, examples)
     if config.training.pretrains_encoder:
         eyesight = give_encoder(network, config, examples, reported, folder)
         examples = examples.encoded(network.image_encoder)
@@ -128,7 +131,7 @@ def _train(
         print(f"goes on from step {progress.step} of {examples.total_steps}", flush=True)
     ledger = supervision(config)
     if first:
-        print(f"what is learned from what:\n{describe_supervision(ledger)}{coverage}", flush=True)
+        print(f"what is learned from what:\n{describe_supervision(ledger)}", flush=True)
     with replicas.explained_loss_of_a_worker(), explained_errors():
         clock = fit(trainer, examples, folder, progress, flags, ledger)
     metrics = {}
@@ -204,8 +207,8 @@ def _warn_of_short_run(config: RunConfig, total_steps: int) -> None:
         )
 
 
-def check_layouts(network: StackMachine, config: RunConfig, examples: TrainingExamples) -> str:
-    """What is to be said of the expert layouts that a run trains with, after a line break; else "".
+def check_layouts(config: RunConfig, examples: TrainingExamples) -> str:
+    """What is to be said of the expert layouts that a run trains with; "" where it trains without.
 
     Raises:
         InputError: model or questions do not go with --layout_loss_weight.
@@ -213,8 +216,8 @@ def check_layouts(network: StackMachine, config: RunConfig, examples: TrainingEx
     weight = config.training.layout_loss_weight
     if not weight:
         return ""
-    LayoutSupervision(weight, network.module_names)
-    return "\n" + describe_coverage(examples.weights.questions, config.model.num_steps)
+    LayoutSupervision(weight, make_model(config.model).module_names)
+    return describe_coverage(examples.weights.questions, config.model.num_steps)
 
 
 def make_trainer(network: StackMachine, config: RunConfig, total_steps: int) -> AlternatingTrainer:
