@@ -18,6 +18,7 @@ from lnmn_tf.analysis.expressions import (
     simplify,
 )
 from lnmn_tf.analysis.ledger import Ledger
+from lnmn_tf.analysis.probe import Probe
 from lnmn_tf.analysis.subject import Subject
 from lnmn_tf.models.genotype import strongest
 
@@ -90,18 +91,42 @@ def measure(subject: Subject, ledger: Ledger, options: Mapping[str, Any]) -> dic
     return describe(subject.probe.cells)
 
 
-def describe(cells) -> dict[str, Any]:
-    """Formulas of cells with alpha, what each has lost, and which are the same function."""
+def formulas_of(cells) -> dict[str, Formula]:
+    """The formula of each cell with alpha, by its name."""
     genotype = strongest({cell.name: cell.alpha for cell in cells})
-    entries, groups, notes = {}, [], []
-    for cell in cells:
-        made = formula(
+    return {
+        cell.name: formula(
             genotype[cell.name],
             cell.operands.maps,
             cell.answers,
             cell.operands.image,
             normalised=cell.normalised,
         )
+        for cell in cells
+    }
+
+
+def for_board(network) -> dict[str, str]:
+    """{"structure/formulas": Table 6 as it is now, in Markdown}, for TensorBoard; {} without nodes.
+
+    Beside each formula stands the least weight of a strongest operator: near 1, the cell is its formula.
+    """
+    probe = Probe(network)
+    if not probe.has_nodes:
+        return {}
+    lines = ["| cell | formula | its operators weigh at least | has lost |", "|---|---|---|---|"]
+    mixtures = probe.mixtures
+    for name, made in formulas_of(probe.cells).items():
+        least = mixtures[name].max(axis=-1).min()
+        lost = " and ".join(PARTS[part] for part in made.lost)
+        lines.append(f"| {name} | {made.text} | {least:.2f} | {lost} |")
+    return {"structure/formulas": "\n".join(lines)}
+
+
+def describe(cells) -> dict[str, Any]:
+    """Formulas of cells with alpha, what each has lost, and which are the same function."""
+    entries, groups, notes = {}, [], []
+    for cell, made in zip(cells, formulas_of(cells).values()):
         entries[cell.name] = {
             "kind": cell.kind,
             "modules": list(cell.modules),
