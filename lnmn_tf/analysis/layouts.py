@@ -109,6 +109,7 @@ def measure(subject: Subject, ledger: Ledger, options: Mapping[str, Any]) -> dic
             for number in range(min(PROGRAMS, len(found)))
         ],
         "different_programs": len(found),
+        "questions": len(questions),
         "mean_top_weight": weights.max(axis=-1).mean(axis=0),
         "information": with_permutations(which[known], families[known])._asdict(),
         "information_by_step": steps,
