@@ -56,6 +56,7 @@ def _train_and_export(command: SimpleNamespace, choices: dict) -> None:
 
 
 def _train(command: SimpleNamespace, choices: dict, config: RunConfig) -> None:
+    from lnmn_tf.analysis.formulas import for_board
     from lnmn_tf.training.seeds import next_steps, train_seeds
 
     data_dir = Path(config.data.data_dir)
@@ -64,7 +65,7 @@ def _train(command: SimpleNamespace, choices: dict, config: RunConfig) -> None:
         make_world(config)
     run_dir = Path(command.run_dir)
     try:
-        train_seeds(config, run_dir, to_flags(choices))
+        train_seeds(config, run_dir, to_flags(choices), for_board)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(RunFolder(run_dir).where_it_goes_on()) from None
     print(next_steps(command.run_dir, config))
@@ -80,6 +81,9 @@ def evaluate(command: SimpleNamespace, choices: dict) -> None:
 
 def answer(command: SimpleNamespace, choices: dict) -> None:
     """Answers a question about a picture."""
+    from lnmn_tf.data.vocabulary import check_question
+
+    check_question(command.question)
     from lnmn_tf.training.trained import TrainedRun
 
     run = TrainedRun.open(command.run_dir, command.checkpoint, choices)

@@ -14,6 +14,7 @@ from lnmn_tf.analysis.expressions import TEXT
 
 _NODE, _HEIGHT, _GAP, _ROW = 1.42, 1.16, 0.42, 1.98  # inches: of a node, between nodes, of a cell
 _LEFT, _HEAD = 0.98, 1.1
+_LABEL = 8  # points
 
 
 def draw_cells(kind: str, cells: Mapping[str, Any]) -> Figure:
@@ -22,7 +23,9 @@ def draw_cells(kind: str, cells: Mapping[str, Any]) -> Figure:
 
     nodes = len(next(iter(cells.values()))["nodes"])
     answers = next(iter(cells.values()))["answers"]
-    width = _LEFT + nodes * (_NODE + _GAP) + _HEAD + 0.95 + 0.15
+    first = [cell["nodes"][0]["x1"] for cell in cells.values()]
+    left = max(_LEFT, _GAP + 0.2 + max(pictures.width_of(latex, _LABEL) for latex in first))
+    width = left + nodes * (_NODE + _GAP) + _HEAD + 0.95 + 0.15
     height = 0.3 + _ROW * len(cells)
     with pictures.style():
         figure = pictures.figure(width, height, layout="none")
@@ -74,7 +77,7 @@ def draw_cells(kind: str, cells: Mapping[str, Any]) -> Figure:
             modules = ", ".join(cell["modules"])
             title = name if modules == name else f"{name}, run by {modules}"
             axes.text(0.12, top - 0.1, title, fontsize=7.5, color=pictures.PALE, va="center")
-            x = _LEFT
+            x = left
             for number, node in enumerate(cell["nodes"]):
                 chain, other = ("x1", "x2")
                 if number and node["x2"] == f"node {number}":
@@ -109,7 +112,7 @@ def draw_cells(kind: str, cells: Mapping[str, Any]) -> Figure:
 
 
 def _label(axes, x, y, latex: str, ha: str = "center", va: str = "center") -> None:
-    axes.text(x, y, f"${latex}$", ha=ha, va=va, fontsize=8)
+    axes.text(x, y, f"${latex}$", ha=ha, va=va, fontsize=_LABEL)
 
 
 def _node(axes, x: float, top: float, number: int, node: Mapping[str, Any]) -> None:

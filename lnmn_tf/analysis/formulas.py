@@ -18,6 +18,7 @@ from lnmn_tf.analysis.expressions import (
     simplify,
 )
 from lnmn_tf.analysis.ledger import Ledger
+from lnmn_tf.analysis.probe import Probe
 from lnmn_tf.analysis.subject import Subject
 from lnmn_tf.models.genotype import strongest
 
@@ -90,18 +91,42 @@ def measure(subject: Subject, ledger: Ledger, options: Mapping[str, Any]) -> dic
     return describe(subject.probe.cells)
 
 
-def describe(cells) -> dict[str, Any]:
-    """Formulas of cells with alpha, what each has lost, and which are the same function."""
+def formulas_of(cells) -> dict[str, Formula]:
+    """The formula of each cell with alpha, by its name."""
     genotype = strongest({cell.name: cell.alpha for cell in cells})
-    entries, groups, notes = {}, [], []
-    for cell in cells:
-        made = formula(
+    return {
+        cell.name: formula(
             genotype[cell.name],
             cell.operands.maps,
             cell.answers,
             cell.operands.image,
             normalised=cell.normalised,
         )
+        for cell in cells
+    }
+
+
+def for_board(network) -> dict[str, str]:
+    """{"structure/formulas": Table 6 as it is now, in Markdown}, for TensorBoard; {} without nodes.
+
+    Beside each formula stands the least weight of a strongest operator: near 1, the cell is its formula.
+    """
+    probe = Probe(network)
+    if not probe.has_nodes:
+        return {}
+    lines = ["| cell | formula | its operators weigh at least | has lost |", "|---|---|---|---|"]
+    mixtures = probe.mixtures
+    for name, made in formulas_of(probe.cells).items():
+        least = mixtures[name].max(axis=-1).min()
+        lost = " and ".join(PARTS[part] for part in made.lost)
+        lines.append(f"| {name} | {made.text} | {least:.2f} | {lost} |")
+    return {"structure/formulas": "\n".join(lines)}
+
+
+def describe(cells) -> dict[str, Any]:
+    """Formulas of cells with alpha, what each has lost, and which are the same function."""
+    entries, groups, notes = {}, [], []
+    for cell, made in zip(cells, formulas_of(cells).values()):
         entries[cell.name] = {
             "kind": cell.kind,
             "modules": list(cell.modules),
@@ -181,7 +206,11 @@ def draw(result: Mapping[str, Any]) -> dict[str, Any]:
     from lnmn_tf.analysis import pictures
 
     cells = list(result["cells"].items())
-    heights = [0.3 + 0.2 * bool(cell["lost"]) for _, cell in cells]
+    printed = [_lines(cell["latex"]) for _, cell in cells]
+    heights = [
+        0.08 + 0.22 * len(lines) + 0.2 * bool(cell["lost"])
+        for lines, (_, cell) in zip(printed, cells)
+    ]
     notes = [f"Second node of a cell of two maps: {result['convention']}.", *result["notes"]]
     total = sum(heights) + 0.42 + 0.17 * len(notes)
     with pictures.style():
@@ -190,7 +219,7 @@ def draw(result: Mapping[str, Any]) -> dict[str, Any]:
         axes.set(xlim=(0, 7.6), ylim=(total, 0))
         axes.set_axis_off()
         y, last = 0.16, None
-        for (name, cell), height in zip(cells, heights):
+        for (name, cell), lines, height in zip(cells, printed, heights):
             if cell["kind"] != last:
                 axes.plot([0.12, 7.48], [y - 0.04] * 2, color=pictures.LINE, linewidth=0.6)
                 axes.text(
@@ -198,12 +227,18 @@ def draw(result: Mapping[str, Any]) -> dict[str, Any]:
                 )
                 last = cell["kind"]
             axes.text(1.6, y + 0.13, name, va="center", fontweight="bold")
-            latex = cell["latex"].replace(r"\sum", r"\Sigma\,")
-            axes.text(2.75, y + 0.13, f"${latex}$", va="center", fontsize=8.5)
+            for number, latex in enumerate(lines):
+                size = _SIZE * min(1.0, _ROOM / pictures.width_of(latex, _SIZE))
+                axes.text(2.75, y + 0.13 + 0.22 * number, f"${latex}$", va="center", fontsize=size)
             if cell["lost"]:
                 lost = " and ".join(PARTS[part] for part in cell["lost"])
                 axes.text(
-                    2.75, y + 0.33, f"has lost {lost}", va="center", fontsize=7.5, style="italic"
+                    2.75,
+                    y + 0.11 + 0.22 * len(lines),
+                    f"has lost {lost}",
+                    va="center",
+                    fontsize=7.5,
+                    style="italic",
                 )
             y += height
         axes.plot([0.12, 7.48], [y - 0.02] * 2, color=pictures.LINE, linewidth=0.6)
@@ -211,3 +246,17 @@ def draw(result: Mapping[str, Any]) -> dict[str, Any]:
             y += 0.17
             axes.text(0.15, y, note, va="center", fontsize=6.8, color=pictures.PALE)
     return {"": figure}
+
+
+_SIZE, _ROOM = 8.5, 4.7  # of a formula in the picture: points, inches
+
+
+def _lines(latex: str) -> list[str]:
+    """A formula in one line, or what it is simplified to in a second one."""
+    from lnmn_tf.analysis import pictures
+
+    latex = latex.replace(r"\sum", r"\Sigma\,")
+    if pictures.width_of(latex, _SIZE) <= _ROOM or " = " not in latex:
+        return [latex]
+    composed, _, simplified = latex.partition(" = ")
+    return [composed, f"= {simplified}"]

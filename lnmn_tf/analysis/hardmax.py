@@ -1,4 +1,7 @@
-"""What a soft choice is worth: one operator in each node, one module at each step (Table 2, row 2)."""
+"""What a soft choice is worth: one operator in each node, one module at each step (Table 2, row 2).
+
+Once as the network is, and once after its weights were trained on under these choices (`retraining`).
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import numpy as np
 
 from lnmn_tf.analysis.ledger import Ledger
 from lnmn_tf.analysis.probe import Probe, Weights
+from lnmn_tf.analysis.retraining import STEPS, retrained
 from lnmn_tf.analysis.subject import Subject
 from lnmn_tf.analysis.sweep import Variant, sweep
 from lnmn_tf.models.genotype import one_hot, strongest
@@ -37,11 +41,21 @@ def variants(probe: Probe) -> dict[str, Variant]:
 
 
 def measure(subject: Subject, ledger: Ledger, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Accuracies of each, and of the run whose weights were trained on afterwards, as JSON."""
+    """Accuracies of each, now and after retraining, as JSON.
+
+    `options["retrain_steps"]` says how long, 0 = not at all; `options["retrained"]` is another run to be
+    measured in its place.
+    """
     subject.need_answers("hardmax")
     result = {"now": _accuracies(subject, ledger)}
-    if options.get("retrained"):
-        result[AFTER] = _accuracies(options["retrained"], options.get("retrained_ledger"))
+    after, below = options.get("retrained"), options.get("retrained_ledger")
+    if after is None:
+        steps = options.get("retrain_steps", STEPS)
+        below = ledger.below(f"retrained_{steps}")
+        found = retrained(subject, steps, below)
+        after = found and found[0]
+    if after is not None:
+        result[AFTER] = _accuracies(after, below)
     return result
 
 

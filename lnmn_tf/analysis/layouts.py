@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from lnmn_tf.analysis.expert import compared_with_expert, in_words
 from lnmn_tf.analysis.information import with_permutations
 from lnmn_tf.analysis.ledger import Ledger
 from lnmn_tf.analysis.subject import Subject
@@ -77,30 +78,8 @@ def swapped(weights: np.ndarray, families: np.ndarray, donor: int, seed: int = 0
     return Variant(layout=lambda _, positions: weights[chosen[positions]])
 
 
-def agreement(weights: np.ndarray, expert: np.ndarray) -> dict[str, float]:
-    """How far layouts are those of an expert.
-
-    Args:
-        weights: as executed, [N, steps, modules].
-        expert: one-hot, [N, steps, modules].
-
-    Returns:
-        "weight": mean weight of the expert's module; "steps": share of steps at which it is the
-        strongest; "programs": share of questions with all steps so.
-    """
-    same = np.argmax(weights, axis=-1) == np.argmax(expert, axis=-1)
-    return {
-        "weight": float((weights * expert).sum(axis=-1).mean()),
-        "steps": float(same.mean()),
-        "programs": float(same.all(axis=-1).mean()),
-    }
-
-
 def measure(subject: Subject, ledger: Ledger, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Usage, programs, information and swaps, as JSON.
-
-    `options["expert"]` is an expert's layout, [N, steps, modules], where there is one.
-    """
+    """Usage, programs, information, swaps, and agreement with the expert's layouts, as JSON."""
     subject.need_families("layouts")
     subject.need_answers("layouts")
     questions, names = subject.questions, subject.probe.module_names
@@ -130,13 +109,15 @@ def measure(subject: Subject, ledger: Ledger, options: Mapping[str, Any]) -> dic
             for number in range(min(PROGRAMS, len(found)))
         ],
         "different_programs": len(found),
+        "questions": len(questions),
         "mean_top_weight": weights.max(axis=-1).mean(axis=0),
         "information": with_permutations(which[known], families[known])._asdict(),
         "information_by_step": steps,
         "swaps": {"own": tally.accuracy("own"), **{name: tally.accuracy(name) for name in donors}},
     }
-    if options.get("expert") is not None:
-        result["expert"] = agreement(weights, options["expert"])
+    expert = compared_with_expert(subject, weights)
+    if expert is not None:
+        result["expert"] = expert
     return result
 
 
@@ -184,9 +165,7 @@ def summary(result: Mapping[str, Any]) -> str:
             others = ", ".join(f"{name} {100 * accuracy[name]:.1f}" for name in result["families"])
             lines.append(f"  {family}: {others}")
     if "expert" in result:
-        lines.append(
-            f"the expert's module is the strongest at {100 * result['expert']['steps']:.1f} % of the steps"
-        )
+        lines += in_words(result["expert"])
     return "\n".join(lines)
 
 

@@ -70,7 +70,7 @@ def _swaps(axes, result: Mapping[str, Any]) -> None:
 
 def _programs(axes, result: Mapping[str, Any], shown) -> None:
     axes.set_axis_off()
-    total = sum(program["questions"] for program in result["programs"])
+    total = result["questions"]
     information = result["information"]
     lines = [
         (

@@ -105,3 +105,15 @@ def heat_map(
 def nice(name: str) -> str:
     """A family's or operator's name for people: `query_attribute` is "query attribute"."""
     return name if name.startswith("choose_") else name.replace("_", " ")
+
+
+def width_of(latex: str, size: float) -> float:
+    """How wide a formula is printed, in inches.
+
+    Args:
+        latex: without its dollars.
+        size: of the font, in points.
+    """
+    from matplotlib.textpath import TextPath
+
+    return TextPath((0, 0), f"${latex}$", size=size).get_extents().width / 72

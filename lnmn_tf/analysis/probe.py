@@ -52,6 +52,11 @@ class Probe:
         return tuple(self.network.module_names)
 
     @property
+    def chains(self) -> list[NodeChain]:
+        """What holds alpha, one for each bank of cells; none where there are no nodes."""
+        return list(self._chains.values())
+
+    @property
     def num_steps(self) -> int:
         return self.network.config.num_steps
 

@@ -11,6 +11,7 @@ from typing import Any
 from lnmn_tf.analysis import interrupts
 from lnmn_tf.analysis.ledger import Ledger
 from lnmn_tf.analysis.output import write_csv, write_figure, write_result
+from lnmn_tf.analysis.retraining import STEPS
 from lnmn_tf.analysis.subject import Subject
 from lnmn_tf.errors import InputError
 from lnmn_tf.files import write_text
@@ -42,6 +43,7 @@ def analyze(
     checkpoint: str = "best",
     points: str = "17",
     attribution: str = "paper",
+    retrain_steps: int = STEPS,
     retrained_dir: str = "",
 ) -> dict[str, dict]:
     """Runs instruments one after the other, prints what they find, and writes it.
@@ -54,7 +56,8 @@ def analyze(
         checkpoint: best or last.
         points: of the integration, a number.
         attribution: "paper" (section 4.2) or "released" (the script of the released program).
-        retrained_dir: a run whose weights were trained on with hard operators; empty = none.
+        retrain_steps: of the weights under hard choices, for `hardmax`; 0 = none.
+        retrained_dir: a run to measure in the place of such a retraining; empty = none.
 
     Returns:
         The result of each instrument.
@@ -68,6 +71,8 @@ def analyze(
         raise InputError(f"--what is {what!r}; expected some of: {', '.join(INSTRUMENTS)}")
     if not points.isdigit() or int(points) < 1:
         raise InputError(f"points is {points!r}; expected a whole number, at least 1")
+    if retrain_steps < 0:
+        raise InputError(f"retrain_steps is {retrain_steps}; expected at least 0")
     if attribution not in ("paper", "released"):
         raise InputError(f"attribution is {attribution!r}; expected paper or released")
     subject = Subject.open(run_dir, split, checkpoint, choices)
@@ -83,7 +88,7 @@ def analyze(
         wanted = [name for name in wanted if name not in NEED_NODES]
     if not what and subject.pictures is None:
         wanted.remove("generalise")  # it asks about pictures
-    options = {"points": int(points), "attribution": attribution}
+    options = {"points": int(points), "attribution": attribution, "retrain_steps": retrain_steps}
     if retrained_dir:
         options["retrained"] = Subject.open(retrained_dir, split, checkpoint, choices)
     with interrupts.remembered():
@@ -102,7 +107,8 @@ def run_instrument(
     print(f"{name}: {len(subject.questions)} questions of {subject.split}", flush=True)
     ledger, folder = Ledger(), subject.folder
     if folder is not None:
-        key = subject.fingerprint() | {k: v for k, v in options.items() if k != "retrained"}
+        of_parts = {k: v for k, v in options.items() if not k.startswith("retrain")}
+        key = subject.fingerprint() | of_parts
         ledger = Ledger(folder / _PARTS / name, key, lambda line: print(f"  {line}", flush=True))
         if "retrained" in options:
             other = key | options["retrained"].fingerprint()

@@ -193,6 +193,17 @@ class Vocabulary:
         return vocabulary
 
 
+def check_question(question: str) -> None:
+    """Refuses what is no question, or is longer than a model reads. Raises InputError."""
+    words = len(tokenize(question))
+    if not words:
+        raise InputError(f"--question is {question!r}; expected a question")
+    if words > MAX_WORDS:
+        raise InputError(
+            f"--question has {words} words and punctuation marks; expected at most {MAX_WORDS}"
+        )
+
+
 def _is_unicode(text: str) -> bool:
     """False for lone surrogates, which JSON can spell and UTF-8 cannot."""
     try:

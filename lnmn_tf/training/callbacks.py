@@ -33,6 +33,7 @@ class Clock:
     def __init__(self, progress: Progress, steps_of_epochs):
         self.epoch, self.batch, self.step = progress.epoch, progress.batch, progress.step
         self.best_accuracy, self.best_step = progress.best_accuracy, progress.best_step
+        self.board_share = 0.0  # of the time since this start, what TensorBoard's files took
         self.steps_of_epochs = steps_of_epochs
         self._began = time.monotonic() - progress.seconds
 
@@ -187,6 +188,7 @@ class Checkpoints(keras.callbacks.Callback):
             self._remember_structure()
         accuracy = table["accuracy"]
         clock = self._clock
+        clock.board_share = self._board.share
         best = accuracy >= clock.best_accuracy or self._last_is_best
         if best:
             clock.best_accuracy, clock.best_step = accuracy, clock.step

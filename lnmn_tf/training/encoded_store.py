@@ -25,7 +25,8 @@ class EncodedStore(ImageStore):
     in_memory = True
 
     def __init__(self, pixels: ImageStore, encoder: ImageEncoder):
-        encode = tf.function(encoder, reduce_retracing=True)
+        signature = [tf.TensorSpec([None, *pixels.shape], tf.float32)]
+        encode = tf.function(encoder, input_signature=signature)
         parts = []
         with Stage("encode pictures", len(pixels), "pictures") as stage:
             for first in range(0, len(pixels), _BATCH):

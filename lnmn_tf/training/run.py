@@ -35,7 +35,7 @@ from lnmn_tf.training.shards import shards_for
 from lnmn_tf.training.sound_data import check_images
 from lnmn_tf.training.supervision import describe as describe_supervision
 from lnmn_tf.training.supervision import supervision
-from lnmn_tf.training.tensorboard import Board, write_result
+from lnmn_tf.training.tensorboard import Board, Texts, write_result
 from lnmn_tf.training.warm_start import begin
 from lnmn_tf.training.watched import watch
 
@@ -44,13 +44,14 @@ TENSORBOARD = "tensorboard"
 logger = logging.getLogger(__name__)
 
 
-def train(config: RunConfig, run_dir: Path, flags: str = "") -> dict:
+def train(config: RunConfig, run_dir: Path, flags: str = "", texts: Texts | None = None) -> dict:
     """Trains one seed, or goes on where a run was stopped, and reports.
 
     Args:
         config: of the run.
         run_dir: its folder, made where it is missing.
         flags: a flagfile that gives the config, for `flags.txt`.
+        texts: what TensorBoard is to say of the network after each epoch.
 
     Returns:
         What it also writes to `metrics.json`; nothing on other workers than the first, which alone
@@ -84,7 +85,7 @@ def train(config: RunConfig, run_dir: Path, flags: str = "") -> dict:
     if first and coverage:
         print(coverage, flush=True)
     with run_folder.locked() if first else contextlib.nullcontext():
-        return _train(config, run_dir, flags, strategy, examples, reported)
+        return _train(config, run_dir, flags, strategy, examples, reported, texts)
 
 
 def _train(
@@ -94,6 +95,7 @@ def _train(
     strategy: tf.distribute.Strategy,
     examples: TrainingExamples,
     reported: Examples,
+    texts: Texts | None,
 ) -> dict:
     """`train` in a folder that is ours, with all data opened."""
     first = replicas.is_first(strategy)
@@ -133,7 +135,7 @@ def _train(
     if first:
         print(f"what is learned from what:\n{describe_supervision(ledger)}", flush=True)
     with replicas.explained_loss_of_a_worker(), explained_errors():
-        clock = fit(trainer, examples, folder, progress, flags, ledger)
+        clock = fit(trainer, examples, folder, progress, flags, ledger, texts)
     metrics = {}
     if first:
         metrics = report(network, config, examples, reported, clock, run_dir, eyesight)
@@ -170,6 +172,7 @@ def report(
         "held_out": {"accuracy": clock.best_accuracy, "step": clock.best_step},
         "steps": clock.step,
         "seconds": clock.seconds,
+        "tensorboard_share": clock.board_share,
         "parameters": int(sum(np.prod(v.shape) for v in network.trainable_variables)),
     }
     if config.training.baselines:
@@ -253,6 +256,7 @@ def fit(
     progress: Progress,
     flags: str = "",
     ledger: dict[str, str] | None = None,
+    texts: Texts | None = None,
 ) -> callbacks.Clock:
     """Trains from `progress` to the last epoch. Returns the clock at the end.
 
@@ -260,6 +264,7 @@ def fit(
         trainer, examples, folder, progress: of the run.
         flags: a flagfile that gives the config.
         ledger: what each part of the run learns from.
+        texts: what TensorBoard is to say of the network after each epoch.
     """
     training = examples.config.training
     clock = callbacks.Clock(progress, examples.steps_of_epochs)
@@ -287,7 +292,13 @@ def fit(
         if first:
             watched = watch(monitored, pictures_of(examples.config), training.batch_size)
             board = Board(
-                folder.path.parent / TENSORBOARD, clock, examples.config, flags, ledger, watched
+                folder.path.parent / TENSORBOARD,
+                clock,
+                examples.config,
+                flags,
+                ledger,
+                watched,
+                texts,
             )
             last_is_best = bool(trainer.structure) and training.structure_decay == "annealed"
             watchers += [

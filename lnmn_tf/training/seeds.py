@@ -12,22 +12,24 @@ from lnmn_tf.config import RunConfig
 from lnmn_tf.files import write_json, write_text
 from lnmn_tf.training.run import FLAGS, train
 from lnmn_tf.training.run_folder import METRICS, RunFolder
+from lnmn_tf.training.tensorboard import Texts
 
 
-def train_seeds(config: RunConfig, run_dir: Path, flags: str) -> dict:
+def train_seeds(config: RunConfig, run_dir: Path, flags: str, texts: Texts | None = None) -> dict:
     """Trains `num_seeds` runs and reports mean, deviation and best; or one run, in `run_dir` itself.
 
     Args:
         config: of all the runs; each has a seed of its own from `seed` on.
         run_dir: its sub-folders seed_<i> hold the runs.
         flags: a flagfile that gives this config, for `flags.txt`.
+        texts: see `train`.
 
     Returns:
         The metrics of the one run, or the summary that is also written to `metrics.json`.
     """
     seeds = range(config.training.seed, config.training.seed + config.training.num_seeds)
     if len(seeds) == 1:
-        return train(config, run_dir, flags)
+        return train(config, run_dir, flags, texts)
     metrics = {}
     for seed in seeds:
         print(f"seed {seed}", flush=True)
@@ -35,6 +37,7 @@ def train_seeds(config: RunConfig, run_dir: Path, flags: str) -> dict:
             config.replace(seed=seed, num_seeds=1),
             run_dir / f"seed_{seed}",
             f"{flags}--seed={seed}\n--num_seeds=1\n",
+            texts,
         )
         keras.backend.clear_session()
     if not all(metrics.values()):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ TAGS = {
     "gradient_norm": "optimizer/gradient_norm",
     "structure_gradient_norm": "optimizer/structure_gradient_norm",
 }
+Texts = Callable[[keras.Model], Mapping[str, str]]
 MOST_IN_HISTOGRAM = 100_000  # values
 HELD_OUT, VALIDATION = "accuracy/held_out", "accuracy/validation"
 
@@ -45,6 +46,7 @@ class Board(keras.callbacks.Callback):
         flags: a flagfile that gives the config.
         ledger: what each part of the run was told, and by whom (its supervision), by part.
         watched: questions to look at after each epoch; None = none.
+        texts: of the network, by tag, in Markdown, written after each epoch; None = none.
         every: steps that one point stands for.
     """
 
@@ -56,14 +58,15 @@ class Board(keras.callbacks.Callback):
         flags: str = "",
         ledger: Mapping[str, str] | None = None,
         watched: Watched | None = None,
+        texts: Texts | None = None,
         every: int = 50,
     ):
         super().__init__()
         self._folder, self._writer = folder, tf.summary.create_file_writer(str(folder))
         self._clock, self._batch_size = clock, config.training.batch_size
-        self._every, self._watched = every, watched
+        self._every, self._watched, self._texts = every, watched, texts
         self._looked, self._graph = False, None  # of the watched questions
-        self.seconds = 0.0  # spent here
+        self._made, self.seconds = time.monotonic(), 0.0  # spent here
         with self._writing():
             board_texts.write_head(config, flags, ledger)
 
@@ -108,8 +111,15 @@ class Board(keras.callbacks.Callback):
             if mixtures:
                 tf.summary.image("structure/alpha", structure_picture(mixtures)[np.newaxis])
                 tf.summary.text("structure/genotype", board_texts.genotype(mixtures))
+            for name, text in self._texts(self.model.network).items() if self._texts else ():
+                tf.summary.text(name, text)
             if self._watched is not None:
                 self._look_at_watched()
+
+    @property
+    def share(self) -> float:
+        """Of the time since it was made, what was spent here."""
+        return self.seconds / (time.monotonic() - self._made)
 
     def write(self, scalars: Mapping[str, float]) -> None:
         """Writes scalars at the step of the clock. Raises InputError where the disk is full."""

@@ -15,7 +15,7 @@ from lnmn_tf.config import RunConfig
 from lnmn_tf.config.modes import AT_EVALUATION, INFERENCE_ONLY
 from lnmn_tf.config.run import label_of
 from lnmn_tf.data.pixels import PixelStore
-from lnmn_tf.data.vocabulary import MAX_WORDS, UNKNOWN, Vocabulary, tokenize
+from lnmn_tf.data.vocabulary import UNKNOWN, Vocabulary, check_question, tokenize
 from lnmn_tf.errors import InputError
 from lnmn_tf.models.machine import StackMachine
 from lnmn_tf.training import evaluations
@@ -154,13 +154,7 @@ class TrainedRun:
             InputError: no picture, no question, or a model that reads features.
         """
         model = self.config.model
-        if not tokenize(question):
-            raise InputError(f"--question is {question!r}; expected a question")
-        words = len(tokenize(question))
-        if words > MAX_WORDS:
-            raise InputError(
-                f"--question has {words} words and punctuation marks; expected at most {MAX_WORDS}"
-            )
+        check_question(question)
         if not image:
             raise InputError("--image is empty; expected a picture file")
         if not model.image_height:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import signal
 
@@ -11,13 +12,15 @@ import pytest
 import tensorflow as tf
 
 from lnmn_tf.analysis import history, interrupts
+from lnmn_tf.analysis.expert import agreement, compared_with_expert, experts_modules
 from lnmn_tf.analysis.information import mutual_information, with_permutations
-from lnmn_tf.analysis.layouts import agreement, programs, swapped, usage
+from lnmn_tf.analysis.layouts import programs, swapped, usage
 from lnmn_tf.analysis.ledger import Ledger
 from lnmn_tf.analysis.operators import rank_correlation
 from lnmn_tf.analysis.probe import softmax
 from lnmn_tf.analysis.stack import difference, height
 from lnmn_tf.analysis.structure import live_nodes, node_entropy
+from lnmn_tf.data.expert_layouts import MODULES
 from lnmn_tf.errors import InputError
 
 
@@ -59,9 +62,44 @@ def test_a_swap_takes_layouts_of_the_donor_alone():
 
 def test_an_expert_agrees_with_itself():
     expert = np.eye(3)[[[0, 1], [2, 2]]]
-    assert agreement(expert, expert) == {"weight": 1.0, "steps": 1.0, "programs": 1.0}
+    whole = dict.fromkeys(("weight", "steps", "programs", "in_order"), 1.0)
+    assert agreement(expert, expert) == whole
     other = np.eye(3)[[[0, 2], [2, 2]]]
-    assert agreement(other, expert) == {"weight": 0.75, "steps": 0.75, "programs": 0.5}
+    half = {"weight": 0.75, "steps": 0.75, "programs": 0.5, "in_order": 0.5}
+    assert agreement(other, expert) == half
+    # Where two modules can do a step's work, each of them agrees.
+    assert agreement(other, np.maximum(expert, other)) == whole
+
+
+def test_steps_that_do_nothing_do_not_disturb_the_order():
+    expert = np.eye(4)[[[0, 1, 3, 3], [0, 0, 1, 3]]]  # module 3 does nothing
+    ran = np.eye(4)[[[0, 3, 1, 3], [0, 1, 0, 3]]]
+    assert agreement(ran, expert, no_op=3)["in_order"] == 0.5
+    assert agreement(ran, expert, no_op=3)["programs"] == 0.0
+
+
+def test_the_experts_modules_are_those_that_can_do_their_work():
+    names = ("push_3.0", "relate_3.0", "answer_3.0", "answer_4.0", "attention_4.0", "no_op")
+    find, filter_, describe = (MODULES.index(m) for m in ("find", "filter", "describe_one"))
+    layouts = np.array([[find, filter_, describe], [-1, -1, -1], [find, describe, -1]], np.int8)
+    fitting, expert = experts_modules(layouts, names, 2)
+    assert fitting.tolist() == [2]
+    assert expert.tolist() == [[[1, 0, 0, 0, 0, 0], [0, 0, 1, 0, 0, 0]]]
+    fitting, expert = experts_modules(layouts, names, 4)
+    assert fitting.tolist() == [0, 2] and expert[0, 3].tolist() == [0, 0, 0, 0, 0, 1]
+
+
+def test_an_expert_is_compared_where_there_are_programs(subject):
+    questions = subject.questions
+    weights = np.full([len(questions), 4, len(subject.probe.module_names)], 1e-3, np.float32)
+    found = compared_with_expert(subject, weights)
+    assert 0 < found["questions"] <= found["of"] == len(questions)
+    assert sum(f["questions"] for f in found["families"].values()) == found["questions"]
+    blind = dataclasses.replace(questions, layouts=None)
+    without = dataclasses.replace(
+        subject, examples=dataclasses.replace(subject.examples, questions=blind)
+    )
+    assert compared_with_expert(without, weights) is None
 
 
 def test_maps_differ_by_nothing_or_wholly():

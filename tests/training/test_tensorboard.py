@@ -87,7 +87,15 @@ def test_pictures_histograms_and_texts_are_there(tags, board):
     assert {tag.removesuffix("/text_summary") for tag in tags["text"]} >= {
         "run/card",
         "structure/genotype",
+        "structure/formulas",
     }
+
+
+def test_the_learned_formulas_stand_there_after_each_epoch(board, tags):
+    pieces = ask(board, "text/text?run=tensorboard&tag=structure/formulas/text_summary")
+    assert [piece["step"] > 0 for piece in pieces] == [True]  # the run has one epoch
+    assert "look_3.0" in pieces[0]["text"] and "conv2(" in pieces[0]["text"]
+    assert "<table>" in pieces[0]["text"] and "has lost" in pieces[0]["text"]
 
 
 def test_accuracies_are_those_that_the_run_reports(board, tags, tiny_run):
