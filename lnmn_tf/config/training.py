@@ -48,7 +48,7 @@ class TrainingConfig:
         0.0, "Decoupled decay of the weights, times the learning rate.", minimum=0, flag=False
     )
     clip_norm: float = option(
-        0.0, "Largest global norm of the weights' gradient; 0 = unlimited.", minimum=0
+        0.0, "Largest global norm of a step's gradient; 0 = unlimited.", minimum=0
     )
     ema_decay: float = option(
         0.0, "Answer with a moving average of the weights; 0 = with the last.", minimum=0, below=1
@@ -88,6 +88,15 @@ class TrainingConfig:
     )
     # Python alone: no model here uses gradients of second order.
     unrolled: bool = option(False, "Second-order structure gradients (DARTS).", flag=False)
+    # Python alone: what was tried beside the default, see docs/learning.md.
+    search: str = option(
+        "decay",
+        "How each node comes to one operator: by structure_decay and sparsity; or without a decay, by a "
+        "falling temperature and pruning (asap), by drawing one operator a step (gdas), or by an entropy "
+        "that is added late (entropy).",
+        choices=("decay", "asap", "gdas", "entropy"),
+        flag=False,
+    )
     sparsity: float = option(1.0, "lambda_op, weight of the structure's sparsity.", minimum=0)
     entropy_schedule: str = option(
         "annealed",
@@ -179,7 +188,7 @@ class TrainingConfig:
 
     def choose_step(self, total_steps: int) -> int | None:
         """The weight step at which each node chooses its operator for good; None = never."""
-        if self.structure_decay != "annealed":
+        if self.search == "decay" and self.structure_decay != "annealed":
             return None
         return int(self.choose_share * total_steps)
 
