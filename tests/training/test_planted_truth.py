@@ -108,3 +108,18 @@ def test_the_search_finds_the_planted_operators_from_answers_alone(seed):
     assert found == TRUTH
     assert least > 0.8  # each node has chosen
     assert accuracy > 0.97
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["asap", "gdas", "entropy"])
+def test_other_ways_of_the_search_find_them_too(way):
+    found, least, accuracy = searched(0, WAYS[way])
+    assert found == TRUTH
+    assert least > 0.8
+    assert accuracy > 0.97
+
+
+@pytest.mark.slow
+def test_the_sparsity_of_the_paper_chooses_an_operator_for_each_node_right_or_wrong():
+    _, least, _ = searched(0, WAYS["paper"])
+    assert least > 0.9
