@@ -72,7 +72,7 @@ class TrainingConfig:
     )
     clip_norm: float = option(
         0.0,
-        "Largest global norm of the weights' gradient; 0 = unlimited, as in the paper.",
+        "Largest global norm of a step's gradient; 0 = unlimited, as in the paper.",
         minimum=0,
         flag=False,
     )
@@ -120,6 +120,14 @@ class TrainingConfig:
     )
     unrolled: bool = option(
         False, "Second-order structure gradients (DARTS); the paper has none.", flag=False
+    )
+    search: str = option(
+        "decay",
+        "How each node comes to one operator: by structure_decay and sparsity; or without a decay, by a "
+        "falling temperature and pruning (asap), by drawing one operator a step (gdas), or by an entropy "
+        "that is added late (entropy). docs/learning.md compares them.",
+        choices=("decay", "asap", "gdas", "entropy"),
+        flag=False,
     )
     sparsity: float = option(1.0, "lambda_op, weight of the structure's sparsity.", minimum=0)
     entropy_schedule: str = option(
@@ -234,7 +242,7 @@ class TrainingConfig:
 
     def choose_step(self, total_steps: int) -> int | None:
         """The weight step at which each node chooses its operator for good; None = never."""
-        if self.structure_decay != "annealed":
+        if self.search == "decay" and self.structure_decay != "annealed":
             return None
         return int(self.choose_share * total_steps)
 

@@ -10,7 +10,7 @@ from tensorflow import keras
 
 from lnmn_tf.layers.nodes import chosen
 from lnmn_tf.models.machine import StackMachine
-from lnmn_tf.training.gradients import ENCODED, Batch, ShardedGradients
+from lnmn_tf.training.gradients import ENCODED, Batch, ShardedGradients, global_norm
 from lnmn_tf.training.layout_supervision import LayoutSupervision
 from lnmn_tf.training.objectives import (
     cross_entropy,
@@ -24,6 +24,7 @@ from lnmn_tf.training.optimizers import (
     learning_rate_of,
 )
 from lnmn_tf.training.replicas import run_on_replicas
+from lnmn_tf.training.search import PLAIN, Search
 
 # What a structure step reports; all zero at a step that takes none.
 STRUCTURE_REPORT = (
@@ -49,11 +50,11 @@ class AlternatingTrainer(keras.Model):
         structure_every: take step 1 at every so many steps.
         unrolled: differentiate L_val at the weights after one step of descent on the training batch
             (second order, DARTS equation 7), not at the weights as they are.
-        search: take step 1 at all; else the structure stays as it is.
+        search: how alpha comes to one operator a node; None = never take step 1, the structure stays.
         choose_step: weight step at which each node becomes its strongest operator for good. No later step
             moves alpha or its moving average, and none takes step 1. None = never.
         answer_loss: "softmax", or "sigmoid" for batches with `answer_scores`.
-        clip_norm: largest global norm of the weights' gradient; 0 = unlimited.
+        clip_norm: largest global norm of a gradient, of the weights' and of the structure's; 0 = unlimited.
         shards: parts that a batch is cut into, one for each core.
         xla: compile the gradient functions.
         expert: pulls the module weights to expert layouts in step 2; None = nothing does. Weight batches
@@ -70,7 +71,7 @@ class AlternatingTrainer(keras.Model):
         sparsity: float = 1.0,
         structure_every: int = 1,
         unrolled: bool = False,
-        search: bool = True,
+        search: Search | None = PLAIN,
         choose_step: int | None = None,
         answer_loss: str = "softmax",
         clip_norm: float = 0.0,
@@ -157,7 +158,7 @@ class AlternatingTrainer(keras.Model):
         """Algorithm 2, one turn. Returns what the two losses report."""
         weight_batch, structure_batch = data
         reports = {}
-        if self.structure and self.search:
+        if self.structure and self.search is not None:
             step = self.optimizer.iterations
             due = tf.equal(step % self.structure_every, 0)
             if self.choose_step is not None:
@@ -175,22 +176,47 @@ class AlternatingTrainer(keras.Model):
         for alpha in self.structure:
             assign_with_average(self.arch_optimizer, alpha, chosen(alpha))
 
+    @contextlib.contextmanager
+    def _shown(self) -> Iterator[tuple[list[tf.Tensor], list[tf.Tensor]]]:
+        """Within it, the network sees what the search shows of alpha. Gives (alpha, what is shown)."""
+        step, kept = self.optimizer.iterations, [tf.identity(alpha) for alpha in self.structure]
+        if self.search is None or self.search.shows_alpha:
+            yield kept, kept
+            return
+        shown = [self.search.shown(alpha, step, i) for i, alpha in enumerate(kept)]
+        _assign(self.structure, shown)
+        yield kept, shown
+        _assign(self.structure, kept)
+
     def _weight_step(self, batch: Batch) -> dict[str, tf.Tensor]:
-        losses, gradients = self._of_weights(batch)
-        losses["gradient_norm"] = norm = tf.linalg.global_norm(gradients)
-        if self.clip_norm:
-            gradients, _ = tf.clip_by_global_norm(gradients, self.clip_norm, use_norm=norm)
+        with self._shown():
+            losses, gradients = self._of_weights(batch)
+        gradients, losses["gradient_norm"] = self._clipped(gradients)
         _apply(self.optimizer, gradients, self.weights_of_network)
         return losses
 
+    def _clipped(self, gradients: list[tf.Tensor]) -> tuple[list[tf.Tensor], tf.Tensor]:
+        """The gradients, no longer than `clip_norm`, and how long they were."""
+        norm = global_norm(gradients)
+        if self.clip_norm:
+            gradients, _ = tf.clip_by_global_norm(gradients, self.clip_norm, use_norm=norm)
+        return gradients, norm
+
     def _structure_step(self, weight_batch: Batch, structure_batch: Batch):
-        if self.unrolled:
-            losses, gradients = self._unrolled_gradients(weight_batch, structure_batch)
-        else:
-            losses, gradients = self._of_structure(structure_batch)
+        search, step = self.search, tf.identity(self.optimizer.iterations)
+        with self._shown() as (alphas, shown):
+            if self.unrolled:
+                losses, gradients = self._unrolled_gradients(weight_batch, structure_batch)
+            else:
+                losses, gradients = self._of_structure(structure_batch)
+        triples = enumerate(zip(alphas, shown, gradients))
+        gradients = [search.gradient(*triple, step, i) for i, triple in triples]
+        gradients, norm = self._clipped(gradients)
         _apply(self.arch_optimizer, gradients, self.structure)
+        if search.changes_alpha:
+            _assign(self.structure, [search.after(alpha, step) for alpha in self.structure])
         losses["structure_loss"] = losses.pop("loss")
-        losses["structure_gradient_norm"] = tf.linalg.global_norm(gradients)
+        losses["structure_gradient_norm"] = norm
         return losses
 
     def _unrolled_gradients(self, weight_batch: Batch, structure_batch: Batch):
@@ -237,9 +263,12 @@ def _apply(optimizer, gradients, variables) -> None:
 
 
 def _shift(variables, origin, direction, step) -> None:
+    _assign(variables, [start + step * change for start, change in zip(origin, direction)])
+
+
+def _assign(variables, values) -> None:
     def assign(strategy, values):
         for variable, value in zip(variables, values):
             strategy.extended.update(variable, lambda v, x: v.assign(x), args=(value,))
 
-    values = [start + step * change for start, change in zip(origin, direction)]
     tf.distribute.get_replica_context().merge_call(assign, args=(values,))

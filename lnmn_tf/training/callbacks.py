@@ -174,7 +174,8 @@ class Checkpoints(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None) -> None:
         clock, trainer = self._clock, self.model
-        if trainer.structure and trainer.search and clock.step == trainer.choose_step:
+        searched = trainer.structure and trainer.search is not None
+        if searched and clock.step == trainer.choose_step:
             say(
                 f"step {clock.step}: each node is one operator from here on; the weights learn alone"
             )

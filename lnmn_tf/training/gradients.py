@@ -92,5 +92,20 @@ class ShardedGradients(Sharded):
         return losses, gradients
 
 
+def global_norm(gradients: Sequence[tf.Tensor]) -> tf.Tensor:
+    """||g||_2 over all tensors together, a scalar; also where its square is beyond float32.
+
+    The paper's maps grow with a power of 2 to the number of steps (docs/learning.md), and so do gradients:
+    those above 1.8e19 have an infinite square, for which clipping would make a gradient of NaN.
+    """
+    norm = tf.linalg.global_norm(gradients)
+
+    def scaled():
+        largest = tf.reduce_max([tf.reduce_max(tf.abs(g)) for g in gradients])
+        return largest * tf.linalg.global_norm([g / largest for g in gradients])
+
+    return tf.cond(tf.math.is_finite(norm), lambda: norm, scaled)
+
+
 def _mean(*values: Any) -> tf.Tensor:
     return values[0] if len(values) == 1 else tf.add_n(values) / len(values)

@@ -72,9 +72,8 @@ def structure_optimizer(
     learned together belong together.
     """
     peak, decay = config.structure_learning_rate, config.structure_weight_decay
-    if (
-        config.structure_decay == "annealed"
-    ):  # the last word has the decay, which makes nodes choose
+    kind = config.structure_decay if config.search == "decay" else "none"
+    if kind == "annealed":  # the last word has the decay, which makes nodes choose
         steps = -(-total_steps // config.structure_every)
         rate = WarmUpAndDecay(peak, config.warmup_steps, steps, "linear", start=config.search_share)
     else:
@@ -85,9 +84,11 @@ def structure_optimizer(
         "beta_2": config.structure_beta_2,
         "epsilon": EPSILON,
     }
-    if config.structure_decay == "coupled":
+    if kind == "none":
+        return _averaged(keras.optimizers.legacy.Adam(**arguments), config)
+    if kind == "coupled":
         return CoupledAdam(decay, **arguments)
-    if config.structure_decay == "decoupled":
+    if kind == "decoupled":
         decay = _schedule(peak * decay, config, total_steps, "constant")
     else:
         decay = StructureDecay(peak * decay, steps, config.search_share)

@@ -31,6 +31,7 @@ from lnmn_tf.training.layout_supervision import LayoutSupervision, describe_cove
 from lnmn_tf.training.networks import VOCABULARY, build_network, check_features, sizes_of
 from lnmn_tf.training.optimizers import create_slots, structure_optimizer, weight_optimizer
 from lnmn_tf.training.run_folder import METRICS, PREDICTIONS, RunFolder
+from lnmn_tf.training.search import make_search
 from lnmn_tf.training.shards import shards_for
 from lnmn_tf.training.sound_data import check_images
 from lnmn_tf.training.supervision import describe as describe_supervision
@@ -227,13 +228,14 @@ def make_trainer(network: StackMachine, config: RunConfig, total_steps: int) -> 
     """Algorithm 2 around a network, its optimizers ready for a checkpoint."""
     training = config.training
     weight = training.layout_loss_weight
+    fixed = training.freeze_structure or training.genotype
     of_replica = training.batch_size // tf.distribute.get_strategy().num_replicas_in_sync
     trainer = AlternatingTrainer(
         network,
         sparsity=training.sparsity,
         structure_every=training.structure_every,
         unrolled=training.unrolled,
-        search=not (training.freeze_structure or training.genotype),
+        search=None if fixed else make_search(training, total_steps),
         choose_step=training.choose_step(total_steps),
         answer_loss=training.answer_loss,
         clip_norm=training.clip_norm,
@@ -300,7 +302,7 @@ def fit(
                 watched,
                 texts,
             )
-            last_is_best = bool(trainer.structure) and training.structure_decay == "annealed"
+            last_is_best = bool(trainer.structure) and trainer.choose_step is not None
             watchers += [
                 callbacks.Progressbar(stage, training.epochs, training.batch_size),
                 board,

@@ -18,10 +18,8 @@ from tests.training.tiny_network import TinyNetwork, tiny_config, train_tiny
 CHOICES = {"curriculum_epochs": 0, "structure_learning_rate": 0.1}
 
 
-@pytest.fixture(scope="module")
-def steps(tiny_world):
-    """(alpha, its moving average, structure steps taken, cross-entropy on a structure batch) by step."""
-    config = tiny_config(tiny_world, **CHOICES)
+def make_tiny_trainer(config):
+    """A trainer of the tiny network, and its examples."""
     examples = TrainingExamples.open(config)
     config = config.replace(
         num_words=examples.vocabulary.num_words, num_answers=examples.vocabulary.num_answers
@@ -29,7 +27,15 @@ def steps(tiny_world):
     tf.keras.utils.set_random_seed(3)
     network = TinyNetwork(config.model)
     network({"image": np.zeros([1, 5, 7, 3], "f"), "question": np.ones([1, 2], "i")})
-    trainer = make_trainer(network, config, examples.total_steps)
+    return make_trainer(network, config, examples.total_steps), examples
+
+
+@pytest.fixture(scope="module")
+def steps(tiny_world):
+    """(alpha, its moving average, structure steps taken, cross-entropy on a structure batch) by step."""
+    config = tiny_config(tiny_world, **CHOICES)
+    trainer, examples = make_tiny_trainer(config)
+    network = trainer.network
     seen = []
     for epoch in range(config.training.epochs):
         for pair in examples.epoch(epoch, 0):

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from lnmn_tf.config import RunConfig, TrainingConfig
 from lnmn_tf.errors import InputError
+from lnmn_tf.training.gradients import global_norm
 from lnmn_tf.training.optimizers import (
     answering_weights,
     create_slots,
@@ -128,3 +129,24 @@ def test_create_slots_leaves_nothing_to_be_made_later(ema_decay):
     before = len(optimizer.variables())
     optimizer.apply_gradients([(tf.zeros(3), variable)])
     assert len(optimizer.variables()) == before
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e25])
+def test_a_gradient_whose_square_is_beyond_float32_has_a_norm_and_is_clipped(scale):
+    gradients = [scale * tf.constant([3.0, 0.0]), scale * tf.constant([[4.0]])]
+    norm = global_norm(gradients)
+    np.testing.assert_allclose(norm, 5.0 * scale, rtol=1e-6)
+    clipped, _ = tf.clip_by_global_norm(gradients, 2.0, use_norm=norm)
+    np.testing.assert_allclose(clipped[0], [1.2, 0.0], rtol=1e-5)
+    np.testing.assert_allclose(clipped[1], [[1.6]], rtol=1e-5)
+
+
+def test_a_gradient_that_is_not_finite_has_no_norm():
+    assert not np.isfinite(global_norm([tf.constant([1.0, np.inf])]))
+
+
+def test_without_clipping_one_gradient_beyond_float32_ends_learning_for_good():
+    gradients = [[1e25, 1.0, 1.0], *[[1.0, 1.0, 1.0]] * 5]
+    path = run(weight_optimizer(TrainingConfig(learning_rate=0.1), 9), gradients=gradients)
+    assert (path[:, 0] == START[0]).all()
+    assert (np.diff(path[:, 1]) < 0.0).all()
