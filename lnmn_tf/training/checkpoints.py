@@ -112,6 +112,10 @@ class CheckpointFolder:
         """Gives a built network the weights of the `best` or `last` checkpoint."""
         _read(tf.train.Checkpoint(network=network), self._folder(which) / "weights")
 
+    def weights_path(self, which: str = "best") -> Path:
+        """Of the weights of the `best` or `last` checkpoint, as `tf.train.load_checkpoint` reads them."""
+        return self._folder(which) / "weights"
+
     def load_encoder(self, encoder: tf.keras.layers.Layer) -> None:
         """Gives a built image encoder the weights of that of the last checkpoint."""
         network = tf.train.Checkpoint(image_encoder=encoder)
