@@ -43,8 +43,8 @@ TRUTH = {"and": "min", "or": "max"}
 COLORS = ("red", "green", "blue", "gray")
 ANSWERS = (*COLORS, "no", "yes")
 HEIGHT, WIDTH = 2, 3
-SHARPNESS = (3.0, 6.0, 12.0)  # of soft forms of min and max that contested questions refute
-MARGIN = 0.04  # of the winner's value over every other thing's; ten times as much between sums
+SHARPNESS = (3.0, 6.0)  # of soft forms of min and max that contested questions refute
+MARGIN = 0.08  # of the winner's value over every other thing's; five times as much between sums
 SYMMETRIC = ("min", "max", "sum", "product")
 _THINGS = HEIGHT * WIDTH
 _TEXTS = {
@@ -189,7 +189,7 @@ def _judge(degrees, colors, kinds, named) -> tuple[np.ndarray, np.ndarray, np.nd
     of = kinds == KINDS.index("more")
     difference = a.sum(axis=1) - b.sum(axis=1)
     answer[of] = len(COLORS) + (difference > 0)[of]
-    clear[of] = (np.abs(difference) > 10 * MARGIN)[of]
+    clear[of] = (np.abs(difference) > 5 * MARGIN)[of]
     return answer, clear, against
 
 
