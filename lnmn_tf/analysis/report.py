@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lnmn_tf.analysis import report_curves
+from lnmn_tf.analysis import agreement, report_curves
 from lnmn_tf.analysis.figures import write_png
+from lnmn_tf.analysis.output import write_csv, write_result
 from lnmn_tf.analysis.pages import data_uri, picture_uri, render, shared
 from lnmn_tf.analysis.report_forms import as_csv, as_latex, as_text
 from lnmn_tf.analysis.report_tables import tables
@@ -20,6 +21,9 @@ EXPLAINED = 4  # pictures of each run on the page
 
 def report_runs(runs: str, folder: str | os.PathLike) -> list[Path]:
     """Writes `report.html`, `tables.txt`, `tables.tex`, `table_<n>.csv` and `curves.png`.
+
+    Of runs that differ in their seed alone, `agreement_<run>.csv` and `.json` say whether their structures
+    agree (`analysis/agreement.py`).
 
     Args:
         runs: run folders, with commas between them; one with seeds stands for all of them.
@@ -45,8 +49,24 @@ def report_runs(runs: str, folder: str | os.PathLike) -> list[Path]:
         paths.append(folder / "curves.png")
         write_png(paths[-1], figure, 160)
     print(as_text(made))
+    for group, result in agreements(groups):
+        paths += [folder / f"agreement_{group.name}{suffix}" for suffix in (".csv", ".json")]
+        write_csv(paths[-2], agreement.rows(result))
+        write_result(paths[-1], result)
+        print(f"Agreement of seeds, {group.label}:\n{agreement.summary(result)}\n")
     print(f"wrote {paths[0]} and {', '.join(path.name for path in paths[1:])}")
     return paths
+
+
+def agreements(groups: Sequence[Group]) -> list[tuple[Group, dict[str, Any]]]:
+    """Whether the seeds of each group agree, for groups of several runs that have a structure."""
+    found = []
+    for group in groups:
+        structures = {run.path.name: agreement.read_cells(run.path) for run in group.runs}
+        structures = {name: cells for name, cells in structures.items() if cells}
+        if len(structures) > 1:
+            found.append((group, agreement.measure(structures)))
+    return found
 
 
 def page(groups: Sequence[Group], made, figure) -> str:
@@ -59,6 +79,10 @@ def page(groups: Sequence[Group], made, figure) -> str:
         about=" · ".join(group.label for group in groups),
         tables=made,
         curves=Markup(report_curves.as_svg(figure)) if figure is not None else "",
+        agreements=[
+            (group.label, agreement.summary(result).split("\n"))
+            for group, result in agreements(groups)
+        ],
         runs=[_view(group, run) for group in groups for run in group.runs],
         icon=data_uri(shared("icon.svg").encode(), "image/svg+xml"),
     )

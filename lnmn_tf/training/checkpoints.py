@@ -128,6 +128,10 @@ class CheckpointFolder:
                     raise
                 folder = newer  # the other was superseded, and removed, as it was read
 
+    def weights_path(self, which: str = "best") -> Path:
+        """Of the weights of the `best` or `last` checkpoint, as `tf.train.load_checkpoint` reads them."""
+        return self._folder(which) / "weights"
+
     def load_encoder(self, encoder: tf.keras.layers.Layer) -> None:
         """Gives a built image encoder the weights of that of the last checkpoint."""
         network = tf.train.Checkpoint(image_encoder=encoder)

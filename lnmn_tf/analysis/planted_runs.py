@@ -1,0 +1,253 @@
+"""Runs on the graded world that share one graph: each is a run folder, as `--mode=train` leaves it.
+
+A network of this size trains in seconds and compiles in half a minute. So all arms and seeds that compute the
+same function use one network and one trainer (`training.algorithm_2`), which begin anew for each run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from lnmn_tf.config import RunConfig
+from lnmn_tf.data.expert_layouts import allowed_modules, layouts_of
+from lnmn_tf.data.question_set import split_for_structure
+from lnmn_tf.files import write_json, write_text
+from lnmn_tf.training import structure_history
+from lnmn_tf.training.algorithm_2 import AlternatingTrainer
+from lnmn_tf.training.callbacks import Clock, Schedule, StopOnNonFinite
+from lnmn_tf.training.checkpoints import CheckpointFolder, Progress
+from lnmn_tf.training.evaluation import Predictor, accuracy_table, write_predictions
+from lnmn_tf.training.examples import Examples, TrainingExamples, open_split
+from lnmn_tf.training.gradients import ENCODED
+from lnmn_tf.training.networks import VOCABULARY, build_network, sizes_of
+from lnmn_tf.training.objectives import cross_entropy, layout_loss, module_entropy
+from lnmn_tf.training.optimizers import create_slots, structure_optimizer, weight_optimizer
+from lnmn_tf.training.run_folder import METRICS, PREDICTIONS, RunFolder
+from lnmn_tf.training.supervision import supervision
+from lnmn_tf.training.warm_start import give_genotype
+from lnmn_tf.world.graded import KINDS
+
+# A stack machine that can just hold what the questions need: one cell that looks and pushes, two cells for
+# two maps, and cells that answer of one map and of two.
+SIZES = {
+    "embed_dim": 16,
+    "text_dim": 32,
+    "kb_dim": 16,
+    "map_dim": 16,
+    "mem_dim": 32,
+    "mlp_dim": 32,
+    "num_steps": 4,
+    "stack_len": 3,
+    "looking_cells": 1,
+    "attention_3": 2,
+    "attention_4": 2,
+    "answer_3": 1,
+    "answer_4": 2,
+}
+TRAINING = {
+    "epochs": 16,
+    "batch_size": 128,
+    "learning_rate": 1e-2,
+    "warmup_steps": 50,
+    "decay": "linear",
+    "decay_start": 0.5,
+    "final_learning_rate": 0.02,
+    "clip_norm": 5.0,
+    "shards": 1,
+    "baselines": False,
+    "structure_fraction": 0.25,
+}
+SUPERVISED = (
+    "expert layouts, made of programs: the kind of module of each step, not which of its cells"
+)
+
+
+class LayoutTrainer(AlternatingTrainer):
+    """Algorithm 2 whose controller also learns from expert layouts (Hu et al., 2018).
+
+    What counts is the weight of all modules that may do the expert's work together: which of several cells
+    runs is learned from answers.
+
+    Args:
+        layout_weight: of that loss.
+        allowed: which modules may do the work of an expert's, [expert's modules, modules].
+        others: those of `AlternatingTrainer`.
+    """
+
+    def __init__(self, *args, layout_weight: float, allowed: np.ndarray, **others):
+        self.layout_weight, self.allowed = layout_weight, allowed
+        super().__init__(*args, **others)
+
+    def weight_loss(self, batch):
+        """L_train - lambda_w H(w) + layout_weight L_layout; batches have `layout`, int32 [batch, steps]."""
+        names = ("question", "features", ENCODED)
+        outputs = self.network({k: batch[k] for k in names if k in batch}, training=True)
+        error = cross_entropy(outputs["logits"], batch["answer"])
+        entropy = module_entropy(outputs["module_weights"])
+        layout = layout_loss(outputs["module_logits"], batch["layout"], allowed=self.allowed)
+        right = tf.equal(tf.argmax(outputs["logits"], -1, batch["answer"].dtype), batch["answer"])
+        report = {
+            "cross_entropy": error,
+            "module_entropy": entropy,
+            "layout_loss": layout,
+            "accuracy": tf.reduce_mean(tf.cast(right, tf.float32)),
+        }
+        return error - self.entropy_weight * entropy + self.layout_weight * layout, report
+
+
+class SharedRuns:
+    """Trains runs of one graph, one after the other.
+
+    Args:
+        data: folder of `world.graded.write_graded`, with the splits train and val.
+        zeroed: operators that contribute nothing, in training and after it.
+        layout_weight: of the loss of expert layouts; 0 = answers alone.
+    """
+
+    def __init__(self, data: Path, zeroed: tuple[str, ...] = (), layout_weight: float = 1.0):
+        choices = {
+            **SIZES,
+            **TRAINING,
+            "data_dir": str(data),
+            "features": f"{data}/{{split}}.h5",
+            "zeroed_operators": zeroed,
+        }
+        self.layout_weight = layout_weight
+        self.config = RunConfig.create(choices)
+        self.examples = TrainingExamples.open(self.config)
+        self.config = self.config.replace(**sizes_of(self.examples))
+        self.reported = open_split(self.config, "val", self.examples.vocabulary)
+        store = self.examples.weights.store
+        self._train = open_split(self.config, "train", self.examples.vocabulary).questions
+        self._store = store
+        self.network = build_network(self.config.model)
+        training, steps = self.config.training, self.examples.total_steps
+        options: dict[str, Any] = {
+            "sparsity": training.sparsity,
+            "choose_step": int(training.choose_share * steps),
+            "clip_norm": training.clip_norm,
+            "xla": training.xla != "off",
+        }
+        if layout_weight:
+            options |= {
+                "layout_weight": layout_weight,
+                "allowed": allowed_modules(self.network.module_names),
+            }
+        self.trainer = (LayoutTrainer if layout_weight else AlternatingTrainer)(
+            self.network, **options
+        )
+        of_weights = weight_optimizer(training, steps)
+        of_structure = structure_optimizer(training, steps)
+        create_slots(of_weights, self.trainer.weights_of_network)
+        create_slots(of_structure, self.trainer.structure)
+        self.trainer.compile(optimizer=of_weights, arch_optimizer=of_structure)
+        self._functions: dict[bool, Any] = {}
+        self._predictor = Predictor(self.network, 500, "off")
+
+    def run(self, folder: Path, seed: int, genotype: str = "", freeze: bool = False) -> dict:
+        """Trains one run from its beginning, and reports. A finished one is left as it is.
+
+        Args:
+            folder: of the run.
+            seed: of its first weights, its order of the data, and what it holds out for the structure.
+            genotype: a file; the structure is that from the beginning and stays so.
+            freeze: the structure stays as it is drawn.
+
+        Returns:
+            Its `metrics.json`, with accuracies by kind of question under "kinds".
+        """
+        config = self.config.replace(seed=seed, genotype=genotype, freeze_structure=freeze)
+        finished = RunFolder(folder).finished(config)
+        if finished is not None:
+            return finished
+        self._begin(seed, genotype)
+        parts = split_for_structure(self._train, config.data.structure_fraction, seed)
+        examples = TrainingExamples(*(Examples(part, self._store) for part in parts), config)
+        clock = self._fit(examples, search=not (genotype or freeze))
+        predictions = self._predictor(self.reported)
+        metrics = {
+            "val": accuracy_table(predictions, self.reported.questions),
+            "kinds": self.by_kind(predictions),
+            "supervision": self._supervision(config),
+            "steps": clock.step,
+            "seconds": clock.seconds,
+            "parameters": int(sum(np.prod(v.shape) for v in self.network.trainable_variables)),
+        }
+        config.save(folder)
+        write_text(folder / "flags.txt", "")
+        examples.vocabulary.save(folder / VOCABULARY)
+        alpha = {
+            f"{bank}.{i}": values
+            for bank, structure in self.network.structure.items()
+            for i, values in enumerate(structure.numpy())
+        }
+        (folder / structure_history.FILE_NAME).unlink(missing_ok=True)
+        structure_history.append(folder / structure_history.FILE_NAME, clock.step, alpha)
+        CheckpointFolder(folder).save(self.trainer, clock.progress, best=True)
+        write_predictions(folder / PREDICTIONS, predictions, examples.vocabulary)
+        write_json(folder / METRICS, metrics)
+        return metrics
+
+    def by_kind(self, predictions: np.ndarray) -> dict[str, float]:
+        """Accuracy of each kind of question, in [0, 1]."""
+        questions = self.reported.questions
+        right = predictions == questions.answers
+        kinds = questions.question_family_index
+        return {
+            kind: float(right[kinds == place].mean())
+            for place, kind in enumerate(KINDS)
+            if (kinds == place).any()
+        }
+
+    def _begin(self, seed: int, genotype: str) -> None:
+        """Weights and structure of a new network, and optimizers that have seen nothing."""
+        tf.keras.utils.set_random_seed(seed)
+        fresh = build_network(self.config.model)
+        for variable, value in zip(self.network.variables, fresh.variables):
+            variable.assign(value)
+        if genotype:
+            give_genotype(self.network, genotype)
+        for optimizer in (self.trainer.optimizer, self.trainer.arch_optimizer):
+            for variable in optimizer.variables():
+                variable.assign(tf.zeros_like(variable))
+
+    def _fit(self, examples: TrainingExamples, search: bool) -> Clock:
+        trainer, training = self.trainer, examples.config.training
+        trainer.search = search
+        trainer.train_function = self._functions.get(search)
+        self._functions[search] = trainer.make_train_function()
+        clock = Clock(Progress(), examples.steps_of_epochs)
+        watchers = [
+            Schedule(clock, training),
+            StopOnNonFinite(clock, lambda epoch, batch: f"of epoch {epoch}, batch {batch}"),
+        ]
+        layouts = self._layouts(examples)
+        while clock.epoch < training.epochs:
+            batches = examples.epoch(clock.epoch, 0)
+            if layouts is not None:
+                batches = batches.map(
+                    lambda w, s: ({**w, "layout": tf.gather(layouts, w["position"])}, s)
+                )
+            trainer.fit(
+                batches,
+                steps_per_epoch=clock.steps_of_epochs[clock.epoch],
+                initial_epoch=clock.epoch,
+                epochs=clock.epoch + 1,
+                callbacks=watchers,
+                verbose=0,
+            )
+        return clock
+
+    def _layouts(self, examples: TrainingExamples) -> np.ndarray | None:
+        if not self.layout_weight:
+            return None
+        return layouts_of(examples.weights.questions, self.config.model.num_steps)
+
+    def _supervision(self, config: RunConfig) -> Mapping[str, str]:
+        ledger = supervision(config)
+        return {**ledger, "layout": SUPERVISED} if self.layout_weight else ledger

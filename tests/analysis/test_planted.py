@@ -1,0 +1,98 @@
+"""The experiment of the graded world: its arms, its runs on one graph, and its tables."""
+
+import json
+
+import numpy as np
+import pytest
+
+from lnmn_tf.analysis import agreement, planted, planted_runs
+from lnmn_tf.analysis.planted_cells import describe_cells
+from lnmn_tf.analysis.planted_picture import draw
+from lnmn_tf.config.names import OPERATORS
+from lnmn_tf.main import main
+from lnmn_tf.models.genotype import genotype_text, read_genotype
+from lnmn_tf.world.graded import KINDS, graded_world, write_graded
+
+NODES = {cell: len(nodes) for cell, nodes in planted.HAND.items()}
+
+
+def row(arm, seed, accuracy, operator="min"):
+    row = {"arm": arm, "seed": seed, **dict.fromkeys(KINDS, accuracy)}
+    for kind in ("and", "or", "same", "more"):
+        row |= {f"{kind} operator": operator, f"{kind} weight": 1.0}
+    return row
+
+
+@pytest.mark.parametrize("name", ["hand", "product", "random"])
+def test_genotypes_of_the_arms_fit_the_model(name, tmp_path):
+    path = tmp_path / "genotype.json"
+    path.write_text(genotype_text(planted.genotype(name, 3)))
+    assert read_genotype(path, NODES) == planted.genotype(name, 3)
+
+
+def test_random_genotypes_differ_by_seed_and_all_product_is_all_product():
+    draws = [json.dumps(planted.genotype("random", seed)) for seed in range(planted.DRAWS)]
+    assert len(set(draws)) == planted.DRAWS
+    assert planted.genotype("random", 1) == planted.genotype("random", 1)
+    assert {o for nodes in planted.genotype("product").values() for o in nodes} == {"product"}
+
+
+def test_the_table_has_mean_and_deviation_of_each_arm():
+    rows = [row("searched", 0, 0.5), row("searched", 1, 0.7), row("product", 0, 0.25, "product")]
+    lines = planted.summary(rows).split("\n")
+    assert "60.0 ± 14.1" in lines[1] and lines[1].endswith("min/min, min/min")
+    assert "25.0" in lines[2] and "±" not in lines[2]
+
+
+def test_the_picture_shows_each_run_and_each_operator():
+    rows = [row("searched", 0, 0.5), row("searched", 1, 0.7, "max"), row("product", 0, 0.25)]
+    accuracies, *cells = draw(rows).axes
+    marks = np.concatenate(
+        [line.get_ydata() for line in accuracies.lines if line.get_zorder() == 3]
+    )
+    assert sorted(set(np.round(marks).tolist())) == [25, 50, 70]
+    shades = cells[0].images[0].get_array()
+    assert [OPERATORS[k] for k in np.argmax(shades, axis=1)] == ["min", "max"]
+
+
+def test_wrong_arguments_are_refused(capsys):
+    for arguments, text in (
+        (["--arms=found"], "expected some of searched"),
+        (["--layout=plan"], "expected expert or answers"),
+        (["--seeds=0"], "at least 1"),
+    ):
+        with pytest.raises(planted.InputError, match=text):
+            planted.run(arguments)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("graded")
+    with pytest.MonkeyPatch.context() as patch:
+        small = {"epochs": 1, "batch_size": 16, "warmup_steps": 1, "xla": "off"}
+        patch.setattr(planted_runs, "TRAINING", {**planted_runs.TRAINING, **small})
+        write_graded(
+            folder / "data",
+            {"train": graded_world(80, 1, contested=0), "val": graded_world(30, 2, contested=0)},
+        )
+        yield planted_runs.SharedRuns(folder / "data"), folder
+
+
+def test_a_run_on_the_shared_graph_is_a_run_folder_and_begins_anew(runs, capsys):
+    shared, folder = runs
+    first = shared.run(folder / "a", seed=1)
+    cells = describe_cells(shared)
+    path = folder / "hand.json"
+    path.write_text(genotype_text(planted.HAND))
+    hand = shared.run(folder / "hand", seed=1, genotype=str(path))
+    again = shared.run(folder / "b", seed=1)
+    assert first["kinds"] == again["kinds"]
+    one, other = (agreement.read_cells(folder / name) for name in ("a", "b"))
+    assert all(np.array_equal(one[name], other[name]) for name in one)
+    given = agreement.read_cells(folder / "hand")
+    assert {k: [OPERATORS[i] for i in v] for k, v in given.items()} == planted.HAND
+    assert "expert layouts" in hand["supervision"]["layout"]
+    assert set(cells["kinds"]) == {"and", "or", "same", "more"} and -1 <= cells["sign"] <= 1
+    assert np.allclose(np.sum(cells["layouts"]["and"], axis=-1), 1, atol=0.01)
+    assert main(["--mode=evaluate", f"--run_dir={folder / 'a'}"]) == 0
+    assert f"{100 * first['val']['accuracy']:.1f}" in capsys.readouterr().out
