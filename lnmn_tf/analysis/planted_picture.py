@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from lnmn_tf.analysis import pictures
 from lnmn_tf.config.names import OPERATORS
@@ -22,7 +23,7 @@ NAMES = {
 _GUESS = {"one": 25, "and": 25, "or": 25, "same": 50, "more": 50}
 
 
-def draw(rows: Sequence[Mapping[str, Any]]):
+def draw(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """A figure of the rows of `planted.results`: above accuracies, below operators."""
     arms = [arm for arm in NAMES if any(row["arm"] == arm for row in rows)]
     searched = [row for row in rows if row["arm"] == "searched"]

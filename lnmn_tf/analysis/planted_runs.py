@@ -23,7 +23,7 @@ from lnmn_tf.training.callbacks import Clock, Schedule, StopOnNonFinite
 from lnmn_tf.training.checkpoints import CheckpointFolder, Progress
 from lnmn_tf.training.evaluation import Predictor, accuracy_table, write_predictions
 from lnmn_tf.training.examples import Examples, TrainingExamples, open_split
-from lnmn_tf.training.gradients import ENCODED
+from lnmn_tf.training.gradients import ENCODED, Batch
 from lnmn_tf.training.networks import VOCABULARY, build_network, sizes_of
 from lnmn_tf.training.objectives import cross_entropy, layout_loss, module_entropy
 from lnmn_tf.training.optimizers import create_slots, structure_optimizer, weight_optimizer
@@ -83,7 +83,7 @@ class LayoutTrainer(AlternatingTrainer):
         self.layout_weight, self.allowed = layout_weight, allowed
         super().__init__(*args, **others)
 
-    def weight_loss(self, batch):
+    def weight_loss(self, batch: Batch) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """L_train - lambda_w H(w) + layout_weight L_layout; batches have `layout`, int32 [batch, steps]."""
         names = ("question", "features", ENCODED)
         outputs = self.network({k: batch[k] for k in names if k in batch}, training=True)

@@ -41,7 +41,9 @@ class Search:
         """What the network sees of alpha, [..., 6], in step `step`; `index` numbers the banks."""
         return alpha
 
-    def gradient(self, alpha, shown, of_shown, step, index: int) -> tf.Tensor:
+    def gradient(
+        self, alpha: tf.Tensor, shown: tf.Tensor, of_shown: tf.Tensor, step: tf.Tensor, index: int
+    ) -> tf.Tensor:
         """The gradient of alpha where that of what was shown is `of_shown`, each [..., 6]."""
         return of_shown
 
@@ -60,7 +62,7 @@ class Annealing(Search):
     LAST, LEAST = 0.05, 0.01  # tau at the choice; the least weight of an operator
     changes_alpha = True
 
-    def after(self, alpha, step):
+    def after(self, alpha: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
         ratio = self.LAST ** (self.time(step) - self.time(step + self.every))
         alpha = alpha * ratio
         largest = tf.reduce_max(alpha, axis=-1, keepdims=True)
@@ -88,7 +90,7 @@ class Sampling(Search):
         uniform = tf.random.stateless_uniform(tf.shape(alpha), seed, minval=1e-6, maxval=1.0)
         return -tf.math.log(-tf.math.log(uniform * (1.0 - 1e-6)))
 
-    def shown(self, alpha, step, index):
+    def shown(self, alpha: tf.Tensor, step: tf.Tensor, index: int) -> tf.Tensor:
         drawn = tf.argmax(alpha + self.noise(alpha, step, index), axis=-1)
         one = tf.one_hot(drawn, alpha.shape[-1])
         logits = tf.math.log(
@@ -96,7 +98,9 @@ class Sampling(Search):
         )
         return tf.where(step < self.end, logits, alpha)  # what has chosen stays
 
-    def gradient(self, alpha, shown, of_shown, step, index):
+    def gradient(
+        self, alpha: tf.Tensor, shown: tf.Tensor, of_shown: tf.Tensor, step: tf.Tensor, index: int
+    ) -> tf.Tensor:
         changes = tf.where(tf.nn.softmax(shown) < 0.5, of_shown / self.REST, 0.0)
         tau = self.FIRST + (self.LAST - self.FIRST) * self.time(step)
         mixture = tf.nn.softmax((alpha + self.noise(alpha, step, index)) / tau)
@@ -112,7 +116,9 @@ class LateEntropy(Search):
 
     HIGHEST = 1.0
 
-    def gradient(self, alpha, shown, of_shown, step, index):
+    def gradient(
+        self, alpha: tf.Tensor, shown: tf.Tensor, of_shown: tf.Tensor, step: tf.Tensor, index: int
+    ) -> tf.Tensor:
         late = tf.cast(step - self.start, tf.float32) / max(self.end - self.start, 1)
         logs = tf.nn.log_softmax(alpha)
         mixture = tf.exp(logs)
