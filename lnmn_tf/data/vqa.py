@@ -25,6 +25,7 @@ from lnmn_tf.data.vqa_files import (
     files_of,
     picture_name,
     picture_split,
+    pictures_in,
     read_annotation_file,
     read_question_file,
     together,
@@ -158,8 +159,8 @@ def _images(
 ) -> _Images:
     """The images that the kept questions of a split are about."""
     folder = data_dir / "images" / picture_split(split)
-    if image_names is None and folder.is_dir():
-        image_names = sorted(name for name in os.listdir(folder) if name.endswith((".jpg", ".png")))
+    if image_names is None and (present := pictures_in(folder)) is not None:
+        image_names = present
     elif require_images:
         raise InputError(f"{folder}: the folder of the pictures is missing")
     if image_names is None:

@@ -210,3 +210,10 @@ def picture_name(split: str, image_id: int) -> str:
 def picture_split(split: str) -> str:
     """The folder of a split's pictures."""
     return split.replace("-dev", "")  # its pictures are some of the test split's
+
+
+def pictures_in(folder: Path) -> list[str] | None:
+    """Names of the pictures in a folder, sorted: the order of the rows of features. None = no folder."""
+    if not folder.is_dir():
+        return None
+    return sorted(name for name in os.listdir(folder) if name.endswith((".jpg", ".png")))

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -18,6 +19,7 @@ from lnmn_tf.data.pipeline import batches, num_batches
 from lnmn_tf.data.pixels import PixelStore
 from lnmn_tf.data.question_set import QuestionSet, split_for_structure
 from lnmn_tf.data.vocabulary import Vocabulary
+from lnmn_tf.data.vqa_files import pictures_in
 from lnmn_tf.errors import InputError
 from lnmn_tf.layers.encoders import ImageEncoder
 from lnmn_tf.training.encoded_store import EncodedStore
@@ -72,7 +74,9 @@ def with_images(config: RunConfig, split: str, questions: QuestionSet) -> Exampl
     stores = []
     for folder in folders:  # whose images lie one after another, named after the folder
         own = [f"_{folder}_" in name for name in questions.image_filenames]
-        stores.append(_store(config, folder, questions, np.flatnonzero(own), None))
+        present = pictures_in(Path(config.data.data_dir) / "images" / folder)
+        in_folder = len(present) if present else None
+        stores.append(_store(config, folder, questions, np.flatnonzero(own), in_folder))
     return Examples(questions, JoinedStore(stores, folders))
 
 

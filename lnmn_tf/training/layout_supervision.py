@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
+from lnmn_tf.config import RunConfig
 from lnmn_tf.data.expert_layouts import allowed_modules, layouts_of
 from lnmn_tf.data.question_set import NO_MODULE, QuestionSet
 from lnmn_tf.errors import InputError
+from lnmn_tf.models.registry import make_model
 from lnmn_tf.training.objectives import layout_loss
 
 EXPERT_LAYOUT = "expert_layout"  # of a batch, int32 [batch, steps]
@@ -43,6 +45,23 @@ class LayoutSupervision:
 def expert_columns(questions: QuestionSet, num_steps: int) -> dict[str, np.ndarray]:
     """What batches carry for the loss: of N questions, `EXPERT_LAYOUT`, int32 [N, num_steps]."""
     return {EXPERT_LAYOUT: layouts_of(questions, num_steps)}
+
+
+def check_layouts(config: RunConfig, questions: QuestionSet) -> str:
+    """What is to be said of the expert layouts that a run trains with; "" where it trains without.
+
+    Args:
+        config: of the run, with the sizes that follow from its data.
+        questions: for the weights.
+
+    Raises:
+        InputError: model or questions do not go with --layout_loss_weight.
+    """
+    weight = config.training.layout_loss_weight
+    if not weight:
+        return ""
+    LayoutSupervision(weight, make_model(config.model).module_names)
+    return describe_coverage(questions, config.model.num_steps)
 
 
 def describe_coverage(questions: QuestionSet, num_steps: int) -> str:

@@ -17,7 +17,6 @@ from lnmn_tf.data.vocabulary import Vocabulary
 from lnmn_tf.errors import InputError
 from lnmn_tf.files import write_json, write_text
 from lnmn_tf.models.machine import StackMachine
-from lnmn_tf.models.registry import make_model
 from lnmn_tf.progress import Stage
 from lnmn_tf.training import callbacks, evaluations, replicas
 from lnmn_tf.training.algorithm_2 import AlternatingTrainer
@@ -27,7 +26,7 @@ from lnmn_tf.training.encoder_progress import EncoderProgress
 from lnmn_tf.training.evaluation import Predictor, accuracy_table, format_table, write_predictions
 from lnmn_tf.training.examples import Examples, TrainingExamples, open_split
 from lnmn_tf.training.frozen_encoder import give_encoder
-from lnmn_tf.training.layout_supervision import LayoutSupervision, describe_coverage
+from lnmn_tf.training.layout_supervision import LayoutSupervision, check_layouts
 from lnmn_tf.training.networks import VOCABULARY, build_network, check_features, sizes_of
 from lnmn_tf.training.optimizers import create_slots, structure_optimizer, weight_optimizer
 from lnmn_tf.training.run_folder import METRICS, PREDICTIONS, RunFolder
@@ -82,7 +81,7 @@ def train(config: RunConfig, run_dir: Path, flags: str = "", texts: Texts | None
         )
     config = config.replace(**sizes_of(examples))
     check_features(config.model, reported.store, config.data.features)
-    coverage = check_layouts(config, examples)
+    coverage = check_layouts(config, examples.weights.questions)
     if first and coverage:
         print(coverage, flush=True)
     with run_folder.locked() if first else contextlib.nullcontext():
@@ -209,19 +208,6 @@ def _warn_of_short_run(config: RunConfig, total_steps: int) -> None:
             config.training.warmup_steps,
             total_steps,
         )
-
-
-def check_layouts(config: RunConfig, examples: TrainingExamples) -> str:
-    """What is to be said of the expert layouts that a run trains with; "" where it trains without.
-
-    Raises:
-        InputError: model or questions do not go with --layout_loss_weight.
-    """
-    weight = config.training.layout_loss_weight
-    if not weight:
-        return ""
-    LayoutSupervision(weight, make_model(config.model).module_names)
-    return describe_coverage(examples.weights.questions, config.model.num_steps)
 
 
 def make_trainer(network: StackMachine, config: RunConfig, total_steps: int) -> AlternatingTrainer:

@@ -21,12 +21,13 @@ from lnmn_tf.training.examples import TrainingExamples
 from lnmn_tf.training.layout_supervision import (
     EXPERT_LAYOUT,
     LayoutSupervision,
+    check_layouts,
     describe_coverage,
     expert_columns,
 )
 from lnmn_tf.training.networks import build_network, sizes_of
 from lnmn_tf.training.objectives import layout_loss
-from lnmn_tf.training.run import check_layouts, make_trainer
+from lnmn_tf.training.run import make_trainer
 from lnmn_tf.world.fresh import fresh_questions, program_of
 from tests.conftest import TINY_MODEL, TINY_TRAINING
 
@@ -178,12 +179,12 @@ def test_a_run_says_what_share_of_its_questions_has_a_layout(config):
     config = config.replace(**sizes_of(examples))
     network = build_network(config.model)
     known = layouts_of(examples.weights.questions, 3)[:, 0] != NO_MODULE
-    said = check_layouts(config, examples)
+    said = check_layouts(config, examples.weights.questions)
     assert f"modules: {100 * known.mean():.1f} % of the training questions" in said
     assert f"the other {(~known).sum()} are learned from answers alone" in said
     assert make_trainer(network, config, 5).expert.weight == 0.5
     without = config.replace(layout_loss_weight=0.0)
-    assert check_layouts(without, examples) == ""
+    assert check_layouts(without, examples.weights.questions) == ""
     assert make_trainer(network, without, 5).expert is None
 
 
@@ -192,7 +193,9 @@ def test_a_model_without_a_module_for_the_work_is_refused_before_it_trains(confi
     with pytest.raises(
         InputError, match=r"none that can do the work of 'and'; expected attention_4"
     ):
-        check_layouts(config.replace(**sizes_of(examples), attention_4=0), examples)
+        check_layouts(
+            config.replace(**sizes_of(examples), attention_4=0), examples.weights.questions
+        )
 
 
 def test_questions_without_programs_and_too_few_steps_are_refused_in_one_sentence(config):

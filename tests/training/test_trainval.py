@@ -95,6 +95,11 @@ def test_features_come_from_the_file_of_the_pictures_own_split(folder):
     assert store.read(questions.image_index)[:, 0, 0, 0].tolist() == [
         0, 0, 2, 1, 2, 100, 101, 102,
     ]  # fmt: skip
+    write_features(folder, "val2014", 9)
+    with pytest.raises(
+        InputError, match=r"features_val2014\.h5.* 9 rows, but the split has 3 images"
+    ):
+        with_images(config, "trainval2014", questions)
     write_features(folder, "val2014", 3, channels=5)
     with pytest.raises(
         InputError, match=r"val2014: its shape is \(4, 4, 5\).*train2014 is \(4, 4, 3\)"
