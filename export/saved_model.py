@@ -65,6 +65,7 @@ def export_run(run: TrainedRun, options: ExportConfig) -> Path:
             options.export_dtype,
             options.export_features_dtype,
             options.export_jit,
+            run.config.training.answer_loss,
         )
         module, signatures = servable.to_module()
         # No gradients: the one of the loop over steps is of no use to a server.

@@ -10,6 +10,7 @@ import tensorflow as tf
 from lnmn_tf.data.vocabulary import MAX_WORDS, PADDING, Vocabulary
 from lnmn_tf.features.backbone import Backbone
 from lnmn_tf.models.machine import StackMachine
+from lnmn_tf.training.objectives import answer_probabilities
 
 from .checks import checked, checked_each
 from .pictures import read_pictures
@@ -23,7 +24,7 @@ DOCUMENTATION = {
     "image": "string [batch], the bytes of a PNG or JPEG file of any size",
     "features": "{dtype} [batch, height, width, channels], as in training",
     "answer": "string [batch], the most likely answer",
-    "probability": "float32 [batch], its probability",
+    "probability": "float32 [batch], its probability; of a run of answer_loss=sigmoid, how right it is by itself",
     "top_answers": f"string [batch, {TOP}], by falling probability; empty beyond the last answer",
     "top_probabilities": f"float32 [batch, {TOP}]",
     "words": "string [batch, words], the question as the model reads it; empty after its end",
@@ -54,6 +55,7 @@ class Servable:
         dtype: that weights are stored in.
         features_dtype: float32 or float16, of the features in a request; a signature has one.
         jit: compile the network by XLA.
+        answer_loss: of the training, see `answer_probabilities`.
     """
 
     def __init__(
@@ -65,11 +67,13 @@ class Servable:
         dtype: str = "float32",
         features_dtype: str = "float32",
         jit: bool = False,
+        answer_loss: str = "softmax",
     ):
         self.network, self.vocabulary, self.backbone = network, vocabulary, backbone
         self._tokeniser = Tokeniser(vocabulary, folder)
         self._weights = StoredWeights([network, *([backbone.network] if backbone else [])], dtype)
         self._features_dtype, self._jit = tf.as_dtype(features_dtype), jit
+        self._answer_loss = answer_loss
 
     @property
     def image_key(self) -> str:
@@ -176,7 +180,7 @@ class Servable:
         answers = self.vocabulary.answers
         missing = max(TOP - len(answers), 0)
         logits = tf.pad(logits, [[0, 0], [0, missing]], constant_values=float("-inf"))
-        probabilities, ids = tf.math.top_k(tf.nn.softmax(logits), TOP)
+        probabilities, ids = tf.math.top_k(answer_probabilities(logits, self._answer_loss), TOP)
         texts = tf.gather(tf.constant([*answers, *[""] * missing]), ids)
         return {
             "answer": texts[:, 0],

@@ -103,7 +103,13 @@ def explain_request(
     Raises:
         InputError: no such picture, split, question or family; nothing is answered wrongly.
     """
-    say = functools.partial(explain, run.network, run.vocabulary, formulas=formulas)
+    say = functools.partial(
+        explain,
+        run.network,
+        run.vocabulary,
+        formulas=formulas,
+        answer_loss=run.config.training.answer_loss,
+    )
     if request.image:
         inputs = run.inputs_of(request.image, request.question)
         picture = Path(request.image).read_bytes()

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from lnmn_tf.data.vocabulary import Vocabulary, tokenize
 from lnmn_tf.models.machine import StackMachine
+from lnmn_tf.training.objectives import answer_probabilities
 
 SHOWN_MODULES = 0.1  # least weight of a module in a program
 SHOWN_WORDS = 0.4  # least attention of a word in a program, as a share of the step's strongest
@@ -119,6 +120,7 @@ def explain(
     asked: Sequence[Asked],
     image: Mapping[str, Any],
     formulas: Mapping[str, str] | None = None,
+    answer_loss: str = "softmax",
 ) -> list[Explanation]:
     """Answers some questions, and says how.
 
@@ -128,6 +130,7 @@ def explain(
         asked: the questions.
         image: {"image": float32 [batch, height, width, 3]} or {"features": [batch, H, W, C]}.
         formulas: of modules by name.
+        answer_loss: of the training, see `answer_probabilities`.
 
     Returns:
         One explanation for each question.
@@ -139,7 +142,7 @@ def explain(
     outputs, trace = network.answer_and_trace({**image, "question": tf.constant(question)})
     written = tf.einsum("bthwl,btl->bthw", trace.stack, tf.cast(trace.pointer, trace.stack.dtype))
     arrays = {
-        "probabilities": tf.nn.softmax(outputs["logits"]),
+        "probabilities": answer_probabilities(outputs["logits"], answer_loss),
         "module_weights": trace.module_weights,
         "word_attention": trace.word_attention,
         "read": network.show(trace.attention),

@@ -82,3 +82,14 @@ def layout_loss(
     if mask is not None:
         losses = tf.where(tf.cast(mask, tf.bool), losses, 0.0)
     return tf.reduce_mean(losses)
+
+
+def answer_probabilities(logits: tf.Tensor, answer_loss: str) -> tf.Tensor:
+    """What the logits of a trained model say, float [batch, answers].
+
+    Args:
+        logits: [batch, answers].
+        answer_loss: of its training. "softmax": probabilities that add up to 1. "sigmoid": how right each
+            answer is by itself.
+    """
+    return tf.nn.sigmoid(logits) if answer_loss == "sigmoid" else tf.nn.softmax(logits)

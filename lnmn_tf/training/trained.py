@@ -29,6 +29,7 @@ from lnmn_tf.training.evaluation import (
 )
 from lnmn_tf.training.examples import open_split
 from lnmn_tf.training.networks import VOCABULARY, build_network, check_features
+from lnmn_tf.training.objectives import answer_probabilities
 from lnmn_tf.training.packed import is_packed, load_packed
 from lnmn_tf.training.replicas import configure
 
@@ -182,7 +183,6 @@ class TrainedRun:
         Args, raises: see `inputs_of`.
         """
         logits = self.network(self.inputs_of(image, question), training=False)["logits"][0]
-        sigmoid = self.config.training.answer_loss == "sigmoid"
-        probabilities = (tf.nn.sigmoid if sigmoid else tf.nn.softmax)(logits).numpy()
+        probabilities = answer_probabilities(logits, self.config.training.answer_loss).numpy()
         order = np.argsort(-probabilities)
         return [(self.vocabulary.answers[i], float(probabilities[i])) for i in order]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lnmn_tf.training.objectives import layout_loss, soft_cross_entropy
+from lnmn_tf.training.objectives import answer_probabilities, layout_loss, soft_cross_entropy
 
 BATCH, STEPS, MODULES, ANSWERS = 3, 5, 7, 11
 
@@ -80,3 +80,12 @@ def test_soft_cross_entropy_sums_over_answers_and_is_least_at_the_targets():
     with tf.GradientTape() as tape:
         loss = soft_cross_entropy(best, targets)
     assert np.abs(tape.gradient(loss, best).numpy()).max() < 1e-6
+
+
+def test_answers_of_softmax_share_one_probability_and_those_of_sigmoid_have_their_own(logits):
+    logits = logits[:, 0]
+    exp = np.exp(logits)
+    np.testing.assert_allclose(
+        answer_probabilities(logits, "softmax"), exp / exp.sum(-1, keepdims=True), rtol=1e-5
+    )
+    np.testing.assert_allclose(answer_probabilities(logits, "sigmoid"), exp / (1 + exp), rtol=1e-5)
