@@ -63,7 +63,7 @@ def test_help_shows_what_people_need_and_helpfull_every_flag(capsys):
     text = capsys.readouterr().out
     assert "Config(" not in text
     short = shown_flags(text)
-    assert 20 <= len(short) == len(set(short)) <= 28
+    assert 20 <= len(short) == len(set(short)) <= 26
     assert main(["--helpfull"]) == 0
     full = capsys.readouterr().out
     assert sorted(shown_flags(full)) == sorted(("mode", *flag_names()))

@@ -119,7 +119,7 @@ MODES = {
             "Measures a trained model on a split.",
             "lnmn_tf.modes:evaluate",
             ("run_dir", "split", "checkpoint", *AT_EVALUATION),
-            ("split", "checkpoint", "hard_operators"),
+            ("split", "hard_operators"),
         ),
         Mode(
             "answer",
@@ -157,7 +157,7 @@ MODES = {
             "Makes the embedded world.",
             "lnmn_tf.modes:generate",
             ("data_dir", *fields("world", without=("generate",))),
-            ("train_images", "val_images", "picture_size"),
+            ("train_images", "val_images"),
         ),
         Mode(
             "inspect",

@@ -18,7 +18,7 @@ class StackNMNConfig(ModelConfig):
     stack_len: int = option(4, "L, slots of the stack.", minimum=1)
     dropout: float = option(
         0.15,
-        "Share of the classifier's hidden units that a training step drops; their program's.",
+        "Share of the classifier's hidden units that a training step drops; 0.15 in their program.",
         flag=False,
         minimum=0,
         below=1,
@@ -30,35 +30,50 @@ class StackNMNConfig(ModelConfig):
         minimum=0,
     )
     modules: tuple[str, ...] = option(
-        STACK_NMN_MODULES, "The modules by name; their nine for CLEVR.", flag=False
+        STACK_NMN_MODULES,
+        "Stack-NMN: the modules by name; the nine that its authors have for CLEVR.",
+        flag=False,
     )
     attend_embeddings: bool = option(
-        False, "c_t mixes word embeddings, not h_s; theirs does not for CLEVR.", flag=False
+        False,
+        "Stack-NMN: c_t mixes word embeddings, not h_s; off in its authors' program.",
+        flag=False,
     )
     saturate_pointer: bool = option(
         False,
-        "The pointer stays at the ends of the stack, or else, as in theirs, it vanishes.",
+        "Stack-NMN: the pointer stays at the ends of the stack; in its authors' program it vanishes there.",
         flag=False,
     )
     hard_pointer: bool = option(
-        True, "The pointer is sharpened to its largest entry, as in theirs for CLEVR.", flag=False
+        True,
+        "Stack-NMN: the pointer is sharpened to its largest entry, as its authors do for CLEVR.",
+        flag=False,
     )
     pointer_temperature: float = option(
-        0.2, "Of the softmax that sharpens a pointer that is not hard; theirs.", flag=False, above=0
+        0.2,
+        "Stack-NMN: of the softmax that sharpens a pointer that is not hard; its authors'.",
+        flag=False,
+        above=0,
     )
     hard_layout: bool = option(
-        False, "The most likely module runs alone, which has no gradient to train by.", flag=False
+        False,
+        "Stack-NMN: the most likely module runs alone; off, for it has no gradient to train by.",
+        flag=False,
     )
     validate_modules: bool = option(
         False,
-        "Rules out modules that the stack does not allow; off in theirs for CLEVR.",
+        "Stack-NMN: rules out modules that the stack does not allow; off in its authors' program for CLEVR.",
         flag=False,
     )
     hard_validation: bool = option(
-        False, "Rules them out wholly, not by degrees; off in theirs.", flag=False
+        False,
+        "Stack-NMN: rules them out wholly, not by degrees; off in its authors' program.",
+        flag=False,
     )
     keep_stack: tuple[str, ...] = option(
-        (), "Modules that leave the stack as it is; none of theirs for CLEVR.", flag=False
+        (),
+        "Stack-NMN: modules that leave the stack as it is; none of its authors' for CLEVR.",
+        flag=False,
     )
 
 

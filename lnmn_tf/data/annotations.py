@@ -17,13 +17,13 @@ class Annotations:
     """The answers of A annotators to N questions.
 
     Args:
-      texts: the different answers, as written.
-      said: int32 [N, A], which of `texts` each annotator gave.
-      question_types: names of the ways in which questions begin; `question_family_index` of the
-        question set numbers them.
-      target_ids: int32 [N, A], the answers of the vocabulary that annotators gave, each once,
-        `NO_TARGET` after the last.
-      target_scores: float32 [N, A], in [0, 1], min(n / 3, 1) where n annotators gave the answer.
+        texts: the different answers, as written.
+        said: int32 [N, A], which of `texts` each annotator gave.
+        question_types: names of the ways in which questions begin; `question_family_index` of the
+            question set numbers them.
+        target_ids: int32 [N, A], the answers of the vocabulary that annotators gave, each once,
+            `NO_TARGET` after the last.
+        target_scores: float32 [N, A], in [0, 1], min(n / 3, 1) where n annotators gave the answer.
     """
 
     texts: tuple[str, ...]
@@ -62,12 +62,12 @@ def soft_targets(said: np.ndarray, answer_of_text: np.ndarray) -> tuple[np.ndarr
     """Answers of the vocabulary with their scores min(n / 3, 1) (Hu et al., 2018).
 
     Args:
-      said: int32 [N, A], see `Annotations`.
-      answer_of_text: int32 [texts], the answer id of each text, or `NO_TARGET`.
+        said: int32 [N, A], see `Annotations`.
+        answer_of_text: int32 [texts], the answer id of each text, or `NO_TARGET`.
 
     Returns:
-      ids int32 [N, A], the most frequent first (of equals, the one given first), and scores float32
-      [N, A].
+        ids int32 [N, A], the most frequent first (of equals, the one given first), and scores float32
+        [N, A].
     """
     given = answer_of_text[said]
     votes = (given[:, :, None] == given[:, None, :]).sum(axis=2)

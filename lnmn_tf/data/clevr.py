@@ -44,20 +44,20 @@ def read_questions(
     """Reads the questions of one split.
 
     Args:
-      data_dir: a folder of CLEVR's form.
-      split: "train", "val", "test" or another for which there is a file. Only a split whose name
-        begins with "test" may be without answers.
-      vocabulary: of the training split. None builds it, from the *whole* file whatever
-        `max_questions` is, and is for training splits only.
-      max_questions: keeps the first questions of the file.
-      questions_file: another file than `questions/CLEVR_{split}_questions.json`.
-      require_images: whether each picture must exist. False for reading features.
-      min_word_count: rarer words of a new vocabulary become `<unk>`, which trains its embedding; useful
-        where people chose the words (CLEVR-Humans).
+        data_dir: a folder of CLEVR's form.
+        split: "train", "val", "test" or another for which there is a file. Only a split whose name
+            begins with "test" may be without answers.
+        vocabulary: of the training split. None builds it, from the *whole* file whatever
+            `max_questions` is, and is for training splits only.
+        max_questions: keeps the first questions of the file.
+        questions_file: another file than `questions/CLEVR_{split}_questions.json`.
+        require_images: whether each picture must exist. False for reading features.
+        min_word_count: rarer words of a new vocabulary become `<unk>`, which trains its embedding; useful
+            where people chose the words (CLEVR-Humans).
 
     Raises:
-      InputError: a folder, file or picture is missing; the JSON is damaged; a field is missing or
-        of another type; a function is unknown; an answer is none of the vocabulary's.
+        InputError: a folder, file or picture is missing; the JSON is damaged; a field is missing or
+            of another type; a function is unknown; an answer is none of the vocabulary's.
     """
     data_dir = Path(data_dir)
     path = questions_path(data_dir, split) if questions_file is None else Path(questions_file)

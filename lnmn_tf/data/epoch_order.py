@@ -21,12 +21,12 @@ def windowed_shuffle(
     window's images are shuffled together, window after window.
 
     Args:
-      image_index: int [N], the image of each question.
-      images_per_window: images that may be in memory at a time.
+        image_index: int [N], the image of each question.
+        images_per_window: images that may be in memory at a time.
 
     Returns:
-      order: int [N], a permutation of the questions.
-      ends: int [windows], where each window ends in `order`.
+        order: int [N], a permutation of the questions.
+        ends: int [windows], where each window ends in `order`.
     """
     random = np.random.default_rng([seed, epoch])
     images, image_of_question = np.unique(image_index, return_inverse=True)

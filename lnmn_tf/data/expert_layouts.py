@@ -66,13 +66,13 @@ def expert_layout(program: Any) -> list[str]:
     """The modules of a program, in the order in which a stack machine runs them.
 
     Args:
-      program: a list of CLEVR's nodes, with "function" (or "type") and "inputs".
+        program: a list of CLEVR's nodes, with "function" (or "type") and "inputs".
 
     Returns:
-      Names out of `MODULES`, without `no_op`.
+        Names out of `MODULES`, without `no_op`.
 
     Raises:
-      InputError: the program is malformed, or does not end in one function.
+        InputError: the program is malformed, or does not end in one function.
 
     >>> scene = {"function": "scene", "inputs": []}
     >>> cube = {"function": "filter_shape", "inputs": [0], "value_inputs": ["cube"]}
@@ -135,14 +135,14 @@ def layouts_of(question_set: QuestionSet, num_steps: int) -> np.ndarray:
     A layout of more modules than the model has steps cannot be run. Its question is left without one.
 
     Args:
-      question_set: N questions with programs.
-      num_steps: T; `no_op` fills up to it.
+        question_set: N questions with programs.
+        num_steps: T; `no_op` fills up to it.
 
     Returns:
-      int32 [N, T], ids in `MODULES`; `NO_MODULE` at all steps where the layout is longer than T.
+        int32 [N, T], ids in `MODULES`; `NO_MODULE` at all steps where the layout is longer than T.
 
     Raises:
-      InputError: a question has no (well-formed) program.
+        InputError: a question has no (well-formed) program.
     """
     layouts = question_set.layouts
     lengths = np.zeros(len(question_set), int) if layouts is None else (layouts != NO_MODULE).sum(1)
@@ -169,13 +169,13 @@ def allowed_modules(module_names: Sequence[str]) -> np.ndarray:
     which replaces the map at the top.
 
     Args:
-      module_names: of the model, M of them.
+        module_names: of the model, M of them.
 
     Returns:
-      float32 [len(MODULES), M], of zeros and ones.
+        float32 [len(MODULES), M], of zeros and ones.
 
     Raises:
-      InputError: the model has no module for one of them.
+        InputError: the model has no module for one of them.
     """
     allowed = np.zeros([len(MODULES), len(module_names)], np.float32)
     for row, module in zip(allowed, MODULES):

@@ -28,13 +28,13 @@ def check_features(path: str, folder: Path, asked: Mapping[str, int], complain: 
     there is the one that its row was made of.
 
     Args:
-      path: an HDF5 file.
-      folder: of the split's pictures; one that is missing is not compared.
-      asked: the row of each image that is asked about, by its file name; -1 = not known.
-      complain: called with each problem.
+        path: an HDF5 file.
+        folder: of the split's pictures; one that is missing is not compared.
+        asked: the row of each image that is asked about, by its file name; -1 = not known.
+        complain: called with each problem.
 
     Returns:
-      How many rows were read.
+        How many rows were read.
     """
     try:
         store = FeatureStore(path, np.zeros(0, int))  # the file, and none of its rows

@@ -34,29 +34,29 @@ class FeatureStore(ImageStore):
     for NaN and infinity.
 
     Args:
-      path: an HDF5 file with a dataset [N, C, H, W] or [N, H, W, C] of float16 or float32.
-      rows: int [I], the row of each image, `QuestionSet.image_rows`; None for all rows. Where the
-        file has a manifest, the names decide instead.
-      names: the I pictures, `QuestionSet.image_filenames`.
-      pictures: their folder; some of them are held against the manifest's checksums. A folder that
-        is missing is not asked.
-      images_in_split: number of pictures in the split, which N must equal
-        (`QuestionSet.images_in_split`); more rows are taken for padding where they are 0. None where
-        it is not known.
-      dataset: its name; None takes `features`, or else `data`.
-      channels_first: True for [N, C, H, W]; None reads the dataset's attribute `layout` ("NCHW" or
-        "NHWC") where there is one, and else infers it from the shape (`infer_channels_first`).
-      cache_bytes: up to this size, as stored, the rows are read at once and kept.
+        path: an HDF5 file with a dataset [N, C, H, W] or [N, H, W, C] of float16 or float32.
+        rows: int [I], the row of each image, `QuestionSet.image_rows`; None for all rows. Where the
+            file has a manifest, the names decide instead.
+        names: the I pictures, `QuestionSet.image_filenames`.
+        pictures: their folder; some of them are held against the manifest's checksums. A folder that
+            is missing is not asked.
+        images_in_split: number of pictures in the split, which N must equal
+            (`QuestionSet.images_in_split`); more rows are taken for padding where they are 0. None where
+            it is not known.
+        dataset: its name; None takes `features`, or else `data`.
+        channels_first: True for [N, C, H, W]; None reads the dataset's attribute `layout` ("NCHW" or
+            "NHWC") where there is one, and else infers it from the shape (`infer_channels_first`).
+        cache_bytes: up to this size, as stored, the rows are read at once and kept.
 
     Attributes:
-      dataset: name of the dataset that is read.
-      identity: the text of the `FeatureIdentity` of the network that made them; "" where the file
-        does not say.
+        dataset: name of the dataset that is read.
+        identity: the text of the `FeatureIdentity` of the network that made them; "" where the file
+            does not say.
 
     Raises:
-      InputError: no such file or dataset, not HDF5, another rank or type, a number of rows that
-        does not fit, an ambiguous layout, NaN or infinity; a manifest that is damaged, lacks a
-        picture, or is of other pictures.
+        InputError: no such file or dataset, not HDF5, another rank or type, a number of rows that
+            does not fit, an ambiguous layout, NaN or infinity; a manifest that is damaged, lacks a
+            picture, or is of other pictures.
     """
 
     key = "features"

@@ -18,13 +18,13 @@ class ImageStore(abc.ABC):
     """I images of one shape, numbered like `QuestionSet.image_filenames`.
 
     Attributes:
-      key: what a batch calls these images: "image" (pixels) or "features".
-      shape: (H, W, C) of one image, channels last.
-      dtype: of what `read` returns: uint8 for pixels in [0, 255], float16 or float32 for features.
-      in_memory: whether `read` is quick in any order. Otherwise it goes to the disk, and is quick
-        for neighbouring images.
-      files: that the images are read from.
-      checked_when_made: whether the program that wrote the files has checked every image.
+        key: what a batch calls these images: "image" (pixels) or "features".
+        shape: (H, W, C) of one image, channels last.
+        dtype: of what `read` returns: uint8 for pixels in [0, 255], float16 or float32 for features.
+        in_memory: whether `read` is quick in any order. Otherwise it goes to the disk, and is quick
+            for neighbouring images.
+        files: that the images are read from.
+        checked_when_made: whether the program that wrote the files has checked every image.
     """
 
     key: ClassVar[str]
@@ -43,7 +43,7 @@ class ImageStore(abc.ABC):
         """Images at `indices` (int [n], any order, repeats allowed), [n, H, W, C] of `dtype`.
 
         Raises:
-          InputError: an image cannot be read; the message names it.
+            InputError: an image cannot be read; the message names it.
         """
 
     @property

@@ -18,12 +18,12 @@ def describe(splits: Mapping[str, QuestionSet], vocabulary: Vocabulary, seed: in
     """A report on the splits of a data set.
 
     Args:
-      splits: question sets by the name of their split.
-      vocabulary: of the training split.
-      seed: which questions are shown as samples.
+        splits: question sets by the name of their split.
+        vocabulary: of the training split.
+        seed: which questions are shown as samples.
 
     Returns:
-      Lines of text: sizes, lengths, answers by family, vocabulary, and samples of each split.
+        Lines of text: sizes, lengths, answers by family, vocabulary, and samples of each split.
     """
     lines = [
         f"vocabulary: {vocabulary.num_words - len(RESERVED_WORDS)} words, "

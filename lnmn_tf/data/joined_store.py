@@ -14,11 +14,11 @@ class JoinedStore(ImageStore):
     """The images of several stores of one kind, one store after another.
 
     Args:
-      stores: at least one; all of one key, shape, type and (for features) identity.
-      sources: a name for each, for messages.
+        stores: at least one; all of one key, shape, type and (for features) identity.
+        sources: a name for each, for messages.
 
     Raises:
-      InputError: two stores differ.
+        InputError: two stores differ.
     """
 
     def __init__(self, stores: Sequence[ImageStore], sources: Sequence[str]):

@@ -27,7 +27,7 @@ def stream_array(path: str | os.PathLike, key: str) -> Iterator[Any]:
     Memory is bounded by the longest element, not by the file.
 
     Raises:
-      InputError: no such file, not JSON, cut short, or no array of that name at the top level.
+        InputError: no such file, not JSON, cut short, or no array of that name at the top level.
     """
     try:
         with open(path, encoding="utf-8-sig") as stream:

@@ -63,35 +63,35 @@ def batches(
     `question_set.select(...)`.
 
     Args:
-      question_set: N questions.
-      store: their images; the same store serves every selection of a question set.
-      batch_size: B.
-      shuffle: False keeps the order of the question set.
-      seed, epoch: integers from 0 that determine the order.
-      start: the first batch to yield; the batches before it are neither read nor yielded.
-      drop_remainder: leaves out the last N % B questions of the epoch's order.
-      pad_to: S, the padded length; None takes the question set's own.
-      window_bytes: images on disk are read in windows of this size. The questions of one window are
-        shuffled together, so larger is closer to a full shuffle. While one window is used the next
-        one is read, so this much memory is taken twice.
-      part: (k, n) yields, of every batch, only the k-th of n equal parts, and reads no other. B below
-        is then the size of a part.
-      columns: more of each question, int32 [N, ...], by their names in a batch.
+        question_set: N questions.
+        store: their images; the same store serves every selection of a question set.
+        batch_size: B.
+        shuffle: False keeps the order of the question set.
+        seed, epoch: integers from 0 that determine the order.
+        start: the first batch to yield; the batches before it are neither read nor yielded.
+        drop_remainder: leaves out the last N % B questions of the epoch's order.
+        pad_to: S, the padded length; None takes the question set's own.
+        window_bytes: images on disk are read in windows of this size. The questions of one window are
+            shuffled together, so larger is closer to a full shuffle. While one window is used the next
+            one is read, so this much memory is taken twice.
+        part: (k, n) yields, of every batch, only the k-th of n equal parts, and reads no other. B below
+            is then the size of a part.
+        columns: more of each question, int32 [N, ...], by their names in a batch.
 
     Returns:
-      A dataset of dicts:
-        "image" float32 [B, H, W, 3] in [0, 1], or "features" float32 [B, H, W, C]: `store.key`;
-        "question" int32 [B, S];
-        "answer" int32 [B], left out for a question set without answers;
-        "answer_scores" float32 [B, answers] in [0, 1], where several people answered each question;
-        "weight" float32 [B], 1, or 0 for an example that only fills up the last batch;
-        "position" int32 [B], in `question_set`: `question_set.describe(position)` names it;
-        `columns`, int32 [B, ...].
+        A dataset of dicts:
+            "image" float32 [B, H, W, 3] in [0, 1], or "features" float32 [B, H, W, C]: `store.key`;
+            "question" int32 [B, S];
+            "answer" int32 [B], left out for a question set without answers;
+            "answer_scores" float32 [B, answers] in [0, 1], where several people answered each question;
+            "weight" float32 [B], 1, or 0 for an example that only fills up the last batch;
+            "position" int32 [B], in `question_set`: `question_set.describe(position)` names it;
+            `columns`, int32 [B, ...].
 
     Raises:
-      InputError: a question is longer than `pad_to`, there are too few questions for one batch, or a
-        batch cannot be cut into equal parts.
-      tf.errors.OpError: while iterating, where the store raises InputError; the message holds its own.
+        InputError: a question is longer than `pad_to`, there are too few questions for one batch, or a
+            batch cannot be cut into equal parts.
+        tf.errors.OpError: while iterating, where the store raises InputError; the message holds its own.
     """
     if batch_size < 1:
         raise InputError(f"batch size is {batch_size}; expected at least 1")

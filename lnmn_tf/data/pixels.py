@@ -32,18 +32,18 @@ class PixelStore(ImageStore):
     eight are taken.
 
     Args:
-      data_dir: the CLEVR folder.
-      split: name of the folder of pictures.
-      filenames: the pictures, `QuestionSet.image_filenames`.
-      height: H, in pixels.
-      width: W, in pixels.
-      resize: "bilinear" or "bicubic".
-      cache_bytes: up to this size (I * H * W * 3 bytes) all pictures are decoded at once and kept.
-        70,000 pictures of 64x96 are 1.3 GB. Beyond it only their headers and ends are checked here.
+        data_dir: the CLEVR folder.
+        split: name of the folder of pictures.
+        filenames: the pictures, `QuestionSet.image_filenames`.
+        height: H, in pixels.
+        width: W, in pixels.
+        resize: "bilinear" or "bicubic".
+        cache_bytes: up to this size (I * H * W * 3 bytes) all pictures are decoded at once and kept.
+            70,000 pictures of 64x96 are 1.3 GB. Beyond it only their headers and ends are checked here.
 
     Raises:
-      InputError: a picture is missing, empty, damaged, of another format than PNG and JPEG, in other
-        colours than 8-bit RGB or grey, or of one pixel.
+        InputError: a picture is missing, empty, damaged, of another format than PNG and JPEG, in other
+            colours than 8-bit RGB or grey, or of one pixel.
     """
 
     key = "image"

@@ -40,11 +40,11 @@ def program_functions(program: Any) -> list[str]:
     """Names of a program's functions, in order.
 
     Args:
-      program: list of nodes that name their function under "function" or, in some CLEVR files,
-        under "type".
+        program: list of nodes that name their function under "function" or, in some CLEVR files,
+            under "type".
 
     Raises:
-      InputError: the program is something else, or CLEVR has no such function.
+        InputError: the program is something else, or CLEVR has no such function.
     """
     try:
         functions = [node["function"] if "function" in node else node["type"] for node in program]
@@ -91,11 +91,11 @@ def program_inputs(program: Any) -> list[list[int]]:
     """Which earlier functions each function of a program reads.
 
     Args:
-      program: as for `program_functions`, with "inputs" in each node.
+        program: as for `program_functions`, with "inputs" in each node.
 
     Raises:
-      InputError: see `program_functions`; or "inputs" is missing, has another number of entries than
-        the function reads, or names a function that does not come before.
+        InputError: see `program_functions`; or "inputs" is missing, has another number of entries than
+            the function reads, or names a function that does not come before.
     """
     functions, inputs = program_functions(program), []
     for position, (node, function) in enumerate(zip(program, functions)):

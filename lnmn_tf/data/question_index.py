@@ -71,12 +71,12 @@ def open_index(path: str | os.PathLike, max_questions: int | None = None) -> Que
     """Reads a file of questions, or the index that an earlier call left beside it.
 
     Args:
-      path: JSON of CLEVR's form, with the array `questions`.
-      max_questions: where no index is left, reads no more questions than these, and leaves none.
+        path: JSON of CLEVR's form, with the array `questions`.
+        max_questions: where no index is left, reads no more questions than these, and leaves none.
 
     Raises:
-      InputError: no such file, damaged JSON, a field that is missing or of another type, a function
-        that is unknown, no question at all.
+        InputError: no such file, damaged JSON, a field that is missing or of another type, a function
+            that is unknown, no question at all.
     """
     path = Path(path)
     stored = index_path(path)

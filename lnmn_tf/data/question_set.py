@@ -23,28 +23,28 @@ class QuestionSet:
     """N questions about I images; all arrays are [N] unless said otherwise.
 
     Args:
-      source: the file the questions come from, for messages.
-      vocabulary: what the ids below mean.
-      question_ids: int32 [N, S], word ids, `PADDING` after the last word.
-      lengths: int32, words per question, in [1, S].
-      answers: int32, answer ids, or None for a split without answers (CLEVR's test split). With
-        annotations, the answer that most annotators gave, or `NO_ANSWER`.
-      image_index: int32, row of the question's image in `image_filenames` and `image_rows`.
-      image_filenames: I names of pictures, each once.
-      image_rows: int32 [I], the image's number in its split: its row in a feature file.
-      images_in_split: number of pictures in the folder of the split, whether asked about or not;
-        None where there is no such folder (features only).
-      families: int8, index in `family_names`, or `UNKNOWN_FAMILY`.
-      family_names: the kinds of question the data set tells apart.
-      question_family_index: int32, the template the data set says the question was made from, or
-        `UNKNOWN_FAMILY` where it says none. Templates of different `families` may share a number.
-      program_lengths: int16, functions in the program, 0 where there is none. For a curriculum.
-      hop_counts: int16, steps from object to object (`relate`, `same_*`) in the program.
-      question_index: int32, the number the data set gives the question.
-      texts: object [N], the questions as written.
-      layouts: int8 [N, L], the expert's modules (`lnmn_tf.data.expert_layouts.MODULES`), `NO_MODULE`
-        after the last and for a question without a program; None where no question has one.
-      annotations: what ten people said to each question (VQA), or None.
+        source: the file the questions come from, for messages.
+        vocabulary: what the ids below mean.
+        question_ids: int32 [N, S], word ids, `PADDING` after the last word.
+        lengths: int32, words per question, in [1, S].
+        answers: int32, answer ids, or None for a split without answers (CLEVR's test split). With
+            annotations, the answer that most annotators gave, or `NO_ANSWER`.
+        image_index: int32, row of the question's image in `image_filenames` and `image_rows`.
+        image_filenames: I names of pictures, each once.
+        image_rows: int32 [I], the image's number in its split: its row in a feature file.
+        images_in_split: number of pictures in the folder of the split, whether asked about or not;
+            None where there is no such folder (features only).
+        families: int8, index in `family_names`, or `UNKNOWN_FAMILY`.
+        family_names: the kinds of question the data set tells apart.
+        question_family_index: int32, the template the data set says the question was made from, or
+            `UNKNOWN_FAMILY` where it says none. Templates of different `families` may share a number.
+        program_lengths: int16, functions in the program, 0 where there is none. For a curriculum.
+        hop_counts: int16, steps from object to object (`relate`, `same_*`) in the program.
+        question_index: int32, the number the data set gives the question.
+        texts: object [N], the questions as written.
+        layouts: int8 [N, L], the expert's modules (`lnmn_tf.data.expert_layouts.MODULES`), `NO_MODULE`
+            after the last and for a question without a program; None where no question has one.
+        annotations: what ten people said to each question (VQA), or None.
     """
 
     source: str
@@ -140,8 +140,8 @@ def pad(sequences: Iterable[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
     """Puts sequences of ids side by side.
 
     Returns:
-      ids: int32 [N, S], `PADDING` after the end of each; S is the longest length.
-      lengths: int32 [N].
+        ids: int32 [N, S], `PADDING` after the end of each; S is the longest length.
+        lengths: int32 [N].
     """
     flat = array("i")
     lengths = array("i")
@@ -168,11 +168,11 @@ def split_for_structure(
     parts. The result is a pure function of the images, `fraction` and `seed`.
 
     Args:
-      fraction: share of the images that goes to the structure, in (0, 1).
-      seed: which images.
+        fraction: share of the images that goes to the structure, in (0, 1).
+        seed: which images.
 
     Returns:
-      (weights part, structure part), each with its questions in the original order.
+        (weights part, structure part), each with its questions in the original order.
     """
     if not 0.0 < fraction < 1.0:
         raise InputError(f"structure fraction is {fraction}; expected a number between 0 and 1")

@@ -15,7 +15,7 @@ def number_of_images(limit: str, images: int) -> int:
     """How many of so many images a limit asks for: "10%" or "500"; empty = all.
 
     Raises:
-      InputError: no such number, not more than 0, more than there are.
+        InputError: no such number, not more than 0, more than there are.
     """
     if not limit:
         return images
@@ -30,9 +30,9 @@ def limit_images(question_set: QuestionSet, limit: str, seed: int) -> QuestionSe
     smaller one.
 
     Args:
-      question_set: of the training split.
-      limit: see `number_of_images`.
-      seed: which images.
+        question_set: of the training split.
+        limit: see `number_of_images`.
+        seed: which images.
     """
     images = np.unique(question_set.image_index)
     count = number_of_images(limit, len(images))
@@ -60,16 +60,16 @@ def mix(question_set: QuestionSet, other: QuestionSet, share: float, seed: int) 
     are drawn without repetition, and are all of them where they do not suffice.
 
     Args:
-      question_set: N questions.
-      other: of the same vocabulary, families and split.
-      share: of `other` in the result, in (0, 1).
-      seed: which questions of `other`.
+        question_set: N questions.
+        other: of the same vocabulary, families and split.
+        share: of `other` in the result, in (0, 1).
+        seed: which questions of `other`.
 
     Returns:
-      The questions of the first set, then those of the other in their order.
+        The questions of the first set, then those of the other in their order.
 
     Raises:
-      InputError: the vocabularies or families differ, or an image has two names.
+        InputError: the vocabularies or families differ, or an image has two names.
     """
     if question_set.vocabulary.hash != other.vocabulary.hash:
         raise InputError(

@@ -19,11 +19,11 @@ class VocabularyMap(NamedTuple):
     """Where each word and answer of a new vocabulary stands in an old one.
 
     Args:
-      words: int32 [new.num_words], row of the old embedding, or `NEW`.
-      answers: int32 [new.num_answers], column of the old classifier, or `NEW`.
-      new_words: the words that the old vocabulary lacks.
-      new_answers: the answers that it lacks.
-      lost_answers: its answers that the new vocabulary lacks, and so cannot be given any more.
+        words: int32 [new.num_words], row of the old embedding, or `NEW`.
+        answers: int32 [new.num_answers], column of the old classifier, or `NEW`.
+        new_words: the words that the old vocabulary lacks.
+        new_answers: the answers that it lacks.
+        lost_answers: its answers that the new vocabulary lacks, and so cannot be given any more.
     """
 
     words: np.ndarray
@@ -73,13 +73,13 @@ def carry_over(old: np.ndarray, fresh: np.ndarray, rows: np.ndarray, axis: int) 
     """An array of the old model as the new model wants it.
 
     Args:
-      old: of the old model; along `axis` it numbers the old words or answers.
-      fresh: of the new model before training; along `axis` it numbers the new ones.
-      rows: `VocabularyMap.words` or `.answers`: what is `NEW` stays as in `fresh`.
-      axis: of both arrays.
+        old: of the old model; along `axis` it numbers the old words or answers.
+        fresh: of the new model before training; along `axis` it numbers the new ones.
+        rows: `VocabularyMap.words` or `.answers`: what is `NEW` stays as in `fresh`.
+        axis: of both arrays.
 
     Raises:
-      InputError: the shapes differ in another axis.
+        InputError: the shapes differ in another axis.
     """
     axis %= fresh.ndim
     expected = list(fresh.shape)

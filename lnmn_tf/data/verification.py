@@ -44,17 +44,17 @@ def verify_split(
     `feature_verification.check_features` says.
 
     Args:
-      data: where they are.
-      split: its name; of several in one (trainval2014), each is a split of its own here.
-      vocabulary: of the training split, to know the answers; None for that split itself.
-      report: called with each problem, one sentence with its file and index; after `MOST_SHOWN` of
-        them with how many more there are.
+        data: where they are.
+        split: its name; of several in one (trainval2014), each is a split of its own here.
+        vocabulary: of the training split, to know the answers; None for that split itself.
+        report: called with each problem, one sentence with its file and index; after `MOST_SHOWN` of
+            them with how many more there are.
 
     Returns:
-      What was looked at, and how many problems there are.
+        What was looked at, and how many problems there are.
 
     Raises:
-      InputError: the split has no file of questions.
+        InputError: the split has no file of questions.
     """
     problems, pictures, rows = _Problems(report), 0, None
     check = _check_vqa if data.is_vqa else _check_clevr

@@ -51,11 +51,11 @@ class Vocabulary:
     """Words and answers, numbered by their position.
 
     Args:
-      words: all words; `words[0]` is `<pad>` and `words[1]` is `<unk>`.
-      answers: all answers, kept letter for letter.
+        words: all words; `words[0]` is `<pad>` and `words[1]` is `<unk>`.
+        answers: all answers, kept letter for letter.
 
     Raises:
-      InputError: a word is no token, an answer is empty, or one of them is there twice.
+        InputError: a word is no token, an answer is empty, or one of them is there twice.
     """
 
     words: tuple[str, ...]
@@ -85,10 +85,10 @@ class Vocabulary:
         """Numbers words and answers in order of first appearance.
 
         Args:
-          questions: question texts of the training split, and of no other.
-          answers: their answers.
-          min_word_count: words seen less often become `<unk>`, which trains its embedding; useful
-            for open vocabularies (CLEVR-Humans, VQA). CLEVR's own is closed: 1.
+            questions: question texts of the training split, and of no other.
+            answers: their answers.
+            min_word_count: words seen less often become `<unk>`, which trains its embedding; useful
+                for open vocabularies (CLEVR-Humans, VQA). CLEVR's own is closed: 1.
         """
         counts = Counter(word for question in questions for word in tokenize(question))
         for reserved in RESERVED_WORDS:  # a question may spell them; they stay what they are
@@ -166,8 +166,8 @@ class Vocabulary:
         """Reads what `save` wrote.
 
         Raises:
-          InputError: no such file, not JSON, a field is missing or of another type, or the content
-            does not fit its hash (an edited file would shift the ids under trained weights).
+            InputError: no such file, not JSON, a field is missing or of another type, or the content
+                does not fit its hash (an edited file would shift the ids under trained weights).
         """
         try:
             content = json.loads(Path(path).read_text(encoding="utf-8"))

@@ -61,21 +61,21 @@ def read_vqa(
     `question_index` is the data set's `question_id`.
 
     Args:
-      data_dir: the folder drawn in `vqa_files`; the files may also stand in it without folders.
-      split: see there, or `trainval2014`. One that begins with "test" has no annotations.
-      vocabulary: of the training split. None builds it, from the whole file.
-      max_questions: keeps the first questions of the file.
-      version: 1 or 2.
-      num_answers: how many answers a new vocabulary has: those that annotators gave most often, as
-        written; of equals, those given first.
-      min_word_count: rarer words of a new vocabulary become `<unk>`.
-      require_images: whether each picture must exist. False for reading features.
-      image_names: names of pictures in the order of a feature file's rows. None takes the order of
-        their names in the folder of pictures or, without one, in the questions.
+        data_dir: the folder drawn in `vqa_files`; the files may also stand in it without folders.
+        split: see there, or `trainval2014`. One that begins with "test" has no annotations.
+        vocabulary: of the training split. None builds it, from the whole file.
+        max_questions: keeps the first questions of the file.
+        version: 1 or 2.
+        num_answers: how many answers a new vocabulary has: those that annotators gave most often, as
+            written; of equals, those given first.
+        min_word_count: rarer words of a new vocabulary become `<unk>`.
+        require_images: whether each picture must exist. False for reading features.
+        image_names: names of pictures in the order of a feature file's rows. None takes the order of
+            their names in the folder of pictures or, without one, in the questions.
 
     Raises:
-      InputError: a file or picture is missing; the JSON is damaged; a field is missing or of another
-        type; questions and annotations do not belong together.
+        InputError: a file or picture is missing; the JSON is damaged; a field is missing or of another
+            type; questions and annotations do not belong together.
     """
     data_dir, parts = Path(data_dir), parts_of(split)
     if max_questions is not None and max_questions < 1:
@@ -197,14 +197,14 @@ def read_complementary_pairs(path: str | os.PathLike, questions: QuestionSet) ->
     """Pairs of positions in a question set: the same question about two pictures, answered differently.
 
     Args:
-      path: VQA v2's `..._complementary_pairs.json`, a list of pairs of question ids.
-      questions: of that split.
+        path: VQA v2's `..._complementary_pairs.json`, a list of pairs of question ids.
+        questions: of that split.
 
     Returns:
-      int32 [pairs, 2]. Pairs of which the set does not hold both questions are left out.
+        int32 [pairs, 2]. Pairs of which the set does not hold both questions are left out.
 
     Raises:
-      InputError: no such file, not JSON, or something else than pairs of question ids.
+        InputError: no such file, not JSON, or something else than pairs of question ids.
     """
     try:
         pairs = json.loads(Path(path).read_text(encoding="utf-8"))

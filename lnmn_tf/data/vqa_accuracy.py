@@ -174,8 +174,8 @@ def normalise_answer(answer: str, rules: str = "official") -> str:
     """An answer without case, articles and punctuation, its numbers as digits.
 
     Args:
-      answer: as a person or a model gave it.
-      rules: one of `RULES`.
+        answer: as a person or a model gave it.
+        rules: one of `RULES`.
 
     >>> normalise_answer("The two dogs.")
     '2 dogs'
@@ -197,9 +197,9 @@ def question_accuracy(prediction: str, answers: Sequence[str], rules: str = "off
     """Accuracy of one prediction, in [0, 1].
 
     Args:
-      prediction: the model's answer.
-      answers: what the annotators said, one each, as written in the annotations.
-      rules: one of `RULES`.
+        prediction: the model's answer.
+        answers: what the annotators said, one each, as written in the annotations.
+        rules: one of `RULES`.
 
     >>> round(question_accuracy("yes", ["yes"] * 3 + ["no"] * 7), 3)
     0.9
@@ -221,15 +221,15 @@ def accuracy_by_type(
     """Means over a split, in percent with two decimals, as the evaluation server gives them.
 
     Args:
-      accuracies: of N questions, in [0, 1], in the order of the annotations.
-      question_types: how each question begins, "how many", ...
-      answer_types: "yes/no", "number" or "other".
+        accuracies: of N questions, in [0, 1], in the order of the annotations.
+        question_types: how each question begins, "how many", ...
+        answer_types: "yes/no", "number" or "other".
 
     Returns:
-      {"overall": percent, "question_types": {type: percent}, "answer_types": {type: percent}}.
+        {"overall": percent, "question_types": {type: percent}, "answer_types": {type: percent}}.
 
     Raises:
-      InputError: there is no question.
+        InputError: there is no question.
     """
     everything: list[float] = []
     by_question: dict[str, list[float]] = defaultdict(list)

@@ -20,9 +20,9 @@ def most_frequent_answers(texts: Sequence[str], said: np.ndarray, count: int) ->
     """The answers that annotators gave most often; of equals, those given first.
 
     Args:
-      texts: the different answers, in order of first appearance.
-      said: int [N, A], which of them each annotator gave.
-      count: how many, at least 1; fewer where there are no more.
+        texts: the different answers, in order of first appearance.
+        said: int [N, A], which of them each annotator gave.
+        count: how many, at least 1; fewer where there are no more.
     """
     if count < 1:
         raise InputError(f"max_answers is {count}; expected at least 1")

@@ -75,7 +75,7 @@ def files_of(data_dir: str | os.PathLike, split: str, version: int = 2) -> tuple
     """The files of questions and annotations of a split; a split for testing has none of the latter.
 
     Raises:
-      InputError: no such version, or a file is missing.
+        InputError: no such version, or a file is missing.
     """
     if version not in _PREFIX:
         raise InputError(f"version of VQA is {version}; expected 1 or 2")

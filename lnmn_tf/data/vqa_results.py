@@ -20,14 +20,14 @@ def vqa_table(predictions: Sequence[str], questions: QuestionSet, rules: str = "
     """The official accuracy of predictions, over all and by type.
 
     Args:
-      predictions: N answers.
-      questions: N questions with annotations.
-      rules: "official" or "strict", see `lnmn_tf.data.vqa_accuracy`.
+        predictions: N answers.
+        questions: N questions with annotations.
+        rules: "official" or "strict", see `lnmn_tf.data.vqa_accuracy`.
 
     Returns:
-      {"accuracy": in [0, 1], "families": {answer type: in [0, 1]}, "question_types": {type: in [0, 1]},
-      "questions": N, "vqa_rules": rules}; shares of whole hundredths of a percent, as the server has
-      them.
+        {"accuracy": in [0, 1], "families": {answer type: in [0, 1]}, "question_types": {type: in [0, 1]},
+        "questions": N, "vqa_rules": rules}; shares of whole hundredths of a percent, as the server has
+        them.
     """
     annotations = questions.annotations
     if annotations is None:
@@ -63,8 +63,8 @@ def read_results(path: str | os.PathLike, questions: QuestionSet) -> list[str]:
     """The predictions of a result file, in the order of the questions.
 
     Raises:
-      InputError: no such file, not JSON, another form, a question that the split does not have, or one
-        without an answer or with two.
+        InputError: no such file, not JSON, another form, a question that the split does not have, or one
+            without an answer or with two.
     """
     try:
         entries = json.loads(Path(path).read_text(encoding="utf-8"))

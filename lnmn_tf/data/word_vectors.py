@@ -16,17 +16,17 @@ def read_word_vectors(
     """The vectors of a vocabulary's words.
 
     Args:
-      path: UTF-8 text; GloVe's files of 300 numbers for 400,000 words are 1 GB, of which only what is
-        needed is kept.
-      vocabulary: of the model.
-      width: of the model's word embedding, `embed_dim`.
+        path: UTF-8 text; GloVe's files of 300 numbers for 400,000 words are 1 GB, of which only what is
+            needed is kept.
+        vocabulary: of the model.
+        width: of the model's word embedding, `embed_dim`.
 
     Returns:
-      float32 [width] by word id; words that the file lacks are left out.
+        float32 [width] by word id; words that the file lacks are left out.
 
     Raises:
-      InputError: no such file, not UTF-8, a line with another number of numbers, or with something
-        else, or none of the words.
+        InputError: no such file, not UTF-8, a line with another number of numbers, or with something
+            else, or none of the words.
     """
     ids, found = vocabulary.word_ids, {}
     try:

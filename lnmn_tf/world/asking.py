@@ -38,12 +38,12 @@ class Asked(NamedTuple):
     """A question that was kept.
 
     Attributes:
-      scene: row of the table.
-      family: place in `templates.FAMILIES`.
-      answer: of CLEVR.
-      text: the question.
-      nouns: slot -> id of `scene_table.FILTERS`.
-      relations: slot -> direction.
+        scene: row of the table.
+        family: place in `templates.FAMILIES`.
+        answer: of CLEVR.
+        text: the question.
+        nouns: slot -> id of `scene_table.FILTERS`.
+        relations: slot -> direction.
     """
 
     scene: int
@@ -58,11 +58,11 @@ class Asking:
     """Some scenes that are asked about together, in shards whose answers are balanced.
 
     Args:
-      table: of all scenes.
-      rows: int [n], those of this chunk.
-      weights: of each family.
-      wanted: questions for each scene.
-      seed: of this chunk.
+        table: of all scenes.
+        rows: int [n], those of this chunk.
+        weights: of each family.
+        wanted: questions for each scene.
+        seed: of this chunk.
     """
 
     def __init__(
@@ -154,8 +154,8 @@ class Asking:
         """Keeps the first walk about each scene whose answer is not too frequent yet.
 
         Returns:
-          The scenes that need no further walk, as their question was found, even if for the second
-          time.
+            The scenes that need no further walk, as their question was found, even if for the second
+            time.
         """
         index = int(self.families[column])
         answers = possible_answers(FAMILIES[index].function)

@@ -27,9 +27,9 @@ class Rays(NamedTuple):
     length, is the sum of a row's and a column's share, and its height is the row's alone.
 
     Attributes:
-      right: the camera's, float32 [3].
-      across: float32 [columns].
-      upright: float32 [3, rows].
+        right: the camera's, float32 [3].
+        across: float32 [columns].
+        upright: float32 [3, rows].
     """
 
     right: np.ndarray
@@ -59,7 +59,7 @@ class Camera(NamedTuple):
     """A camera that looks at the world's origin with its horizon level.
 
     Attributes:
-      position: x, y, z in world units; z points away from the ground.
+        position: x, y, z in world units; z points away from the ground.
     """
 
     position: tuple[float, float, float]
@@ -104,8 +104,8 @@ class Camera(NamedTuple):
         """Returns the rays through image positions.
 
         Args:
-          columns, rows: positions in pixels from the upper left corner, 1-D (not only whole ones).
-          width, height: size of the image in pixels.
+            columns, rows: positions in pixels from the upper left corner, 1-D (not only whole ones).
+            width, height: size of the image in pixels.
         """
         right, up, forward = (axis.astype(np.float32) for axis in self.axes())
         focal = np.float32(FOCAL_LENGTH * max(width, height))

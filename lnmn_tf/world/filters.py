@@ -21,10 +21,10 @@ class Slot(NamedTuple):
     """A noun's slot in a sketch.
 
     Attributes:
-      name: the letter it has in the wordings.
-      rules: what restricts it, for looking up slots that are alike but for their name.
-      allowed: the filters it may take.
-      by_length: the same, grouped by how many attributes they name.
+        name: the letter it has in the wordings.
+        rules: what restricts it, for looking up slots that are alike but for their name.
+        allowed: the filters it may take.
+        by_length: the same, grouped by how many attributes they name.
     """
 
     name: str
@@ -58,11 +58,11 @@ class FilterIndex:
     looked up where it was worked out before.
 
     Args:
-      graph: the scene.
+        graph: the scene.
 
     Attributes:
-      graph: the scene.
-      masks: combination of filters -> the objects that pass it.
+        graph: the scene.
+        masks: combination of filters -> the objects that pass it.
     """
 
     def __init__(self, graph: SceneGraph):
@@ -87,11 +87,11 @@ class FilterIndex:
         """Returns the filters of a slot that single out one object of a set, by their number.
 
         Args:
-          slot: the slot.
-          candidate: the object.
-          objects: mask of the set.
-          without: what the set would be, were a relation left out; with each of these, the filters
-            must find something else.
+            slot: the slot.
+            candidate: the object.
+            objects: mask of the set.
+            without: what the set would be, were a relation left out; with each of these, the filters
+                must find something else.
         """
         key = (slot.rules, candidate, objects, without)
         if key not in self._to_one:
@@ -113,10 +113,10 @@ class FilterIndex:
         """Returns the filters of a slot, grouped by how much of a set they find, from the least.
 
         Args:
-          slot: the slot.
-          length: how many filters.
-          objects, without: as for `to_one`.
-          counted: whether groups tell apart numbers of objects, or only some from none.
+            slot: the slot.
+            length: how many filters.
+            objects, without: as for `to_one`.
+            counted: whether groups tell apart numbers of objects, or only some from none.
         """
         key = (slot.rules, length, objects, without, counted)
         if key not in self._to_set:

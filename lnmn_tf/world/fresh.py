@@ -26,12 +26,12 @@ class FreshQuestions(NamedTuple):
     """N questions, in the order of their scenes.
 
     Attributes:
-      scenes: int32 [N], places in the list of scenes.
-      families: int16 [N], places in `templates.FAMILIES`: CLEVR's `question_family_index`.
-      program_lengths: int16 [N], functions in the program.
-      answers: N texts.
-      texts: N texts.
-      asked: N, the same with what the nouns and relations stand for.
+        scenes: int32 [N], places in the list of scenes.
+        families: int16 [N], places in `templates.FAMILIES`: CLEVR's `question_family_index`.
+        program_lengths: int16 [N], functions in the program.
+        answers: N texts.
+        texts: N texts.
+        asked: N, the same with what the nouns and relations stand for.
     """
 
     scenes: np.ndarray
@@ -45,8 +45,8 @@ class FreshQuestions(NamedTuple):
         """One question with CLEVR's keys, program included.
 
         Args:
-          position: of the question.
-          scene: the one it is about.
+            position: of the question.
+            scene: the one it is about.
         """
         asked = self.asked[position]
         return {
@@ -68,13 +68,13 @@ def fresh_questions(
     """Asks about every scene anew: a pure function of its arguments.
 
     Args:
-      scenes: in CLEVR's JSON form, or their table where they are asked about in many epochs.
-      types: see `questions.families_of`; a world's own are in its `world.json`.
-      questions_per_image: how many; a scene of very few objects may give fewer.
-      seed, epoch: what all chance comes from; not negative.
+        scenes: in CLEVR's JSON form, or their table where they are asked about in many epochs.
+        types: see `questions.families_of`; a world's own are in its `world.json`.
+        questions_per_image: how many; a scene of very few objects may give fewer.
+        seed, epoch: what all chance comes from; not negative.
 
     Raises:
-      InputError: an argument is not as above, or a scene is none of CLEVR's universe.
+        InputError: an argument is not as above, or a scene is none of CLEVR's universe.
     """
     weights = families_of(types)
     if questions_per_image < 1 or seed < 0 or epoch < 0:

@@ -91,13 +91,13 @@ def generate_world(config: WorldConfig, out_dir: str | os.PathLike, progress: bo
     and be guarded by `if __name__ == "__main__"`.
 
     Args:
-      config: the world's size and content.
-      out_dir: a new or empty folder, or one with this very world, finished or not.
-      progress: whether to say how far it is.
+        config: the world's size and content.
+        out_dir: a new or empty folder, or one with this very world, finished or not.
+        progress: whether to say how far it is.
 
     Raises:
-      InputError: a question type is none, `out_dir` holds something else or cannot be written, or a
-        worker was killed.
+        InputError: a question type is none, `out_dir` holds something else or cannot be written, or a
+            worker was killed.
     """
     record = world_record(config)
     families_of(record["question_types"])

@@ -33,11 +33,11 @@ class Instance(NamedTuple):
     """A sketch with every slot filled.
 
     Attributes:
-      program: CLEVR's nodes.
-      answer: the program's answer on the scene.
-      nouns: slot -> the filters that its noun phrase names.
-      others: the slots whose noun must say "other": the object before `same_*` would fit as well.
-      relations: slot -> direction.
+        program: CLEVR's nodes.
+        answer: the program's answer on the scene.
+        nouns: slot -> the filters that its noun phrase names.
+        others: the slots whose noun must say "other": the object before `same_*` would fit as well.
+        relations: slot -> direction.
     """
 
     program: list[dict[str, Any]]
@@ -51,9 +51,9 @@ class _Step(NamedTuple):
     """One word of a sketch.
 
     Attributes:
-      function: its function; "filter" for a noun's slot.
-      slot: of the noun (a Slot) or of the relation (its letter); None without one.
-      following: the next word's function, "" at the end.
+        function: its function; "filter" for a noun's slot.
+        slot: of the noun (a Slot) or of the relation (its letter); None without one.
+        following: the next word's function, "" at the end.
     """
 
     function: str
@@ -76,9 +76,9 @@ class _Node(NamedTuple):
     """A node of the growing program.
 
     Attributes:
-      function, inputs, value_inputs: as in CLEVR's programs.
-      value: the function's value; a mask where it is a set of objects.
-      without: the sets it would be, were one of its relations left out.
+        function, inputs, value_inputs: as in CLEVR's programs.
+        value: the function's value; a mask where it is a set of objects.
+        without: the sets it would be, were one of its relations left out.
     """
 
     function: str
@@ -239,12 +239,12 @@ def instantiate(sketch: tuple[str, ...], index: FilterIndex, rng: random.Random)
     """Walks a sketch once.
 
     Args:
-      sketch: a family's sketch.
-      index: of the scene.
-      rng: the source of chance.
+        sketch: a family's sketch.
+        index: of the scene.
+        rng: the source of chance.
 
     Raises:
-      DeadEnd: the choices drawn lead to no good question; another walk may fare better.
+        DeadEnd: the choices drawn lead to no good question; another walk may fare better.
     """
     walk = _Walk(index, rng)
     for step in _Step.sequence(sketch):

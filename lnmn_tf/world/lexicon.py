@@ -22,7 +22,7 @@ def texts_of(types: Sequence[str]) -> list[str]:
     """Returns texts that together hold every word of the questions of some types.
 
     Args:
-      types: see `questions.families_of`.
+        types: see `questions.families_of`.
     """
     texts = dict.fromkeys(
         text for index in families_of(types) for text in _texts_of_family(FAMILIES[index])

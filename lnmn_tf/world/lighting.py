@@ -27,10 +27,10 @@ class Lamp(NamedTuple):
     """A disc of light that faces the origin.
 
     Attributes:
-      position: float32 [3], world units.
-      color: its light at unit distance, straight before it, float32 [3].
-      radius: of the disc, in world units; it softens shadows.
-      sharpness: the exponent of the cosine lobe that is its image in metal.
+        position: float32 [3], world units.
+        color: its light at unit distance, straight before it, float32 [3].
+        radius: of the disc, in world units; it softens shadows.
+        sharpness: the exponent of the cosine lobe that is its image in metal.
     """
 
     position: np.ndarray
@@ -66,12 +66,12 @@ class Light(NamedTuple):
     """The light of some lamps on its way to surface points.
 
     Attributes:
-      positions: of the lamps, float32 [lamps, 3].
-      points: float32 [3, count].
-      squared: squared distances, float32 [lamps, count].
-      strength: what multiplies the scalar product of a unit normal and the way to the lamp to give
-        the light that arrives, as a share of the lamp's colour, float32 [lamps, count]. Two cosines
-        over the squared distance, of which the one at the lamp is already in it.
+        positions: of the lamps, float32 [lamps, 3].
+        points: float32 [3, count].
+        squared: squared distances, float32 [lamps, count].
+        strength: what multiplies the scalar product of a unit normal and the way to the lamp to give
+            the light that arrives, as a share of the lamp's colour, float32 [lamps, count]. Two cosines
+            over the squared distance, of which the one at the lamp is already in it.
     """
 
     positions: np.ndarray
@@ -115,12 +115,12 @@ def mirror_images(light: Light, reflected: np.ndarray, shining: Sequence[Lamp]) 
     much light as arrives.
 
     Args:
-      light: that of the lamps on the mirror's points.
-      reflected: unit directions that the mirror shows, float32 [3, count].
-      shining: the lamps.
+        light: that of the lamps on the mirror's points.
+        reflected: unit directions that the mirror shows, float32 [3, count].
+        shining: the lamps.
 
     Returns:
-      float32 [lamps, count].
+        float32 [lamps, count].
     """
     sharpness = np.array([[lamp.sharpness] for lamp in shining], np.float32)
     distance = np.sqrt(light.squared)
@@ -140,8 +140,8 @@ def ground_brightness(points: np.ndarray, shining: Sequence[Lamp]) -> np.ndarray
     """How bright each lamp makes the ground, as a share of its colour, float32 [lamps, count].
 
     Args:
-      points: on the ground, float32 [3, count].
-      shining: the lamps.
+        points: on the ground, float32 [3, count].
+        shining: the lamps.
     """
     heights = np.array([lamp.position[2:] for lamp in shining])
     return heights * light_on(points, shining).strength
@@ -151,8 +151,8 @@ def ground_radiance(points: np.ndarray, surround: np.ndarray, direct: np.ndarray
     """Returns the ground's radiance, float32 [3, count].
 
     Args:
-      points: on the ground, float32 [3, count].
-      surround: the light from everywhere, float32 [count] or a number.
-      direct: the lamps' light, float32 [3, count].
+        points: on the ground, float32 [3, count].
+        surround: the light from everywhere, float32 [count] or a number.
+        direct: the lamps' light, float32 [3, count].
     """
     return np.float32(GROUND_ALBEDO) * (direct + surround) + haze(points)

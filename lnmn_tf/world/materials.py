@@ -26,9 +26,9 @@ class Surface(NamedTuple):
     """Surface points, with `count` of them.
 
     Attributes:
-      points: float32 [3, count], world coordinates.
-      normals: unit vectors outwards, float32 [3, count].
-      views: unit vectors from the camera to the points, float32 [3, count].
+        points: float32 [3, count], world coordinates.
+        normals: unit vectors outwards, float32 [3, count].
+        views: unit vectors from the camera to the points, float32 [3, count].
     """
 
     points: np.ndarray
@@ -76,9 +76,9 @@ def _rubber(scene: Scene, surface: Surface, spans: dict[int, slice]) -> np.ndarr
     """Lambert's law under all lamps, with shadows from the other objects, float32 [3, count].
 
     Args:
-      scene: the scene.
-      surface: of all rubber objects.
-      spans: object -> where its points are.
+        scene: the scene.
+        surface: of all rubber objects.
+        spans: object -> where its points are.
     """
     shining = lighting.lamps(scene.lights)
     light = lighting.light_on(surface.points, shining)
@@ -97,9 +97,9 @@ def _metal(scene: Scene, surface: Surface, spans: dict[int, slice]) -> np.ndarra
     """A mirror of the ground, the backdrop, the lamps and the other objects, float32 [3, count].
 
     Args:
-      scene: the scene.
-      surface: of all metal objects.
-      spans: object -> where its points are.
+        scene: the scene.
+        surface: of all metal objects.
+        spans: object -> where its points are.
     """
     points, normals = surface.points, _facing_camera(surface)
     shining = lighting.lamps(scene.lights)

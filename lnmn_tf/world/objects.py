@@ -28,12 +28,12 @@ class SceneObject(NamedTuple):
     """One object, described by CLEVR's own attributes.
 
     Attributes:
-      shape: one of SHAPES.
-      size: a key of SIZES.
-      material: one of MATERIALS.
-      color: a key of COLORS.
-      position: the centre, x, y, z in world units.
-      rotation: the turn around the vertical axis, in degrees within [0, 360).
+        shape: one of SHAPES.
+        size: a key of SIZES.
+        material: one of MATERIALS.
+        color: a key of COLORS.
+        position: the centre, x, y, z in world units.
+        rotation: the turn around the vertical axis, in degrees within [0, 360).
     """
 
     shape: str

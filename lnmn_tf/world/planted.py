@@ -80,12 +80,12 @@ class PlantedWorld(NamedTuple):
     """N examples.
 
     Attributes:
-      features: float32 [N, H, W, C], what a model sees: the object's degrees with noise, elsewhere noise.
-      question_ids: int32 [N, 3], words of WORDS: kind, first and second attribute.
-      answers: int32 [N], places in ANSWERS.
-      degrees: float32 [N, C], the object's true degrees, within -1 to -0.1 or 0.1 to 1.
-      places: int32 [N], row * W + column of the object.
-      operators: kind -> the operator that made the answers.
+        features: float32 [N, H, W, C], what a model sees: the object's degrees with noise, elsewhere noise.
+        question_ids: int32 [N, 3], words of WORDS: kind, first and second attribute.
+        answers: int32 [N], places in ANSWERS.
+        degrees: float32 [N, C], the object's true degrees, within -1 to -0.1 or 0.1 to 1.
+        places: int32 [N], row * W + column of the object.
+        operators: kind -> the operator that made the answers.
     """
 
     features: np.ndarray
@@ -109,7 +109,7 @@ class PlantedWorld(NamedTuple):
         """The answers that other operators make of the same questions: int32 [N].
 
         Args:
-          operators: kind -> name; a kind that is left out keeps its own.
+            operators: kind -> name; a kind that is left out keeps its own.
         """
         answers = self.answers.copy()
         first, second = self.pairs()
@@ -143,14 +143,14 @@ def planted_world(
     Kinds, pairs of attributes and answers are as frequent as one another.
 
     Args:
-      num_examples: N.
-      seed: of all chance; not negative.
-      operators: what is planted: kind -> name, for some of KINDS, which are then asked.
-      height, width: of the map.
-      noise: standard deviation of what is added to every channel of every place.
+        num_examples: N.
+        seed: of all chance; not negative.
+        operators: what is planted: kind -> name, for some of KINDS, which are then asked.
+        height, width: of the map.
+        noise: standard deviation of what is added to every channel of every place.
 
     Raises:
-      InputError: a kind, an operator or a size is none.
+        InputError: a kind, an operator or a size is none.
     """
     wrong = [kind for kind, name in operators.items() if kind not in KINDS or name not in OPERATORS]
     if wrong or not operators:
@@ -212,8 +212,8 @@ def write_planted(folder: str | os.PathLike, splits: Mapping[str, PlantedWorld])
     its program a stand-in of its kind, for accuracies by family.
 
     Args:
-      folder: made where it is missing.
-      splits: name -> world.
+        folder: made where it is missing.
+        splits: name -> world.
     """
     folder = Path(folder)
     (folder / "questions").mkdir(parents=True, exist_ok=True)

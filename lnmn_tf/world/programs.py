@@ -23,13 +23,13 @@ class SceneGraph:
     """A scene's objects, attributes and relations, as bit masks: bit i stands for object i.
 
     Args:
-      scene: a scene in CLEVR's JSON form, with `objects` and `relationships`.
+        scene: a scene in CLEVR's JSON form, with `objects` and `relationships`.
 
     Attributes:
-      objects: the scene's objects, each with `size`, `color`, `material`, `shape`.
-      everything: the mask of all objects.
-      having: `having[attribute][value]` is the mask of the objects with that value.
-      related: `related[direction][i]` is the mask of the objects in that direction of object i.
+        objects: the scene's objects, each with `size`, `color`, `material`, `shape`.
+        everything: the mask of all objects.
+        having: `having[attribute][value]` is the mask of the objects with that value.
+        related: `related[direction][i]` is the mask of the objects in that direction of object i.
     """
 
     def __init__(self, scene: Mapping[str, Any]):
@@ -62,9 +62,9 @@ class Function(NamedTuple):
     """One function of CLEVR.
 
     Attributes:
-      arity: how many earlier nodes it reads.
-      apply: `(graph, *inputs, *value_inputs) -> value`. A value is a mask (a set of objects), an
-        object's index, an attribute's value, a number or a bool.
+        arity: how many earlier nodes it reads.
+        apply: `(graph, *inputs, *value_inputs) -> value`. A value is a mask (a set of objects), an
+            object's index, an attribute's value, a number or a bool.
     """
 
     arity: int
@@ -120,15 +120,15 @@ def execute(program: Sequence[Mapping[str, Any]], scene: Mapping[str, Any] | Sce
     """Answers a program on a scene.
 
     Args:
-      program: CLEVR's nodes.
-      scene: a scene in CLEVR's JSON form, or its graph where many programs ask of one scene.
+        program: CLEVR's nodes.
+        scene: a scene in CLEVR's JSON form, or its graph where many programs ask of one scene.
 
     Returns:
-      "yes" or "no", a number from "0", or an attribute's value.
+        "yes" or "no", a number from "0", or an attribute's value.
 
     Raises:
-      IllPosed: a `unique` of the program does not find exactly one object.
-      ValueError: the program names a function that CLEVR does not have.
+        IllPosed: a `unique` of the program does not find exactly one object.
+        ValueError: the program names a function that CLEVR does not have.
     """
     graph = scene if isinstance(scene, SceneGraph) else SceneGraph(scene)
     values: list[Any] = []

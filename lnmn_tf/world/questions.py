@@ -50,11 +50,11 @@ def families_of(question_types: Sequence[str]) -> dict[int, float]:
     """Returns the weight of each family of some question types, by its index.
 
     Args:
-      question_types: names, or name:weight, as in "zero_hop:4". Families of a type with weight 4 are
-        asked four times as often as those of a type with weight 1, which is the default.
+        question_types: names, or name:weight, as in "zero_hop:4". Families of a type with weight 4 are
+            asked four times as often as those of a type with weight 1, which is the default.
 
     Raises:
-      InputError: there is no type, one is unknown or given twice, or a weight is not a positive number.
+        InputError: there is no type, one is unknown or given twice, or a weight is not a positive number.
     """
     weights: dict[str, float] = {}
     for entry in question_types:
@@ -92,17 +92,17 @@ def generate_questions(
     """Asks different questions about a scene, from the families that were asked least so far.
 
     Args:
-      scene: a scene in CLEVR's JSON form.
-      rng: the source of chance; the same state and balance give the same questions.
-      num_questions: how many questions; a scene of very few objects may not give as many.
-      question_types: see `families_of`.
-      balance: the answers to the questions of other scenes so far; the new ones are added.
+        scene: a scene in CLEVR's JSON form.
+        rng: the source of chance; the same state and balance give the same questions.
+        num_questions: how many questions; a scene of very few objects may not give as many.
+        question_types: see `families_of`.
+        balance: the answers to the questions of other scenes so far; the new ones are added.
 
     Returns:
-      Questions with CLEVR's keys, but for `question_index`, which depends on the other scenes.
+        Questions with CLEVR's keys, but for `question_index`, which depends on the other scenes.
 
     Raises:
-      InputError: `question_types` is not as above.
+        InputError: `question_types` is not as above.
     """
     balance = AnswerBalance() if balance is None else balance
     families = families_of(question_types)

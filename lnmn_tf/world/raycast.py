@@ -118,12 +118,12 @@ def depths(thing: SceneObject, camera: Camera, rays: Rays) -> np.ndarray:
     """Returns the depth at which each ray meets the object, infinite where it does not.
 
     Args:
-      thing: the object.
-      camera: where the rays start.
-      rays: the rays.
+        thing: the object.
+        camera: where the rays start.
+        rays: the rays.
 
     Returns:
-      float32 [rows, columns].
+        float32 [rows, columns].
     """
     radius = thing.radius
     x, y, z = (eye - centre for eye, centre in zip(camera.position, thing.position))
@@ -154,13 +154,13 @@ def surface(
     points from the nearest point of the core to the surface.
 
     Args:
-      thing: the object.
-      points: near the surface, float32 [3, count], world coordinates.
-      pixel_size: of a pixel at the object, in world units; rounding is never narrower, so that
-        an edge is a smooth line at every resolution.
+        thing: the object.
+        points: near the surface, float32 [3, count], world coordinates.
+        pixel_size: of a pixel at the object, in world units; rounding is never narrower, so that
+            an edge is a smooth line at every resolution.
 
     Returns:
-      Points and normals, each float32 [3, count].
+        Points and normals, each float32 [3, count].
     """
     centre = np.asarray(thing.position, np.float32)[:, None]
     radius = np.float32(thing.radius)

@@ -25,11 +25,11 @@ def render(scene: Scene, width: int, height: int) -> np.ndarray:
     """Renders a scene; the same scene always gives the same picture.
 
     Args:
-      scene: what to draw.
-      width, height: size of the picture in pixels.
+        scene: what to draw.
+        width, height: size of the picture in pixels.
 
     Returns:
-      sRGB picture, uint8 [height, width, 3].
+        sRGB picture, uint8 [height, width, 3].
     """
     canvas = _ground(scene, width, height)
     sprites = _sprites(scene, width, height)
@@ -44,9 +44,9 @@ class Sprite(NamedTuple):
     """The picture of one object.
 
     Attributes:
-      box: the pixels it lies in.
-      color: the object's radiance times its coverage, float32 [3, rows, columns].
-      coverage: the share of each pixel that it covers, float32 [rows, columns].
+        box: the pixels it lies in.
+        color: the object's radiance times its coverage, float32 [3, rows, columns].
+        coverage: the share of each pixel that it covers, float32 [rows, columns].
     """
 
     box: raycast.Box

@@ -39,17 +39,17 @@ class SceneTable:
     """S scenes.
 
     Args:
-      scenes: in CLEVR's JSON form, with `objects` and `relationships`; about 1.3 kB are kept of each.
+        scenes: in CLEVR's JSON form, with `objects` and `relationships`; about 1.3 kB are kept of each.
 
     Attributes:
-      everything: int16 [S], the mask of all objects.
-      values: int8 [S, 10, 4], which value each object has of each attribute, from 0.
-      related: int16 [S, 4, 10], the mask of the objects in each direction of each object.
-      masks: int16 [S, ids], the objects that pass each combination of filters.
-      fitting: int16 [S, 10, 16], the ids of the combinations that each object passes.
+        everything: int16 [S], the mask of all objects.
+        values: int8 [S, 10, 4], which value each object has of each attribute, from 0.
+        related: int16 [S, 4, 10], the mask of the objects in each direction of each object.
+        masks: int16 [S, ids], the objects that pass each combination of filters.
+        fitting: int16 [S, 10, 16], the ids of the combinations that each object passes.
 
     Raises:
-      InputError: a scene has more than ten objects, or an attribute's value is none of CLEVR's.
+        InputError: a scene has more than ten objects, or an attribute's value is none of CLEVR's.
     """
 
     def __init__(self, scenes: Sequence[Mapping[str, Any]]):

@@ -31,9 +31,9 @@ class Lights(NamedTuple):
     """The positions of the three lamps, each x, y, z in world units (CLEVR's base scene).
 
     Attributes:
-      key: warm and strong, to the right of the camera.
-      fill: bluish and weak, low on the left.
-      back: white, above and behind the objects.
+        key: warm and strong, to the right of the camera.
+        fill: bluish and weak, low on the left.
+        back: white, above and behind the objects.
     """
 
     key: tuple[float, float, float] = (6.45, -2.91, 4.26)
@@ -54,11 +54,11 @@ class Scene(NamedTuple):
     """Everything that fixes a picture.
 
     Attributes:
-      objects: 3 to 10 objects that neither touch nor hide one another.
-      camera: the point of view.
-      lights: where the lamps stand.
-      image_index: number of the picture within its split.
-      split: "train", "val" or "test".
+        objects: 3 to 10 objects that neither touch nor hide one another.
+        camera: the point of view.
+        lights: where the lamps stand.
+        image_index: number of the picture within its split.
+        split: "train", "val" or "test".
     """
 
     objects: tuple[SceneObject, ...]
@@ -76,7 +76,7 @@ class Scene(NamedTuple):
         """Returns the scene as an entry of CLEVR v1.0's `scenes`.
 
         Args:
-          width, height: size of the picture in pixels; `pixel_coords` are columns and rows of it.
+            width, height: size of the picture in pixels; `pixel_coords` are columns and rows of it.
         """
         ways = directions(self.camera)
         return {
@@ -123,12 +123,12 @@ def relationships(
     Object j is in relation to i when (position_j - position_i) . direction > epsilon.
 
     Args:
-      positions: [objects, 3], world units.
-      ways: word -> direction, [3].
-      epsilon: the least distance along the direction, in world units.
+        positions: [objects, 3], world units.
+        ways: word -> direction, [3].
+        epsilon: the least distance along the direction, in world units.
 
     Returns:
-      word -> for each object, the sorted indices of the objects related to it.
+        word -> for each object, the sorted indices of the objects related to it.
     """
     relations = {}
     for word, way in ways.items():
@@ -148,13 +148,13 @@ def sample_scene(
     """Samples a scene the way CLEVR does: placed one by one, redrawn until all objects are seen.
 
     Args:
-      rng: the source of chance; the same state gives the same scene.
-      image_index: number of the picture within its split.
-      split: "train", "val" or "test".
-      min_objects, max_objects: bounds of the number of objects, both included.
+        rng: the source of chance; the same state gives the same scene.
+        image_index: number of the picture within its split.
+        split: "train", "val" or "test".
+        min_objects, max_objects: bounds of the number of objects, both included.
 
     Raises:
-      InputError: the bounds are not 1 <= min_objects <= max_objects <= 10.
+        InputError: the bounds are not 1 <= min_objects <= max_objects <= 10.
     """
     if not 1 <= min_objects <= max_objects <= MAX_OBJECTS:
         raise InputError(
@@ -188,9 +188,9 @@ def _place_objects(
     meet; here the upright tubes around the objects stay apart as well.
 
     Args:
-      rng: the source of chance.
-      count: how many objects.
-      image_axes: ground x, y -> right, behind, [2, 2].
+        rng: the source of chance.
+        count: how many objects.
+        image_axes: ground x, y -> right, behind, [2, 2].
     """
     kinds = rng.integers(0, [len(SHAPES), len(SIZES), len(MATERIALS), len(COLORS)], (count, 4))
     rotations = rng.uniform(0.0, 360.0, count).tolist()

@@ -38,8 +38,8 @@ def contact_shadow(thing: SceneObject, ground: np.ndarray) -> np.ndarray:
     """Returns the share of the surround that the object hides, float32 [...].
 
     Args:
-      thing: the object.
-      ground: x and y of ground points, float32 [2 or 3, ...].
+        thing: the object.
+        ground: x and y of ground points, float32 [2 or 3, ...].
     """
     x = (ground[0] - thing.position[0]) / thing.radius
     y = (ground[1] - thing.position[1]) / thing.radius
@@ -80,9 +80,9 @@ def cast_shadows(
     passes the object's upright axis within the radius; spheres are balls.
 
     Args:
-      things: the objects.
-      lamp: the lamp.
-      grounds: for each object, the ground points to look at, float32 [3, ...].
+        things: the objects.
+        lamp: the lamp.
+        grounds: for each object, the ground points to look at, float32 [3, ...].
     """
     shares: list[np.ndarray] = [ground[0] for ground in grounds]
     for cubes in (True, False):
@@ -101,9 +101,9 @@ def ball_shadows(
     Exact for spheres; what other shapes throw on their neighbours is small enough to be round.
 
     Args:
-      things: the objects that throw the shadows.
-      lamp: the lamp.
-      points: for each object, surface points to look at, float32 [3, ...].
+        things: the objects that throw the shadows.
+        lamp: the lamp.
+        points: for each object, surface points to look at, float32 [3, ...].
     """
     return _hidden([_Body.ball(thing, lamp) for thing in things], lamp, points)
 
@@ -112,11 +112,11 @@ class _Body(NamedTuple):
     """What throws a shadow: a ball, or an upright tube, which has no height.
 
     Attributes:
-      x, y, z: its centre; z is 0 for a tube, whose points and lamp are seen from above.
-      lamp_x, lamp_y, lamp_z: the lamp, seen from the centre and along the body's own sides.
-      reach: how far ways to the lamp can be hidden, as a share of them.
-      radius: in world units.
-      cosine, sine: of the turn of a cube.
+        x, y, z: its centre; z is 0 for a tube, whose points and lamp are seen from above.
+        lamp_x, lamp_y, lamp_z: the lamp, seen from the centre and along the body's own sides.
+        reach: how far ways to the lamp can be hidden, as a share of them.
+        radius: in world units.
+        cosine, sine: of the turn of a cube.
     """
 
     x: float
@@ -198,10 +198,10 @@ def _widening(sides: Sequence[np.ndarray], distance: np.ndarray, behind: np.ndar
     the base, only the base's own side is in the way.
 
     Args:
-      sides: from the axis to the ray, where it is nearest, along each of the cube's sides; without
-        the sign, each float32 [...].
-      distance: the length of the two.
-      behind: how far the ground point lies behind the axis, as the lamp sees it, in half sides.
+        sides: from the axis to the ray, where it is nearest, along each of the cube's sides; without
+            the sign, each float32 [...].
+        distance: the length of the two.
+        behind: how far the ground point lies behind the axis, as the lamp sees it, in half sides.
     """
     first, second = sides
     distance = np.maximum(distance, _NEARLY_ZERO)
@@ -230,10 +230,10 @@ def _soft_edge(depth: np.ndarray, passing: np.ndarray, lamp: Lamp) -> np.ndarray
     """How much of the lamp's disc is hidden from where a ray is `depth` within the shadow.
 
     Args:
-      depth: how far inside the object's outline the ray passes, negative outside, world units;
-        overwritten.
-      passing: where it does so, as a share of the way to the lamp.
-      lamp: the disc, which at that place looks `passing` times its size.
+        depth: how far inside the object's outline the ray passes, negative outside, world units;
+            overwritten.
+        passing: where it does so, as a share of the way to the lamp.
+        lamp: the disc, which at that place looks `passing` times its size.
     """
     depth /= lamp.radius * passing + _LEAST_BLUR
     ramp = np.minimum(np.maximum(depth, -1, out=depth), 1, out=depth)

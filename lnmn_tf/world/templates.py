@@ -39,9 +39,9 @@ class Family(NamedTuple):
     """A kind of question; its place in FAMILIES is CLEVR's `question_family_index`.
 
     Attributes:
-      question_type: one of QUESTION_TYPES.
-      sketch: the words of the open program, in postfix order.
-      wordings: format strings over the sketch's slots.
+        question_type: one of QUESTION_TYPES.
+        sketch: the words of the open program, in postfix order.
+        wordings: format strings over the sketch's slots.
     """
 
     question_type: str

@@ -29,11 +29,11 @@ class Walked(NamedTuple):
     """M walks of one sketch.
 
     Attributes:
-      alive: bool [M], False for a dead end, whose other values mean nothing.
-      answers: int [M], places in `possible_answers` of the sketch's last function.
-      nouns: slot -> int [M], ids of `scene_table.FILTERS`.
-      others: slots whose noun may say "other" -> bool [M], where it must.
-      relations: slot -> int [M], places in DIRECTIONS.
+        alive: bool [M], False for a dead end, whose other values mean nothing.
+        answers: int [M], places in `possible_answers` of the sketch's last function.
+        nouns: slot -> int [M], ids of `scene_table.FILTERS`.
+        others: slots whose noun may say "other" -> bool [M], where it must.
+        relations: slot -> int [M], places in DIRECTIONS.
     """
 
     alive: np.ndarray
@@ -47,10 +47,10 @@ class _Value(NamedTuple):
     """What a node holds.
 
     Attributes:
-      value: int [M], a mask, or an object's index, a number or an attribute's value.
-      without: the masks it would be, were one of its relations left out, each [M].
-      relation: int [M], the relation or `same_*` that its objects come from; None for the scene.
-      filters: int [M], the id of the filters since then.
+        value: int [M], a mask, or an object's index, a number or an attribute's value.
+        without: the masks it would be, were one of its relations left out, each [M].
+        relation: int [M], the relation or `same_*` that its objects come from; None for the scene.
+        filters: int [M], the id of the filters since then.
     """
 
     value: np.ndarray
@@ -63,10 +63,10 @@ class _SlotIds(NamedTuple):
     """A noun's slot as arrays.
 
     Attributes:
-      name: its letter.
-      ways: which of the 16 ways to describe an object it may take, by how many attributes they name.
-      ids: the ids it may take, by how many attributes they name.
-      way_lengths, id_lengths: how many attributes each of them names.
+        name: its letter.
+        ways: which of the 16 ways to describe an object it may take, by how many attributes they name.
+        ids: the ids it may take, by how many attributes they name.
+        way_lengths, id_lengths: how many attributes each of them names.
     """
 
     name: str
@@ -204,8 +204,8 @@ class _Walks:
         """Draws by weight how many attributes to name, among those with an option: int [M].
 
         Args:
-          options: bool [M, k].
-          lengths: int [k], how many attributes each option names, in increasing order.
+            options: bool [M, k].
+            lengths: int [k], how many attributes each option names, in increasing order.
         """
         possible, starts = np.unique(lengths, return_index=True)
         open_lengths = np.logical_or.reduceat(options, starts, axis=1)
@@ -245,13 +245,13 @@ def walk(
     """Walks a sketch once on each of M scenes.
 
     Args:
-      sketch: a family's sketch; at most one of its functions joins two values.
-      table: the scenes.
-      scenes: int [M], rows of `table`; a scene may be there more than once.
-      rng: the source of chance.
+        sketch: a family's sketch; at most one of its functions joins two values.
+        table: the scenes.
+        scenes: int [M], rows of `table`; a scene may be there more than once.
+        rng: the source of chance.
 
     Raises:
-      ValueError: the sketch joins more than once.
+        ValueError: the sketch joins more than once.
     """
     words = [word.partition(":") for word in sketch]
     if sum(word in FUNCTIONS and FUNCTIONS[word].arity == 2 for word in sketch) > 1:

@@ -36,9 +36,9 @@ class NounPhrase(NamedTuple):
     The format `{A}` gives "large red ball", `{A:s}` "large red balls", `{A:a}` "a large red ball".
 
     Attributes:
-      filters: attribute -> value, for the attributes it names.
-      words: the word chosen for each value that has synonyms, and for "" the noun of no shape.
-      other: whether it says "other", because the object it is compared with would fit as well.
+        filters: attribute -> value, for the attributes it names.
+        words: the word chosen for each value that has synonyms, and for "" the noun of no shape.
+        other: whether it says "other", because the object it is compared with would fit as well.
     """
 
     filters: Mapping[str, str]

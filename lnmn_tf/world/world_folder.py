@@ -27,7 +27,7 @@ class WorldFolder:
     """The files of one world.
 
     Args:
-      root: the folder, which need not exist yet.
+        root: the folder, which need not exist yet.
     """
 
     def __init__(self, root: str | os.PathLike):
@@ -51,10 +51,10 @@ class WorldFolder:
         """Records what is to be made here; returns whether that is finished already.
 
         Args:
-          record: what determines the world, as JSON values.
+            record: what determines the world, as JSON values.
 
         Raises:
-          InputError: the folder holds another world, or something else, or cannot be written.
+            InputError: the folder holds another world, or something else, or cannot be written.
         """
         path = self.root / _RECORD
         with _input_errors(path):
@@ -96,11 +96,11 @@ class WorldFolder:
         """Writes a file under its final name all at once.
 
         Args:
-          name: path relative to the root.
-          content: the bytes, or pieces of them for what should not be in memory as a whole.
+            name: path relative to the root.
+            content: the bytes, or pieces of them for what should not be in memory as a whole.
 
         Raises:
-          InputError: the disk is full, or the folder cannot be written.
+            InputError: the disk is full, or the folder cannot be written.
         """
         path = self.root / name
         temporary = self.parts / f"{path.name}.{os.getpid()}.tmp"
