@@ -23,7 +23,7 @@ quickstart: $(VENV)/.installed
 	$(BIN)/python -m lnmn_tf.main --flagfile=configs/quickstart.flags
 
 test: lint
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 test-slow: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m slow

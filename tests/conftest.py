@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -34,7 +37,7 @@ TINY_MODEL = {
     "encoder_strides": "2,1",
     "num_steps": 2,
     "stack_len": 3,
-    "attention_3": 3,
+    "attention_3": 2,
     "attention_4": 1,
 }
 TINY_TRAINING = {
@@ -56,6 +59,52 @@ def to_arguments(**flags) -> list[str]:
 # How fast an example is drawn says nothing about the law, only about what else the machine does.
 settings.register_profile("lnmn", suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("lnmn")
+
+
+# Fixtures that are dear: the files that need one run on one worker, and begin first.
+DEAR = ("exported", "analysed_run", "undisturbed", "tiny_run")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Names the worker's share that each test belongs to, for `--dist loadgroup`."""
+    needed = {}
+    for item in items:
+        needed.setdefault(item.path, set()).update(item.fixturenames)
+    dearest = {
+        path: next((i for i, name in enumerate(DEAR) if name in names), len(DEAR))
+        for path, names in needed.items()
+    }
+    for item in items:
+        place = dearest[item.path]
+        group = DEAR[place] if place < len(DEAR) else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: dearest[item.path])
+
+
+def leave_graphs_as_they_are() -> None:
+    """Turns TensorFlow's optimiser of graphs off: no law is about it, and it takes a sixth of the time."""
+    import tensorflow as tf
+
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+
+@contextmanager
+def run_eagerly() -> Iterator[None]:
+    """Functions run as they are written: to trace a graph that runs once takes longer."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _graphs_as_they_are():
+    if "tensorflow" in sys.modules:
+        leave_graphs_as_they_are()
 
 
 @pytest.fixture(scope="session")

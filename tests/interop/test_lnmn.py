@@ -6,7 +6,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import GOLDEN, Golden, assert_close
 
 from lnmn_tf.config import TrainingConfig
 from lnmn_tf.config.registry import MODELS
@@ -18,6 +17,8 @@ from lnmn_tf.layers.encoders import positional_encoding
 from lnmn_tf.training.algorithm_2 import AlternatingTrainer
 from lnmn_tf.training.optimizers import structure_optimizer, weight_optimizer
 from lnmn_tf.training.schedules import entropy_weight
+from tests.conftest import run_eagerly
+from tests.interop.conftest import GOLDEN, Golden, assert_close
 
 # The smallest and the largest network; `_a` and `_b` differ in sizes and in padding.
 QUICK = ("lnmn9_a", "lnmn14_b")
@@ -225,7 +226,8 @@ def test_the_trainer_takes_the_steps_of_the_authors_program(small):
             {**inputs_of(small, prefix), "answer": small[prefix + "answer"].astype(np.int32)}
             for prefix in (f"batches/train{step}/", f"batches/val{step}/")
         ]
-        report = trainer.train_step(tf.nest.map_structure(tf.constant, batches))
+        with run_eagerly():
+            report = trainer.train_step(tf.nest.map_structure(tf.constant, batches))
         for name, expected in (("loss", "weight_loss"), ("structure_loss", "arch_loss")):
             assert_close(report[name], small[f"steps/{expected}{step}"], 1e-4, name=name)
         after, moved = small.under(f"after_step{step}/"), {"structure": [], "weights": []}

@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import GOLDEN, Golden, assert_close
 
 from lnmn_tf.errors import InputError
 from lnmn_tf.interop import load_snmn
 from lnmn_tf.interop.stack_nmn import assignments
 from lnmn_tf.interop.stack_nmn_config import read_settings
+from tests.interop.conftest import GOLDEN, Golden, assert_close
 
 # Between them, these three have every switch that the others have.
 QUICK = ("snmn_forced", "snmn_validate_soft", "snmn_yamlcfg")

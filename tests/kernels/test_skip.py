@@ -66,7 +66,7 @@ def test_a_bank_that_nothing_asks_for_does_not_run(inputs, call):
     """Weights that are not numbers do not reach the answer, which zero times them would."""
     layout = [{kind: 1.0} for kind in LAYOUT]
     whole, adaptive = make(0.0, inputs), make(0.01, inputs)
-    expected = run(whole, inputs, layout)
+    expected = run(whole, inputs, layout, "eager")
     for model in (whole, adaptive):
         wanted = {kind.bank_name for kind in model.kinds if kind.name in LAYOUT}
         for name, bank in model.banks.items():
@@ -74,16 +74,16 @@ def test_a_bank_that_nothing_asks_for_does_not_run(inputs, call):
                 for variable in bank.trainable_variables:
                     variable.assign(np.nan * variable)
     np.testing.assert_allclose(run(adaptive, inputs, layout, call), expected, atol=1e-5)
-    assert np.isnan(run(whole, inputs, layout, call)).all()
+    assert np.isnan(run(whole, inputs, layout, "eager")).all()
 
 
 def test_what_is_below_the_threshold_counts_as_no_op(inputs):
     adaptive, whole = make(0.1, inputs), make(0.0, inputs)
     faint = [{"push_3": 0.9}, {"push_3": 0.6, "answer_3": 0.09}, {"answer_4": 0.8}]
     without = [{"push_3": 0.9}, {"push_3": 0.6}, {"answer_4": 0.8}]
-    expected = run(whole, inputs, without)
+    expected = run(whole, inputs, without, "eager")
     np.testing.assert_allclose(run(adaptive, inputs, faint), expected, atol=1e-5)
-    assert np.abs(run(whole, inputs, faint) - expected).max() > 1e-4
+    assert np.abs(run(whole, inputs, faint, "eager") - expected).max() > 1e-4
 
 
 def test_one_example_is_enough_for_a_bank_to_run(inputs):
@@ -92,7 +92,7 @@ def test_one_example_is_enough_for_a_bank_to_run(inputs):
     weights = weights_of(whole, layout).numpy()
     weights[1, 1] = np.eye(weights.shape[-1])[whole.module_names.index("answer_3.0")]
     weights = tf.constant(weights)
-    expected = run(whole, inputs, weights)
+    expected = run(whole, inputs, weights, "eager")
     np.testing.assert_allclose(run(adaptive, inputs, weights), expected, atol=1e-5)
 
 

@@ -1,12 +1,14 @@
 """Second-order structure gradients are those of the loss after a step of the weights."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from tensorflow import keras
 
 from lnmn_tf.models.registry import make_config
 from lnmn_tf.training.algorithm_2 import AlternatingTrainer
 from lnmn_tf.training.networks import build_network
+from tests.conftest import run_eagerly
 
 RATE, STEP = 0.5, 2e-2
 
@@ -18,6 +20,12 @@ def make_batch(seed):
         "question": tf.constant(random.integers(1, 7, size=[3, 4]), tf.int32),
         "answer": tf.constant(random.integers(0, 4, size=[3]), tf.int32),
     }
+
+
+@pytest.fixture(autouse=True)
+def eagerly():
+    with run_eagerly():
+        yield
 
 
 def test_unrolled_gradient_is_the_slope_of_the_loss_after_a_step():

@@ -13,6 +13,7 @@ from lnmn_tf.training.algorithm_2 import AlternatingTrainer
 from lnmn_tf.training.gradients import ShardedGradients
 from lnmn_tf.training.networks import build_network
 from lnmn_tf.training.replicas import configure
+from tests.conftest import run_eagerly
 from tests.training.test_algorithm_2 import make_batch
 
 SIZES = {"embed_dim": 5, "text_dim": 6, "kb_dim": 7, "map_dim": 3, "mem_dim": 5, "mlp_dim": 8}
@@ -36,7 +37,8 @@ def measure(precision: str, seed: int):
     config = make_config("relational", **choices, feature_shape=(2, 3, 5))
     network, batch = build_network(config), make_batch(1)
     trainer = AlternatingTrainer(network, shards=1, xla=False)
-    losses, gradients = trainer._of_weights(batch)
+    with run_eagerly():
+        losses, gradients = trainer._of_weights(batch)
     return losses, gradients, network
 
 

@@ -19,6 +19,7 @@ from lnmn_tf.training.encoder_progress import EncoderProgress
 from lnmn_tf.training.examples import open_split
 from lnmn_tf.training.pretraining import GROUPS, attribute_accuracy, pretrain, read_targets
 from lnmn_tf.training.run import train
+from tests.training.tiny_network import SeeingNetwork, train_tiny
 
 ROOT = Path(__file__).resolve().parents[2]
 HEIGHT, WIDTH = 8, 12  # of the map
@@ -98,9 +99,10 @@ def test_accuracy_counts_what_an_encoder_makes_out(config, tiny_world):
 
 def choices_of_a_run(world, **others):
     small = {"embed_dim": 4, "text_dim": 4, "kb_dim": 4, "map_dim": 4, "mem_dim": 4, "mlp_dim": 4}
+    cells = {"attention_3": 2, "attention_4": 0, "answer_3": 1, "answer_4": 0}
     short = {"num_steps": 2, "batch_size": 8, "epochs": 1, "structure_fraction": 0.3}
     plain = {"xla": "off", "baselines": False, "data_dir": str(world)}
-    return {**CHOICES, **small, **short, **plain, **others}
+    return {**CHOICES, **small, **cells, **short, **plain, **others}
 
 
 def test_a_run_that_goes_on_sees_with_the_encoder_that_it_trained(tiny_world, tmp_path):
@@ -113,12 +115,13 @@ def test_a_run_that_goes_on_sees_with_the_encoder_that_it_trained(tiny_world, tm
 
 def test_a_run_takes_the_encoder_of_another(tiny_world, tmp_path):
     config = RunConfig.create(choices_of_a_run(tiny_world, pretrain_epochs=2))
-    first = train(config, tmp_path / "first")
+    first = train_tiny(config, tmp_path / "first", SeeingNetwork)
     taking = choices_of_a_run(tiny_world, encoder_run=str(tmp_path / "first"), seed=7)
-    again = train(RunConfig.create(taking), tmp_path / "again")
+    again = train_tiny(RunConfig.create(taking), tmp_path / "again", SeeingNetwork)
     assert again["image_encoder"] == first["image_encoder"]
     with pytest.raises(InputError, match="encoder_strides"):
-        train(RunConfig.create({**taking, "encoder_strides": (2, 4)}), tmp_path / "other")
+        other = RunConfig.create({**taking, "encoder_strides": (2, 4)})
+        train_tiny(other, tmp_path / "other", SeeingNetwork)
 
 
 def test_pictures_without_scenes_cannot_pretrain(tiny_world, tmp_path):
@@ -183,8 +186,10 @@ import json, os, signal, sys
 from pathlib import Path
 from lnmn_tf.config import RunConfig
 from lnmn_tf.training import encoder_progress
-from lnmn_tf.training.run import train
+from tests.conftest import leave_graphs_as_they_are
+from tests.training.tiny_network import SeeingNetwork, train_tiny
 
+leave_graphs_as_they_are()  # as the process that goes on does: the weights are compared bit for bit
 write = encoder_progress.write_json
 
 def write_until_the_third(path, content):
@@ -194,7 +199,7 @@ def write_until_the_third(path, content):
 
 encoder_progress.write_json = write_until_the_third
 choices = {k: tuple(v) if isinstance(v, list) else v for k, v in json.loads(sys.argv[1]).items()}
-train(RunConfig.create(choices), Path(sys.argv[2]))
+train_tiny(RunConfig.create(choices), Path(sys.argv[2]), SeeingNetwork)
 """
 
 
@@ -210,8 +215,8 @@ def test_an_encoder_killed_while_it_learns_ends_with_the_same_weights(tiny_world
         ".epoch_0003.tmp",
     }
     with pytest.raises(InputError, match=r"--pretrain_epochs=4, but --pretrain_epochs is 5"):
-        train(config.replace(pretrain_epochs=5), killed)
-    first, again = train(config, whole), train(config, killed)
+        train_tiny(config.replace(pretrain_epochs=5), killed, SeeingNetwork)
+    first, again = (train_tiny(config, run_dir, SeeingNetwork) for run_dir in (whole, killed))
     assert "goes on after epoch 2 of 4" in capsys.readouterr().out
     assert everything_of(killed) == everything_of(whole)
     assert again["image_encoder"] == first["image_encoder"]

@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-import tests.training.tiny_network as tiny
 from lnmn_tf.config import TrainingConfig
 from lnmn_tf.errors import InputError
 from lnmn_tf.training import replicas
-from tests.training.test_kill import ROOT, final_tensors, last_step
+from tests.training.conftest import PATIENCE, final_tensors, last_step, start
 
-PATIENCE = 400.0  # seconds; on an idle machine these runs take a tenth of it
 DAWDLE = "300"  # milliseconds a step, so that a kill finds the run in its middle
-
-
-def start(run_dir, data_dir, *arguments, tf_config=None) -> subprocess.Popen:
-    log = open(Path(run_dir).with_suffix(".log"), "a")  # noqa: SIM115
-    return subprocess.Popen(
-        [sys.executable, tiny.__file__, str(run_dir), str(data_dir), *arguments],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "TF_CONFIG": json.dumps(tf_config or {})},
-        stdout=log,
-        stderr=log,
-    )
 
 
 def start_workers(run_dir, data_dir, dawdle="0") -> list[subprocess.Popen]:
@@ -54,13 +39,6 @@ def start_workers(run_dir, data_dir, dawdle="0") -> list[subprocess.Popen]:
     ]
 
 
-@pytest.fixture(scope="module")
-def on_one_device(tiny_world, tmp_path_factory):
-    run_dir = tmp_path_factory.mktemp("one") / "run"
-    assert start(run_dir, tiny_world).wait(PATIENCE) == 0
-    return final_tensors(run_dir)
-
-
 def assert_same(expected, found):
     """Weights, averages, and moments of both optimizers."""
     assert expected.keys() == found.keys()
@@ -69,14 +47,14 @@ def assert_same(expected, found):
         np.testing.assert_allclose(found[name], value, rtol=1e-4, atol=1e-6, err_msg=name)
 
 
-def test_two_devices_train_as_one(on_one_device, tiny_world, tmp_path):
+def test_two_devices_train_as_one(undisturbed, tiny_world, tmp_path):
     run_dir = tmp_path / "run"
     assert start(run_dir, tiny_world, "0", "mirrored", "2").wait(PATIENCE) == 0
-    assert_same(on_one_device, final_tensors(run_dir))
+    assert_same(final_tensors(undisturbed), final_tensors(run_dir))
 
 
 def test_two_workers_of_which_one_is_killed_and_both_restarted_train_as_one_device(
-    on_one_device, tiny_world, tmp_path
+    undisturbed, tiny_world, tmp_path
 ):
     run_dir = tmp_path / "run"
     first, second = start_workers(run_dir, tiny_world, DAWDLE)
@@ -96,7 +74,7 @@ def test_two_workers_of_which_one_is_killed_and_both_restarted_train_as_one_devi
     workers = start_workers(run_dir, tiny_world)
     assert [worker.wait(PATIENCE) for worker in workers] == [0, 0]
     assert f"goes on from step {killed_at} of 11" in run_dir.with_suffix(".log").read_text()
-    assert_same(on_one_device, final_tensors(run_dir))
+    assert_same(final_tensors(undisturbed), final_tensors(run_dir))
     assert json.loads((run_dir / "metrics.json").read_text())["steps"] == 11
 
 
@@ -115,7 +93,7 @@ def test_one_device_leaves_dataset_and_values_as_they_are():
     np.testing.assert_array_equal(replicas.mean_over_replicas(tf.constant([2.0, 3.0])), [2.0, 3.0])
 
 
-def test_on_one_device_the_first_values_are_the_only_ones():
+def test_undisturbed_the_first_values_are_the_only_ones():
     variables = [tf.Variable([2.0, 3.0]), tf.Variable([[5.0]])]
     replicas.share_first(replicas.make_strategy("one"), variables)
     np.testing.assert_array_equal(variables[0], [2.0, 3.0])

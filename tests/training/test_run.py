@@ -22,7 +22,7 @@ from lnmn_tf.training.checkpoints import CheckpointFolder, Progress
 from lnmn_tf.training.evaluation import Predictor
 from lnmn_tf.training.run import make_trainer
 from lnmn_tf.training.seeds import train_seeds
-from tests.training.tiny_network import TINY, TinyNetwork, tiny_config, train_tiny
+from tests.training.tiny_network import TinyNetwork, entry_of, tiny_config, train_tiny
 
 
 @pytest.fixture(scope="module")
@@ -308,7 +308,7 @@ def test_a_full_disk_stops_the_run_with_the_earlier_checkpoint_intact(tiny_world
 def test_seeds_differ_and_their_summary_is_their_mean_and_deviation(
     tiny_world, tmp_path, monkeypatch
 ):
-    monkeypatch.setitem(MODELS, "relational", TINY)
+    monkeypatch.setitem(MODELS, "relational", entry_of())
     summary = train_seeds(tiny_config(tiny_world, num_seeds=2, epochs=2), tmp_path, "--a=b\n")
     single = [json.loads((tmp_path / f"seed_{i}" / "metrics.json").read_text()) for i in range(2)]
     accuracies = [metrics["val"]["accuracy"] for metrics in single]

@@ -1,6 +1,6 @@
 """A network that trains in a blink, and a run of it that can be killed.
 
-python tests/training/tiny_network.py RUN_DIR DATA_DIR [milliseconds to dawdle at each step]
+python -m tests.training.tiny_network RUN_DIR DATA_DIR [milliseconds to dawdle at each step]
     [--strategy] [devices that the CPU is made to be]
 """
 
@@ -17,6 +17,7 @@ from lnmn_tf.config import ModelConfig, RunConfig
 from lnmn_tf.config.registry import MODELS, Entry
 from lnmn_tf.config.relational import RelationalConfig
 from lnmn_tf.errors import InputError
+from lnmn_tf.layers.encoders import ImageEncoder
 
 SIZES = {"image_height": 5, "image_width": 7, "num_steps": 2}
 TRAINING = {
@@ -73,7 +74,25 @@ class TinyNetwork(keras.Model):
         return {"logits": self.classifier(hidden), "module_weights": weights}
 
 
-TINY = Entry(RelationalConfig, "tests.training.tiny_network:TinyNetwork")
+class SeeingNetwork(TinyNetwork):
+    """The same behind an image encoder, which learns from scenes first."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__(config)
+        self.image_encoder = ImageEncoder(
+            config.encoder_filters, config.encoder_strides, config.encoder_groups
+        )
+
+    def encode(self, inputs):
+        inputs = dict(inputs)
+        image = inputs.pop("image", None)
+        features = inputs.pop("features") if image is None else self.image_encoder(image)
+        return super().encode({**inputs, "image": features})
+
+
+def entry_of(network: type[TinyNetwork] = TinyNetwork) -> Entry:
+    """What stands in the registry in place of the real model."""
+    return Entry(RelationalConfig, f"tests.training.tiny_network:{network.__name__}")
 
 
 def tiny_config(data_dir, **choices) -> RunConfig:
@@ -81,12 +100,12 @@ def tiny_config(data_dir, **choices) -> RunConfig:
     return RunConfig.create({**SIZES, **TRAINING, "data_dir": str(data_dir), **choices})
 
 
-def train_tiny(config: RunConfig, run_dir: Path) -> dict:
+def train_tiny(config: RunConfig, run_dir: Path, network: type[TinyNetwork] = TinyNetwork) -> dict:
     """Trains it in this process."""
     from lnmn_tf.training.run import train
 
     kept = MODELS["relational"]
-    MODELS["relational"] = TINY
+    MODELS["relational"] = entry_of(network)
     try:
         return train(config, Path(run_dir))
     finally:
