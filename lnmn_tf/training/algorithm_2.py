@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import tensorflow as tf
 from tensorflow import keras
 
-from lnmn_tf.layers.nodes import chosen
+from lnmn_tf.layers.nodes import NodeChain, chosen
 from lnmn_tf.models.machine import StackMachine
 from lnmn_tf.training.gradients import ENCODED, Batch, ShardedGradients, global_norm
 from lnmn_tf.training.layout_supervision import LayoutSupervision
@@ -95,6 +95,7 @@ class AlternatingTrainer(keras.Model):
             through = variables is not structure  # what is encoded depends on weights alone
             return ShardedGradients(loss, variables, shards, xla, network.encode, through)
 
+        self._make_gradients, self.hardened = gradients, False
         self._of_weights = gradients(self.weight_loss, weights)
         self._of_structure = gradients(self.structure_loss, structure)
         self._of_both = gradients(self.structure_loss, structure + weights)
@@ -171,10 +172,29 @@ class AlternatingTrainer(keras.Model):
             )
         return {**run_on_replicas(self._weight_step, weight_batch), **reports}
 
+    @property
+    def has_choice(self) -> bool:
+        """Whether there is a step at which nodes choose."""
+        return bool(self.structure) and self.search is not None and self.choose_step is not None
+
     def choose(self) -> None:
         """Makes each node its strongest operator, with a moving average that is the same."""
         for alpha in self.structure:
             assign_with_average(self.arch_optimizer, alpha, chosen(alpha))
+
+    def harden(self) -> None:
+        """Makes steps after the choice compute the one operator of each node alone (`kernels.hard`).
+
+        Their values and gradients stay the same; they are compiled anew, for operators are read from
+        alpha when a graph is made.
+        """
+        self.hardened = True
+        chains = [x for x in self.network.submodules if isinstance(x, NodeChain)]
+        for chain in chains:
+            chain.hard = True
+        if chains:
+            self._of_weights = self._make_gradients(self.weight_loss, self.weights_of_network)
+            self.make_train_function(force=True)
 
     @contextlib.contextmanager
     def _shown(self) -> Iterator[tuple[list[tf.Tensor], list[tf.Tensor]]]:

@@ -58,7 +58,7 @@ class Clock:
 
 
 class Schedule(keras.callbacks.Callback):
-    """Sets lambda_w and the step of dropout, and keeps the clock; comes first."""
+    """Sets lambda_w, the step of dropout and, from the choice on, hard nodes; keeps the clock; comes first."""
 
     def __init__(self, clock: Clock, config: TrainingConfig):
         super().__init__()
@@ -74,6 +74,10 @@ class Schedule(keras.callbacks.Callback):
         self.model.entropy_weight.assign(entropy_weight(epoch, self.config))
         for layer in self._dropouts:
             layer.step.assign(clock.step)
+        trainer = self.model
+        chosen = trainer.has_choice and clock.step >= trainer.choose_step
+        if chosen and not trainer.hardened:
+            trainer.harden()
 
     def on_train_batch_end(self, batch, logs=None) -> None:
         self.clock.advance()
@@ -174,8 +178,7 @@ class Checkpoints(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None) -> None:
         clock, trainer = self._clock, self.model
-        searched = trainer.structure and trainer.search is not None
-        if searched and clock.step == trainer.choose_step:
+        if trainer.has_choice and clock.step == trainer.choose_step:
             say(
                 f"step {clock.step}: each node is one operator from here on; the weights learn alone"
             )

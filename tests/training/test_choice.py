@@ -7,11 +7,16 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow import keras
 
 from lnmn_tf.layers.nodes import LEAST_ALPHA, chosen
+from lnmn_tf.models.registry import make_config
+from lnmn_tf.training.algorithm_2 import AlternatingTrainer
 from lnmn_tf.training.checkpoints import CheckpointFolder
 from lnmn_tf.training.examples import TrainingExamples
+from lnmn_tf.training.networks import build_network
 from lnmn_tf.training.run import make_trainer
+from tests.training.test_algorithm_2 import make_batch
 from tests.training.test_run import fresh_trainer
 from tests.training.tiny_network import TinyNetwork, tiny_config, train_tiny
 
@@ -99,3 +104,30 @@ def test_the_annealed_decay_alone_chooses(tiny_world, decay, chooses):
     training = tiny_config(tiny_world, structure_decay=decay).training
     assert (training.choose_step(100) is not None) == chooses
     assert chosen(tf.constant([1.0, 2.0])).numpy().tolist() == [LEAST_ALPHA, 0.0]
+
+
+def test_hard_nodes_take_the_steps_that_soft_ones_would_after_the_choice():
+    weights = []
+    for hard in (False, True):
+        trainer = make_small_trainer()
+        trainer.train_step((make_batch(1), make_batch(2)))  # the last of the search
+        if hard:
+            trainer.harden()
+        for _ in range(2):
+            trainer.train_step((make_batch(1), make_batch(2)))
+        weights.append([v.numpy() for v in trainer.weights_of_network])
+    for soft, hard in zip(*weights):
+        np.testing.assert_allclose(hard, soft, rtol=1e-3, atol=1e-4)
+
+
+def make_small_trainer():
+    """Of the relational model, which chooses at its step 1."""
+    tf.keras.utils.set_random_seed(7)
+    sizes = {"embed_dim": 5, "text_dim": 6, "kb_dim": 7, "map_dim": 3, "mem_dim": 5, "mlp_dim": 8}
+    cells = {"attention_3": 2, "attention_4": 1, "looking_cells": 1, "feature_shape": (2, 3, 5)}
+    words = {"num_words": 7, "num_answers": 4, "num_steps": 2, "stack_len": 2}
+    network = build_network(make_config("relational", **sizes, **cells, **words))
+    trainer = AlternatingTrainer(network, choose_step=1, xla=False)
+    # Plain descent: a step of Adam has one size, and is as large where a gradient is a rounding error.
+    trainer.compile(keras.optimizers.legacy.SGD(0.1), keras.optimizers.legacy.Adam(1e-3))
+    return trainer
