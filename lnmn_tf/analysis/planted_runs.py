@@ -52,7 +52,7 @@ SIZES = {
     "answer_4": 2,
 }
 TRAINING = {
-    "epochs": 20,
+    "epochs": 12,
     "batch_size": 128,
     "learning_rate": 1e-2,
     "warmup_steps": 50,
@@ -64,8 +64,8 @@ TRAINING = {
     "baselines": False,
     "structure_fraction": 0.25,
     "entropy_weight": 0.3,  # of two cells for one kind of module, both are tried before one is chosen
-    "search_share": 0.5,
-    "choose_share": 0.75,
+    "structure_learning_rate": 3e-2,
+    "choose_share": 0.7,
 }
 SUPERVISED = (
     "expert layouts, made of programs: the kind of module of each step, not which of its cells"
