@@ -1,10 +1,10 @@
 """The figure this project is for: two-map cells that become *and* and *or*, from answers alone.
 
     python -m lnmn_tf.analysis.planted --out_dir=runs/planted
-    python -m lnmn_tf.analysis.planted --out_dir=runs/planted --layout=answers --arms=searched,hand
+    python -m lnmn_tf.analysis.planted --out_dir=runs/planted --rung=answers --arms=searched,hand
 
 On the graded world (`world/graded.py`) it trains a stack machine whose two cells of two maps are searched, and the
-controls. The same command goes on where it was stopped: each run is a folder, `<out_dir>/<layout>/<arm>/seed_<n>`,
+controls. The same command goes on where it was stopped: each run is a folder, `<out_dir>/<rung>/<arm>/seed_<n>`,
 which `--mode=evaluate`, `analyze` and `report` read. At the end it writes `planted.json`, `planted.csv`,
 `planted.png` and `planted.svg`.
 
@@ -17,7 +17,14 @@ which `--mode=evaluate`, `analyze` and `report` read. At the end it writes `plan
 | random | each node is one operator, drawn at random (ten draws) |
 | forbidden | Algorithm 2; min and max contribute nothing, in training and after it |
 
-`--layout=expert` says which kind of module runs at each step, not which of its cells; `answers` says nothing.
+`--rung` says what a run is told beside answers:
+
+| rung | told |
+|---|---|
+| answers | nothing |
+| expert | which kind of module runs at each step (expert layouts), not which of its cells |
+| cells | that, and the operators of the cells that look and answer; only the two attention cells of two maps are searched |
+
 Alpha learns from a held-out quarter of the training scenes, weights from the others, and `val` reports.
 """
 
@@ -46,6 +53,8 @@ HAND = {
     "answer_4.0": ["product", "choose_2", "choose_1"],
     "answer_4.1": ["sum", "choose_2", "choose_1"],
 }
+RUNGS = ("answers", "expert", "cells")
+SEARCHED = "attention_4"  # in the rung `cells`
 TRAIN, VAL = (16_000, 1), (3_000, 2)  # examples and seed of each split
 DRAWS = 10  # of random genotypes
 
@@ -69,23 +78,31 @@ ARMS = {
 }
 
 
-def genotype(name: str, seed: int = 0) -> dict[str, list[str]]:
-    """The genotype of an arm: hand, product, or random."""
+def genotype(name: str, seed: int = 0, rung: str = "expert") -> dict[str, list[str]]:
+    """The genotype of an arm: hand, product, or random; in the rung `cells`, of its searched cells."""
     if name == "hand":
         return HAND
     rng = np.random.default_rng([seed, 11])
-    return {
+    made = {
         cell: ["product" if name == "product" else str(rng.choice(OPERATORS)) for _ in nodes]
         for cell, nodes in HAND.items()
     }
+    return {**made, **given(rung)}
 
 
-def run_all(out_dir: Path, layout: str, arms: Sequence[str], seeds: int) -> list[dict[str, Any]]:
+def given(rung: str) -> dict[str, list[str]]:
+    """The operators that a run is told, by cell."""
+    if rung != "cells":
+        return {}
+    return {cell: nodes for cell, nodes in HAND.items() if not cell.startswith(SEARCHED)}
+
+
+def run_all(out_dir: Path, rung: str, arms: Sequence[str], seeds: int) -> list[dict[str, Any]]:
     """Trains what is not trained yet, seed by seed, so that a part of it is a fair part.
 
     Args:
         out_dir: of everything.
-        layout: expert or answers.
+        rung: one of RUNGS.
         arms: some of ARMS.
         seeds: from 0 on; random genotypes are drawn DRAWS times, where all five seeds are wanted.
 
@@ -103,27 +120,25 @@ def run_all(out_dir: Path, layout: str, arms: Sequence[str], seeds: int) -> list
             for arm in arms
             if ARMS[arm].zeroed == zeroed and (seed < seeds or arm == "random")
         ]
-        jobs = [
-            job for job in jobs if not (_folder(out_dir, layout, *job) / "cells.json").is_file()
-        ]
+        jobs = [job for job in jobs if not (_folder(out_dir, rung, *job) / "cells.json").is_file()]
         if jobs:
-            _run(out_dir, layout, zeroed, jobs)
-    return results(out_dir, layout)
+            _run(out_dir, rung, zeroed, jobs)
+    return results(out_dir, rung)
 
 
-def _run(out_dir: Path, layout: str, zeroed: tuple[str, ...], jobs) -> None:
+def _run(out_dir: Path, rung: str, zeroed: tuple[str, ...], jobs) -> None:
     from lnmn_tf.analysis.planted_cells import describe_cells
     from lnmn_tf.analysis.planted_runs import SharedRuns
     from lnmn_tf.files import write_json
     from lnmn_tf.models.genotype import genotype_text
 
-    runs = SharedRuns(out_dir / "data", zeroed, 1.0 if layout == "expert" else 0.0)
+    runs = SharedRuns(out_dir / "data", zeroed, 3.0 if rung != "answers" else 0.0)
     for number, (seed, arm) in enumerate(jobs):
-        folder, path = _folder(out_dir, layout, seed, arm), ""
+        folder, path = _folder(out_dir, rung, seed, arm), ""
         if ARMS[arm].genotype:
             path = str(folder / "given_genotype.json")
-            write_text(path, genotype_text(genotype(ARMS[arm].genotype, seed)))
-        metrics = runs.run(folder, seed, path, ARMS[arm].freeze)
+            write_text(path, genotype_text(genotype(ARMS[arm].genotype, seed, rung)))
+        metrics = runs.run(folder, seed, path, ARMS[arm].freeze, given(rung))
         write_json(folder / "cells.json", describe_cells(runs))  # the last: the run is whole
         kinds = "  ".join(f"{kind} {100 * x:.1f}" for kind, x in metrics["kinds"].items())
         print(
@@ -133,17 +148,17 @@ def _run(out_dir: Path, layout: str, zeroed: tuple[str, ...], jobs) -> None:
         )
 
 
-def _folder(out_dir: Path, layout: str, seed: int, arm: str) -> Path:
-    return out_dir / layout / arm / f"seed_{seed}"
+def _folder(out_dir: Path, rung: str, seed: int, arm: str) -> Path:
+    return out_dir / rung / arm / f"seed_{seed}"
 
 
-def results(out_dir: Path, layout: str) -> list[dict[str, Any]]:
+def results(out_dir: Path, rung: str) -> list[dict[str, Any]]:
     """A row for each finished run: arm, seed, accuracy by kind, and what *and* and *or* ran on."""
     rows = []
     for arm in ARMS:
-        for path in sorted((out_dir / layout / arm).glob("seed_*/cells.json")):
+        for path in sorted((out_dir / rung / arm).glob("seed_*/cells.json")):
             metrics, cells = read_json(path.parent / "metrics.json"), read_json(path)
-            row = {"layout": layout, "arm": arm, "seed": int(path.parent.name.partition("_")[2])}
+            row = {"rung": rung, "arm": arm, "seed": int(path.parent.name.partition("_")[2])}
             row |= {kind: metrics["kinds"][kind] for kind in KINDS}
             for kind in ("and", "or", "same", "more"):
                 found = cells["kinds"][kind]
@@ -177,23 +192,23 @@ def _mean(values: Sequence[float]) -> str:
     return f"{np.mean(values):.1f}{spread}"
 
 
-def report(out_dir: Path, layout: str) -> None:
+def report(out_dir: Path, rung: str) -> None:
     """Prints the table and the agreement of seeds, and writes JSON, CSV, PNG and SVG."""
     from lnmn_tf.analysis import agreement
     from lnmn_tf.analysis.output import write_csv, write_figure, write_result
     from lnmn_tf.analysis.planted_picture import draw
 
-    rows = results(out_dir, layout)
+    rows = results(out_dir, rung)
     print(summary(rows))
-    result: dict[str, Any] = {"layout": layout, "runs": rows}
+    result: dict[str, Any] = {"rung": rung, "runs": rows}
     for arm in ("searched", "forbidden"):
-        folders = sorted((out_dir / layout / arm).glob("seed_*"))
+        folders = sorted((out_dir / rung / arm).glob("seed_*"))
         found = {folder.name: agreement.read_cells(folder) for folder in folders}
         found = {name: cells for name, cells in found.items() if cells}
         if len(found) > 1:
             result[f"agreement of {arm}"] = measured = agreement.measure(found)
             print(f"{arm}: {agreement.summary(measured)}")
-    folder = out_dir / layout
+    folder = out_dir / rung
     write_result(folder / "planted.json", result)
     write_csv(folder / "planted.csv", rows)
     write_figure(folder / "planted", draw(rows))
@@ -206,19 +221,19 @@ def run(arguments: Sequence[str]) -> None:
     parser.add_argument(
         "--out_dir", default="runs/planted", help="folder of data, runs and results"
     )
-    parser.add_argument("--layout", default="expert", help="expert or answers")
+    parser.add_argument("--rung", default="cells", help=", ".join(RUNGS))
     parser.add_argument("--arms", default=",".join(ARMS), help="some of " + ", ".join(ARMS))
     parser.add_argument("--seeds", default="5", help="so many, from 0 on")
     options = parser.parse_args(arguments)
     arms = options.arms.split(",")
     if set(arms) - set(ARMS):
         raise InputError(f"--arms is {options.arms!r}; expected some of {', '.join(ARMS)}")
-    if options.layout not in ("expert", "answers"):
-        raise InputError(f"--layout is {options.layout!r}; expected expert or answers")
+    if options.rung not in RUNGS:
+        raise InputError(f"--rung is {options.rung!r}; expected one of {', '.join(RUNGS)}")
     if not options.seeds.isdigit() or int(options.seeds) < 1:
         raise InputError(f"--seeds is {options.seeds!r}; expected a whole number, at least 1")
-    run_all(Path(options.out_dir), options.layout, arms, int(options.seeds))
-    report(Path(options.out_dir), options.layout)
+    run_all(Path(options.out_dir), options.rung, arms, int(options.seeds))
+    report(Path(options.out_dir), options.rung)
 
 
 if __name__ == "__main__":

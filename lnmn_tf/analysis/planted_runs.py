@@ -6,7 +6,7 @@ same function use one network and one trainer (`training.algorithm_2`), which be
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from lnmn_tf.config import RunConfig
 from lnmn_tf.data.expert_layouts import allowed_modules, layouts_of
 from lnmn_tf.data.question_set import split_for_structure
 from lnmn_tf.files import write_json, write_text
+from lnmn_tf.layers.nodes import LEAST_ALPHA
+from lnmn_tf.models.genotype import one_hot
 from lnmn_tf.training import structure_history
 from lnmn_tf.training.algorithm_2 import AlternatingTrainer
 from lnmn_tf.training.callbacks import Clock, Schedule, StopOnNonFinite
@@ -50,7 +52,7 @@ SIZES = {
     "answer_4": 2,
 }
 TRAINING = {
-    "epochs": 16,
+    "epochs": 12,
     "batch_size": 128,
     "learning_rate": 1e-2,
     "warmup_steps": 50,
@@ -61,6 +63,9 @@ TRAINING = {
     "shards": 1,
     "baselines": False,
     "structure_fraction": 0.25,
+    "entropy_weight": 0.3,  # of two cells for one kind of module, both are tried before one is chosen
+    "structure_learning_rate": 3e-2,
+    "choose_share": 0.7,
 }
 SUPERVISED = (
     "expert layouts, made of programs: the kind of module of each step, not which of its cells"
@@ -109,7 +114,7 @@ class SharedRuns:
         layout_weight: of the loss of expert layouts; 0 = answers alone.
     """
 
-    def __init__(self, data: Path, zeroed: tuple[str, ...] = (), layout_weight: float = 1.0):
+    def __init__(self, data: Path, zeroed: tuple[str, ...] = (), layout_weight: float = 3.0):
         choices = {
             **SIZES,
             **TRAINING,
@@ -149,14 +154,23 @@ class SharedRuns:
         self._functions: dict[bool, Any] = {}
         self._predictor = Predictor(self.network, 500, "off")
 
-    def run(self, folder: Path, seed: int, genotype: str = "", freeze: bool = False) -> dict:
-        """Trains one run from its beginning, and reports. A finished one is left as it is.
+    def run(
+        self,
+        folder: Path,
+        seed: int,
+        genotype: str = "",
+        freeze: bool = False,
+        given: Mapping[str, Sequence[str]] | None = None,
+    ) -> dict:
+        """Trains one run from its beginning, and reports. Of a finished one, the network has the weights.
 
         Args:
             folder: of the run.
             seed: of its first weights, its order of the data, and what it holds out for the structure.
             genotype: a file; the structure is that from the beginning and stays so.
             freeze: the structure stays as it is drawn.
+            given: operators that some cells begin with, so surely (softmax(alpha) is one operator to the last
+                bit) that the search leaves them.
 
         Returns:
             Its `metrics.json`, with accuracies by kind of question under "kinds".
@@ -164,8 +178,9 @@ class SharedRuns:
         config = self.config.replace(seed=seed, genotype=genotype, freeze_structure=freeze)
         finished = RunFolder(folder).finished(config)
         if finished is not None:
+            CheckpointFolder(folder).load_weights(self.network)
             return finished
-        self._begin(seed, genotype)
+        self._begin(seed, genotype, given or {})
         parts = split_for_structure(self._train, config.data.structure_fraction, seed)
         examples = TrainingExamples(*(Examples(part, self._store) for part in parts), config)
         clock = self._fit(examples, search=not (genotype or freeze))
@@ -173,7 +188,7 @@ class SharedRuns:
         metrics = {
             "val": accuracy_table(predictions, self.reported.questions),
             "kinds": self.by_kind(predictions),
-            "supervision": self._supervision(config),
+            "supervision": self._supervision(config, given or {}),
             "steps": clock.step,
             "seconds": clock.seconds,
             "parameters": int(sum(np.prod(v.shape) for v in self.network.trainable_variables)),
@@ -204,12 +219,18 @@ class SharedRuns:
             if (kinds == place).any()
         }
 
-    def _begin(self, seed: int, genotype: str) -> None:
+    def _begin(self, seed: int, genotype: str, given: Mapping[str, Sequence[str]]) -> None:
         """Weights and structure of a new network, and optimizers that have seen nothing."""
         tf.keras.utils.set_random_seed(seed)
         fresh = build_network(self.config.model)
         for variable, value in zip(self.network.variables, fresh.variables):
             variable.assign(value)
+        for bank, structure in self.network.structure.items():
+            alpha = structure.numpy()
+            for cell in range(len(alpha)):
+                if f"{bank}.{cell}" in given:
+                    alpha[cell] = LEAST_ALPHA * (1 - one_hot(given[f"{bank}.{cell}"]))
+            structure.assign(alpha)
         if genotype:
             give_genotype(self.network, genotype)
         for optimizer in (self.trainer.optimizer, self.trainer.arch_optimizer):
@@ -248,6 +269,8 @@ class SharedRuns:
             return None
         return layouts_of(examples.weights.questions, self.config.model.num_steps)
 
-    def _supervision(self, config: RunConfig) -> Mapping[str, str]:
+    def _supervision(self, config: RunConfig, given: Mapping) -> Mapping[str, str]:
         ledger = supervision(config)
+        if given:
+            ledger["structure of modules"] += f"; given by hand in {', '.join(given)}"
         return {**ledger, "layout": SUPERVISED} if self.layout_weight else ledger

@@ -37,6 +37,15 @@ def test_random_genotypes_differ_by_seed_and_all_product_is_all_product():
     assert {o for nodes in planted.genotype("product").values() for o in nodes} == {"product"}
 
 
+def test_the_rung_of_given_cells_draws_only_what_is_searched():
+    told = planted.given("cells")
+    assert set(planted.HAND) - set(told) == {"attention_4.0", "attention_4.1"}
+    drawn = planted.genotype("random", 2, "cells")
+    assert {name: drawn[name] for name in told} == told
+    assert drawn["attention_4.0"] != planted.HAND["attention_4.0"]
+    assert planted.given("expert") == planted.given("answers") == {}
+
+
 def test_the_table_has_mean_and_deviation_of_each_arm():
     rows = [row("searched", 0, 0.5), row("searched", 1, 0.7), row("product", 0, 0.25, "product")]
     lines = planted.summary(rows).split("\n")
@@ -58,7 +67,7 @@ def test_the_picture_shows_each_run_and_each_operator():
 def test_wrong_arguments_are_refused(capsys):
     for arguments, text in (
         (["--arms=found"], "expected some of searched"),
-        (["--layout=plan"], "expected expert or answers"),
+        (["--rung=plan"], "expected one of answers"),
         (["--seeds=0"], "at least 1"),
     ):
         with pytest.raises(planted.InputError, match=text):
@@ -85,6 +94,10 @@ def test_a_run_on_the_shared_graph_is_a_run_folder_and_begins_anew(runs, capsys)
     path = folder / "hand.json"
     path.write_text(genotype_text(planted.HAND))
     hand = shared.run(folder / "hand", seed=1, genotype=str(path))
+    told = planted.given("cells")
+    shared.run(folder / "told", seed=1, given=told)
+    kept = agreement.read_cells(folder / "told")
+    assert {k: [OPERATORS[i] for i in kept[k]] for k in told} == told
     again = shared.run(folder / "b", seed=1)
     assert first["kinds"] == again["kinds"]
     one, other = (agreement.read_cells(folder / name) for name in ("a", "b"))
