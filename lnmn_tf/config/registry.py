@@ -43,6 +43,8 @@ RELATIONAL = {
     "structure_weight_decay": 0.1,
     "sparsity": 0.0,
     "entropy_weight": 0.05,
+    "search_share": 0.2,
+    "choose_share": 0.3,
 }
 NO_ENTROPY = {"entropy_schedule": "none"}
 MODELS = {
