@@ -36,6 +36,7 @@ FOREIGN_FLAGS = {
 }  # of du, our client, TF Serving
 OTHER_MODULES = (
     "export.client",
+    "lnmn_tf.analysis.planted",
     "pytest",
     "tests.export.demo.browser",
     "tests.export.stand_in_server",
