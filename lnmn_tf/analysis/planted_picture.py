@@ -27,11 +27,14 @@ def draw(rows: Sequence[Mapping[str, Any]]):
     """A figure of the rows of `planted.results`: above accuracies, below operators."""
     arms = [arm for arm in NAMES if any(row["arm"] == arm for row in rows)]
     searched = [row for row in rows if row["arm"] == "searched"]
+    # In the rung `cells` those of the other kinds are given, not searched.
+    given = {row.get("rung") for row in searched} == {"cells"}
+    kinds = ("and", "or") if given else ("and", "or", "same", "more")
     with pictures.style():
         figure = pictures.figure(7.2, 4.7)
-        grid = figure.add_gridspec(2, 4, height_ratios=[1.9, 1])
+        grid = figure.add_gridspec(2, len(kinds), height_ratios=[1.9, 1])
         _accuracies(figure.add_subplot(grid[0, :]), rows, arms)
-        for column, kind in enumerate(("and", "or", "same", "more")):
+        for column, kind in enumerate(kinds):
             axes = figure.add_subplot(grid[1, column])
             _operators(axes, searched, kind, first=column == 0)
     return figure
