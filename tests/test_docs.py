@@ -37,6 +37,7 @@ FOREIGN_FLAGS = {
 }  # of du, our client, TF Serving
 OTHER_MODULES = (
     "export.client",
+    "lnmn_tf.analysis.planted",
     "lnmn_tf.data.easy_vqa",
     "pytest",
     "tests.export.demo.browser",

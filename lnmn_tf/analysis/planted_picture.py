@@ -20,6 +20,7 @@ NAMES = {
     "random": "random operators",
     "forbidden": "searched, min and max forbidden",
 }
+_HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx", "----")  # for grey
 _GUESS = {"one": 25, "and": 25, "or": 25, "same": 50, "more": 50}
 
 
@@ -27,11 +28,14 @@ def draw(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """A figure of the rows of `planted.results`: above accuracies, below operators."""
     arms = [arm for arm in NAMES if any(row["arm"] == arm for row in rows)]
     searched = [row for row in rows if row["arm"] == "searched"]
+    # In the rung `cells` those of the other kinds are given, not searched.
+    given = {row.get("rung") for row in searched} == {"cells"}
+    kinds = ("and", "or") if given else ("and", "or", "same", "more")
     with pictures.style():
         figure = pictures.figure(7.2, 4.7)
-        grid = figure.add_gridspec(2, 4, height_ratios=[1.9, 1])
+        grid = figure.add_gridspec(2, len(kinds), height_ratios=[1.9, 1])
         _accuracies(figure.add_subplot(grid[0, :]), rows, arms)
-        for column, kind in enumerate(("and", "or", "same", "more")):
+        for column, kind in enumerate(kinds):
             axes = figure.add_subplot(grid[1, column])
             _operators(axes, searched, kind, first=column == 0)
     return figure
@@ -45,7 +49,16 @@ def _accuracies(axes, rows, arms) -> None:
         colour = pictures.COLOURS[place % len(pictures.COLOURS)]
         count = len(values[0])
         label = f"{NAMES[arm]} ({count})"
-        axes.bar(x, [np.mean(v) for v in values], width * 0.86, color=colour, alpha=0.45, zorder=2)
+        axes.bar(
+            x,
+            [np.mean(v) for v in values],
+            width * 0.86,
+            color=colour,
+            alpha=0.45,
+            hatch=_HATCHES[place],
+            edgecolor="white",
+            zorder=2,
+        )
         for position, points in zip(x, values):
             spread = np.linspace(-0.28, 0.28, len(points)) * width if len(points) > 1 else [0.0]
             axes.plot(
@@ -53,7 +66,7 @@ def _accuracies(axes, rows, arms) -> None:
                 points,
                 pictures.MARKERS[place],
                 color=colour,
-                markersize=3.2,
+                markersize=4.0,
                 markeredgewidth=0.4,
                 markeredgecolor="white",
                 zorder=3,
@@ -65,7 +78,7 @@ def _accuracies(axes, rows, arms) -> None:
         )
     axes.plot([], [], "--", color=pictures.INK, lw=0.8, label="a guess")
     axes.set_xticks(range(len(KINDS)), KINDS)
-    axes.set_ylim(0, 100)
+    axes.set_ylim(0, 103)
     axes.set_ylabel("right answers, %")
     axes.set_title("Accuracy by kind of question: bars are means, marks are runs")
     axes.legend(ncol=4, loc="upper center", bbox_to_anchor=(0.5, -0.1), handletextpad=0.3)
@@ -81,4 +94,4 @@ def _operators(axes, rows, kind: str, first: bool) -> None:
     grid = grid.reshape(len(rows), len(OPERATORS))
     labels = [f"seed {row['seed']}" for row in rows] if first else [""] * len(rows)
     pictures.heat_map(axes, grid * 0.8, labels, OPERATORS, write=None)
-    axes.set_title(f"{kind}: what the cell became", fontsize=7.5)
+    axes.set_title(f"searched: {kind} became", fontsize=7.5)
