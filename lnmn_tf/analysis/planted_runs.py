@@ -181,8 +181,11 @@ class SharedRuns:
             CheckpointFolder(folder).load_weights(self.network)
             return finished
         self._begin(seed, genotype, given or {})
-        parts = split_for_structure(self._train, config.data.structure_fraction, seed)
-        examples = TrainingExamples(*(Examples(part, self._store) for part in parts), config)
+        weights, structure = (
+            Examples(part, self._store)
+            for part in split_for_structure(self._train, config.data.structure_fraction, seed)
+        )
+        examples = TrainingExamples(weights, structure, config)
         clock = self._fit(examples, search=not (genotype or freeze))
         predictions = self._predictor(self.reported)
         metrics = {

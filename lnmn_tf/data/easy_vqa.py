@@ -34,14 +34,14 @@ def convert(source: str | os.PathLike, data_dir: str | os.PathLike) -> dict[str,
     """Writes the folder.
 
     Args:
-      source: the package's folder of data, `{train,test}/{questions.json,images/0.png}`.
-      data_dir: a folder that does not exist yet.
+        source: the package's folder of data, `{train,test}/{questions.json,images/0.png}`.
+        data_dir: a folder that does not exist yet.
 
     Returns:
-      The number of questions of each split.
+        The number of questions of each split.
 
     Raises:
-      InputError: a file is missing or of another form; `data_dir` is there already.
+        InputError: a file is missing or of another form; `data_dir` is there already.
     """
     source, data_dir = Path(source), Path(data_dir)
     if data_dir.exists():
@@ -62,7 +62,7 @@ def _convert(source: Path, data_dir: Path, split: str) -> int:
     entries, names = read_json(path), {}
     if not isinstance(entries, list):
         raise InputError(f"{path}: is {shown(entries)}; expected a list of questions")
-    records = []
+    records: list[dict[str, Any]] = []
     for position, entry in enumerate(entries):
         question, answer, image = _fields(entry, f"{path}: [{position}]")
         if image not in names:

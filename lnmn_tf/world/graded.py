@@ -61,14 +61,14 @@ class GradedWorld(NamedTuple):
     """N examples, one scene and one question each.
 
     Attributes:
-      features: float32 [N, H, W, C], what a model sees: 2 degree - 1 of each attribute and a one-hot color,
-        with noise.
-      kinds: int32 [N], places in KINDS.
-      named: int32 [N, 2], places in ATTRIBUTES; a question of one attribute has it twice.
-      answers: int32 [N], places in ANSWERS.
-      degrees: float32 [N, things, attributes], the true degrees.
-      colors: int32 [N, things], places in COLORS.
-      contested: bool [N], whether each other symmetric operator gives another answer; False for other kinds.
+        features: float32 [N, H, W, C], what a model sees: 2 degree - 1 of each attribute and a one-hot color,
+            with noise.
+        kinds: int32 [N], places in KINDS.
+        named: int32 [N, 2], places in ATTRIBUTES; a question of one attribute has it twice.
+        answers: int32 [N], places in ANSWERS.
+        degrees: float32 [N, things, attributes], the true degrees.
+        colors: int32 [N, things], places in COLORS.
+        contested: bool [N], whether each other symmetric operator gives another answer; False for other kinds.
     """
 
     features: np.ndarray
@@ -113,14 +113,14 @@ def graded_world(
     Kinds, pairs of attributes, and yes and no are as frequent as one another.
 
     Args:
-      num_examples: N.
-      seed: of all chance; not negative.
-      kinds: some of KINDS, which are asked.
-      contested: share of the questions of *and* and *or*.
-      noise: standard deviation of what is added to every channel.
+        num_examples: N.
+        seed: of all chance; not negative.
+        kinds: some of KINDS, which are asked.
+        contested: share of the questions of *and* and *or*.
+        noise: standard deviation of what is added to every channel.
 
     Raises:
-      InputError: a kind or a number is none.
+        InputError: a kind or a number is none.
     """
     if not kinds or set(kinds) - set(KINDS):
         raise InputError(f"kinds are {list(kinds)}; expected some of {', '.join(KINDS)}")
@@ -214,8 +214,8 @@ def write_graded(folder: str | os.PathLike, splits: Mapping[str, GradedWorld]) -
     `features` is [N, H, W, C]. A question's `question_family_index` is its kind's place in KINDS.
 
     Args:
-      folder: made where it is missing.
-      splits: name -> world.
+        folder: made where it is missing.
+        splits: name -> world.
     """
     folder = Path(folder)
     (folder / "questions").mkdir(parents=True, exist_ok=True)

@@ -116,7 +116,7 @@ def test_the_report_says_whether_seeds_agree(tiny_run, tmp_path, capsys):
         config = json.loads((run / "config.json").read_text())
         config["training"]["seed"] = seed
         (run / "config.json").write_text(json.dumps(config))
-    arguments = [f"--runs={tmp_path / 'two'}", f"--report_dir={tmp_path / 'report'}"]
+    arguments = [f"--runs={tmp_path / 'two'}", f"--output_dir={tmp_path / 'report'}"]
     assert main(["--mode=report", *arguments]) == 0
     result = json.loads((tmp_path / "report" / "agreement_two.json").read_text())
     assert result["share"] == 1.0 and result["runs"] == ["seed_0", "seed_1"]
