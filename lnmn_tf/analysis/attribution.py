@@ -8,6 +8,7 @@ The attributions of all operators add up to F(alpha) - F(0): `completeness` chec
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,7 +26,7 @@ from lnmn_tf.analysis.ledger import Ledger
 from lnmn_tf.analysis.probe import OPERATORS
 from lnmn_tf.analysis.subject import Subject
 
-POINTS = 17
+POINTS = 33
 TOLERANCE = 0.01  # of F(alpha) - F(0)
 _GRADIENTS_PER_PART = 30_000
 _NEGLIGIBLE = 1e-5  # of a probability, for an example: of that size, F(alpha) - F(0) is rounding
@@ -34,65 +35,94 @@ _NEGLIGIBLE = 1e-5  # of a probability, for an example: of that size, F(alpha) -
 def attribute(
     subject: Subject, points: int = POINTS, ledger: Ledger | None = None
 ) -> dict[str, Any]:
-    """Sums over the examples of each family, at each point of each path.
+    """Sums over the examples of each family, at each point of each path that is needed.
+
+    All paths have few points at first. One that is not complete, or was not with the points before, gets
+    those of the next of `levels(points)`: most converge early, and a gradient is what takes time.
 
     Args:
         subject: the network, and questions with answers.
-        points: of the integration.
+        points: of the integration, at most.
         ledger: keeps what is done.
 
     Returns:
         "paths": the name of each cell, and `ALL`; "families"; "questions" [families];
         "slices": of each cell's nodes among all nodes;
-        "probability": F, [families, paths, points + 2]; the last two are F(0) and F(alpha);
-        "gradients": of alpha, [families, paths, points, all nodes, 6]; 0 for cells not on the path.
+        "level": points of each path, [paths];
+        "probability": F, [families, paths, 2]: F(0) and F(alpha);
+        "gradients": of alpha, [families, paths, points, all nodes, 6]; 0 for cells not on the path, and
+        at points that were not needed.
     """
-    quadrature(points)
+    places = quadrature(points)[0]
     subject.need_answers("attribution")
     ledger = ledger or Ledger()
     cells = subject.probe.cells
+    alpha = np.concatenate([cell.alpha for cell in cells])
     ends = np.cumsum([cell.nodes for cell in cells])
     slices = {cell.name: slice(end - cell.nodes, end) for cell, end in zip(cells, ends)}
     paths = [*(cell.name for cell in cells), ALL]
-    questions = subject.questions
-    families, counts, probability, gradients = [], [], [], []
-    size = max(_GRADIENTS_PER_PART // (len(paths) * (points + 2)), 1)
-    size = -(-size // subject.batch_size) * subject.batch_size
-    done = 0
-    for index in np.unique(questions.families):
-        members = np.flatnonzero(questions.families == index)
-        family = "unknown" if index < 0 else questions.family_names[index]
-        sums = None
-        for first in range(0, len(members), size):
-            indices = members[first : first + size]
-            done += len(indices)
-            part = ledger.part(
-                f"{family}_{first}_{first + len(indices)}",
-                lambda indices=indices: _sums(subject, paths, slices, points, indices),
-                f"{done} of {len(questions)} questions, {len(paths)} paths of {points} points",
-            )
-            sums = part if sums is None else {k: sums[k] + part[k] for k in sums}
-        families.append(family)
-        counts.append(len(members))
-        probability.append(sums["probability"])
-        gradients.append(sums["gradients"])
-    return {
+    known, counts = np.unique(subject.questions.families, return_counts=True)
+    sums = {
         "paths": paths,
-        "families": families,
-        "questions": np.array(counts),
+        "families": [
+            "unknown" if index < 0 else subject.questions.family_names[index] for index in known
+        ],
+        "questions": counts,
         "slices": slices,
         "points": points,
-        "probability": np.stack(probability),
-        "gradients": np.stack(gradients),
+        "level": np.zeros(len(paths), int),
+        "probability": np.zeros([len(known), len(paths), 2]),
+        "gradients": np.zeros([len(known), len(paths), points, len(alpha), len(OPERATORS)]),
     }
+    left, done, earlier = np.arange(len(paths)), set(), None
+    for count in levels(points):
+        rule = range(0, points, (points - 1) // (count - 1) if count > 1 else 1)
+        new = [place for place in rule if place not in done]
+        done.update(new)
+        shares = [*places[new], *([] if earlier is not None else [0.0, 1.0])]
+        some = [paths[index] for index in left]
+        for row, family in enumerate(known):
+            members = np.flatnonzero(subject.questions.families == family)
+            part = _of_family(subject, some, slices, shares, members, count, ledger)
+            sums["gradients"][row, left[:, None], new] = part["gradients"][:, : len(new)]
+            if earlier is None:
+                sums["probability"][row] = part["probability"][:, len(new) :]
+        sums["level"][left] = count
+        error = completeness(sums, attributions(sums, alpha))
+        if earlier is not None:  # by chance, few points may be complete once, but hardly twice
+            left = np.flatnonzero(
+                (error > TOLERANCE) | (earlier > TOLERANCE) & (sums["level"] == count)
+            )
+            left = left[sums["level"][left] == count]
+        earlier = error
+        if not len(left):
+            break
+    return sums
 
 
-def _sums(subject: Subject, paths, slices, points: int, indices) -> dict[str, np.ndarray]:
+def _of_family(subject: Subject, paths, slices, shares, members, count: int, ledger: Ledger):
+    """Sums over the questions at `members`, in parts that the ledger keeps."""
+    size = max(_GRADIENTS_PER_PART // (len(paths) * len(shares)), 1)
+    size = -(-size // subject.batch_size) * subject.batch_size
+    sums = None
+    for first in range(0, len(members), size):
+        indices = members[first : first + size]
+        name = hashlib.sha256(f"{paths} {shares}".encode() + indices.tobytes()).hexdigest()[:16]
+        part = ledger.part(
+            f"{count}_points_{name}",
+            lambda indices=indices: _sums(subject, paths, slices, shares, indices),
+            f"{len(indices)} questions, {len(paths)} paths, up to {count} points",
+        )
+        sums = part if sums is None else {k: sums[k] + part[k] for k in sums}
+    return sums
+
+
+def _sums(subject: Subject, paths, slices, shares, indices) -> dict[str, np.ndarray]:
+    """F and its gradients at shares of alpha: [paths, shares], [paths, shares, all nodes, 6]."""
     probe = subject.probe
     nodes = max(part.stop for part in slices.values())
-    probability = np.zeros([len(paths), points + 2])
-    gradients = np.zeros([len(paths), points, nodes, len(OPERATORS)])
-    shares = [*quadrature(points)[0], 0.0, 1.0]
+    probability = np.zeros([len(paths), len(shares)])
+    gradients = np.zeros([len(paths), len(shares), nodes, len(OPERATORS)])
     for batch in subject.batches(indices):
         known: dict[Any, tuple[float, dict]] = {}
         for p, path in enumerate(paths):
@@ -104,10 +134,9 @@ def _sums(subject: Subject, paths, slices, points: int, indices) -> dict[str, np
                     known[key] = float(total), by_cell
                 total, by_cell = known[key]
                 probability[p, s] += total
-                if s < points:
-                    for name, part in slices.items():
-                        if path in (name, ALL):
-                            gradients[p, s, part] += by_cell[name]
+                for name, part in slices.items():
+                    if path in (name, ALL):
+                        gradients[p, s, part] += by_cell[name]
     return {"probability": probability, "gradients": gradients}
 
 
@@ -119,10 +148,15 @@ def attributions(
     Args:
         sums: of `attribute`.
         alpha: of all nodes, [all nodes, 6].
-        count: of `levels`; None = all points.
+        count: of `levels`; None = the points that each path has.
     """
     values = np.moveaxis(sums["gradients"], 2, 0)  # [points, families, paths, nodes, 6]
-    return alpha * integrate(values, count or len(values))
+    if count is not None:
+        return alpha * integrate(values, count)
+    attributed = np.zeros(values.shape[1:])
+    for index, level in enumerate(sums["level"]):
+        attributed[:, index] = alpha * integrate(values[:, :, index], level)
+    return attributed
 
 
 def completeness(sums: Mapping[str, Any], attributed: np.ndarray) -> np.ndarray:
@@ -148,10 +182,11 @@ def measure(subject: Subject, ledger: Ledger, options: Mapping[str, Any]) -> dic
     alpha = np.concatenate([cell.alpha for cell in cells])
     attributed = attributions(sums, alpha)
     error = completeness(sums, attributed)
-    convergence = {
-        str(count): dict(zip(sums["paths"], completeness(sums, attributions(sums, alpha, count))))
-        for count in levels(points)
-    }
+    convergence = {}
+    for count in levels(points):
+        errors = completeness(sums, attributions(sums, alpha, count))
+        found = {p: e for p, e, n in zip(sums["paths"], errors, sums["level"]) if n >= count}
+        convergence |= {str(count): found} if found else {}
     by_path = {}
     for index, path in enumerate(sums["paths"]):
         probability = sums["probability"][:, index].sum(axis=0)
@@ -160,6 +195,7 @@ def measure(subject: Subject, ledger: Ledger, options: Mapping[str, Any]) -> dic
             "F_0": probability[-2],
             "sum": attributed[:, index].sum(),
             "error": error[index],
+            "points": int(sums["level"][index]),
             "complete": bool(error[index] <= TOLERANCE),
         }
 
@@ -236,7 +272,7 @@ def summary(result: Mapping[str, Any]) -> str:
             f"{path:{width}}  F(alpha) - F(0) = {entry['F_alpha'] - entry['F_0']:.4g}, attributed "
             f"{entry['sum']:.4g}: "
             + (
-                f"complete within {100 * entry['error']:.2g} %"
+                f"complete within {100 * entry['error']:.2g} % with {entry['points']} points"
                 if entry["complete"]
                 else f"NOT complete, {100 * entry['error']:.2g} % off; expected more points"
             )

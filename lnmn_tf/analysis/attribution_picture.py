@@ -77,8 +77,11 @@ def _convergence(axes, result: Mapping[str, Any]) -> None:
     counts = [int(count) for count in result["convergence"]]
     still = []
     for index, path in enumerate(result["paths"]):
-        errors = [result["convergence"][str(count)][path] for count in counts]
-        if not any(errors):  # alpha changes nothing along this path
+        found = [result["convergence"][str(count)].get(path) for count in counts]
+        errors = [np.nan if error is None else error for error in found]  # it was complete before
+        if not any(
+            error for error in found if error is not None
+        ):  # alpha changes nothing along this path
             still.append(path)
             continue
         axes.plot(

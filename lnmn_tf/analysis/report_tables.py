@@ -78,9 +78,8 @@ def _table_1(groups: Sequence[Group]) -> Table:
                 values = {"overall": table["accuracy"], **table["families"]}
                 cells = _cells([{k: 100 * v for k, v in values.items()}])
                 rows.append(Row(label, (*cells, ""), RUN, _where(first)))
-        rows.append(
-            _of_group(group, group.runs[0].label, [r.accuracies() for r in group.runs], [""])
-        )
+        label = _told_apart(group.runs[0].label, group, groups)
+        rows.append(_of_group(group, label, [r.accuracies() for r in group.runs], [""]))
     return Table(
         1,
         "Accuracy in percent by family of questions",
@@ -120,6 +119,7 @@ def _table_2(groups: Sequence[Group]) -> Table:
             for group in filter(wanted, lnmn):
                 model: Any = group.runs[0].config.model
                 label = f"T = {model.num_steps}, L = {model.stack_len}, map_dim = {model.map_dim}"
+                label = _told_apart(label, group, groups)
                 accuracies = [run.accuracies() for run in group.runs]
                 found.append(_of_group(group, label, accuracies))
         how = {
@@ -219,6 +219,11 @@ def _percent(values: Mapping[str, float]) -> dict[str, float]:
 def _of_paper(row: paper.PaperRow) -> Row:
     cells = tuple("–" if value is None else f"{value:g}" for value in row.values)
     return Row(row.label, cells, PAPER, row.source)
+
+
+def _told_apart(label: str, group: Group, groups: Sequence[Group]) -> str:
+    """A row's label, with the name of the run where there are several."""
+    return label if len(groups) == 1 else f"{label} · {group.name}"
 
 
 def _of_group(group: Group, label: str, accuracies, more: Sequence[str] = ()) -> Row:

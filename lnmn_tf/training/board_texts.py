@@ -23,7 +23,10 @@ COMPARED = (
     "model", "seed", "learning_rate", "structure_learning_rate", "sparsity", "epochs",
     "num_steps", "stack_len", "map_dim", "attention_3", "attention_4", "answer_3", "answer_4",
 )  # fmt: skip
-NOT_COMPARED = ("data_dir", "export", "generate", "workers", "features", "baselines")
+NOT_COMPARED = (
+    *("data_dir", "export", "generate", "workers", "features", "baselines"),
+    *("encoder_run", "num_seeds"),
+)
 # Charts of the custom scalars: by category, title and the tags that it draws.
 CHARTS = {
     "What matters": {

@@ -16,6 +16,7 @@ from lnmn_tf.analysis.integrated_gradients import (
     levels,
     quadrature,
 )
+from lnmn_tf.analysis.ledger import Ledger
 from lnmn_tf.analysis.probe import Probe
 from lnmn_tf.errors import InputError
 from lnmn_tf.interop import load_lnmn
@@ -52,10 +53,29 @@ def test_attributions_add_up_to_what_alpha_changes(subject):
     alpha = np.concatenate([cell.alpha for cell in subject.probe.cells])
     attributed = attributions(sums, alpha)
     assert np.all(completeness(sums, attributed) < 0.01)
-    change = sums["probability"][..., -1] - sums["probability"][..., -2]  # [families, paths]
+    change = sums["probability"][..., 1] - sums["probability"][..., 0]  # [families, paths]
     scale = np.abs(change).max()
     np.testing.assert_allclose(attributed.sum(axis=(2, 3)), change, atol=0.01 * scale)
     assert sums["questions"].sum() == len(subject.questions)
+
+
+def test_a_path_has_the_points_that_it_needs_and_no_more(subject, tmp_path, monkeypatch):
+    calls, gradient = [], type(subject.probe).gradient
+
+    def counted(*arguments):
+        calls.append(1)
+        return gradient(*arguments)
+
+    monkeypatch.setattr(type(subject.probe), "gradient", counted)
+    sums = attribute(subject, 17, Ledger(tmp_path / "parts", {}))
+    needed = len(calls)
+    assert set(sums["level"]) <= {5, 9, 17} and sums["level"].min() == 5
+    for index, level in enumerate(sums["level"]):
+        others = [k for k in range(17) if k % (16 // (level - 1))]
+        assert not sums["gradients"][:, index, others].any()
+    again = attribute(subject, 17, Ledger(tmp_path / "parts", {}))
+    assert len(calls) == needed  # nothing is computed twice
+    np.testing.assert_array_equal(again["gradients"], sums["gradients"])
 
 
 def test_a_path_of_one_cell_attributes_to_that_cell_alone(subject):
