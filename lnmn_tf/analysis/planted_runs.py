@@ -14,21 +14,17 @@ import numpy as np
 import tensorflow as tf
 
 from lnmn_tf.config import RunConfig
-from lnmn_tf.data.expert_layouts import allowed_modules, layouts_of
 from lnmn_tf.data.question_set import split_for_structure
 from lnmn_tf.files import write_json, write_text
 from lnmn_tf.layers.nodes import LEAST_ALPHA
 from lnmn_tf.models.genotype import one_hot
 from lnmn_tf.training import structure_history
-from lnmn_tf.training.algorithm_2 import AlternatingTrainer
 from lnmn_tf.training.callbacks import Clock, Schedule, StopOnNonFinite
 from lnmn_tf.training.checkpoints import CheckpointFolder, Progress
 from lnmn_tf.training.evaluation import Predictor, accuracy_table, write_predictions
 from lnmn_tf.training.examples import Examples, TrainingExamples, open_split
-from lnmn_tf.training.gradients import ENCODED, Batch
 from lnmn_tf.training.networks import VOCABULARY, build_network, sizes_of
-from lnmn_tf.training.objectives import cross_entropy, layout_loss, module_entropy
-from lnmn_tf.training.optimizers import create_slots, structure_optimizer, weight_optimizer
+from lnmn_tf.training.run import make_trainer
 from lnmn_tf.training.run_folder import METRICS, PREDICTIONS, RunFolder
 from lnmn_tf.training.supervision import supervision
 from lnmn_tf.training.warm_start import give_genotype
@@ -72,39 +68,6 @@ SUPERVISED = (
 )
 
 
-class LayoutTrainer(AlternatingTrainer):
-    """Algorithm 2 whose controller also learns from expert layouts (Hu et al., 2018).
-
-    What counts is the weight of all modules that may do the expert's work together: which of several cells
-    runs is learned from answers.
-
-    Args:
-        layout_weight: of that loss.
-        allowed: which modules may do the work of an expert's, [expert's modules, modules].
-        others: those of `AlternatingTrainer`.
-    """
-
-    def __init__(self, *args, layout_weight: float, allowed: np.ndarray, **others):
-        self.layout_weight, self.allowed = layout_weight, allowed
-        super().__init__(*args, **others)
-
-    def weight_loss(self, batch: Batch) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """L_train - lambda_w H(w) + layout_weight L_layout; batches have `layout`, int32 [batch, steps]."""
-        names = ("question", "features", ENCODED)
-        outputs = self.network({k: batch[k] for k in names if k in batch}, training=True)
-        error = cross_entropy(outputs["logits"], batch["answer"])
-        entropy = module_entropy(outputs["module_weights"])
-        layout = layout_loss(outputs["module_logits"], batch["layout"], allowed=self.allowed)
-        right = tf.equal(tf.argmax(outputs["logits"], -1, batch["answer"].dtype), batch["answer"])
-        report = {
-            "cross_entropy": error,
-            "module_entropy": entropy,
-            "layout_loss": layout,
-            "accuracy": tf.reduce_mean(tf.cast(right, tf.float32)),
-        }
-        return error - self.entropy_weight * entropy + self.layout_weight * layout, report
-
-
 class SharedRuns:
     """Trains runs of one graph, one after the other.
 
@@ -121,8 +84,8 @@ class SharedRuns:
             "data_dir": str(data),
             "features": f"{data}/{{split}}.h5",
             "zeroed_operators": zeroed,
+            "layout_loss_weight": layout_weight,
         }
-        self.layout_weight = layout_weight
         self.config = RunConfig.create(choices)
         self.examples = TrainingExamples.open(self.config)
         self.config = self.config.replace(**sizes_of(self.examples))
@@ -131,26 +94,8 @@ class SharedRuns:
         self._train = open_split(self.config, "train", self.examples.vocabulary).questions
         self._store = store
         self.network = build_network(self.config.model)
-        training, steps = self.config.training, self.examples.total_steps
-        options: dict[str, Any] = {
-            "sparsity": training.sparsity,
-            "choose_step": int(training.choose_share * steps),
-            "clip_norm": training.clip_norm,
-            "xla": training.xla != "off",
-        }
-        if layout_weight:
-            options |= {
-                "layout_weight": layout_weight,
-                "allowed": allowed_modules(self.network.module_names),
-            }
-        self.trainer = (LayoutTrainer if layout_weight else AlternatingTrainer)(
-            self.network, **options
-        )
-        of_weights = weight_optimizer(training, steps)
-        of_structure = structure_optimizer(training, steps)
-        create_slots(of_weights, self.trainer.weights_of_network)
-        create_slots(of_structure, self.trainer.structure)
-        self.trainer.compile(optimizer=of_weights, arch_optimizer=of_structure)
+        self.trainer = make_trainer(self.network, self.config, self.examples.total_steps)
+        self._search = self.trainer.search
         self._functions: dict[bool, Any] = {}
         self._predictor = Predictor(self.network, 500, "off")
 
@@ -242,7 +187,7 @@ class SharedRuns:
 
     def _fit(self, examples: TrainingExamples, search: bool) -> Clock:
         trainer, training = self.trainer, examples.config.training
-        trainer.search = search
+        trainer.search = self._search if search else None
         trainer.train_function = self._functions.get(search)
         self._functions[search] = trainer.make_train_function()
         clock = Clock(Progress(), examples.steps_of_epochs)
@@ -250,15 +195,9 @@ class SharedRuns:
             Schedule(clock, training),
             StopOnNonFinite(clock, lambda epoch, batch: f"of epoch {epoch}, batch {batch}"),
         ]
-        layouts = self._layouts(examples)
         while clock.epoch < training.epochs:
-            batches = examples.epoch(clock.epoch, 0)
-            if layouts is not None:
-                batches = batches.map(
-                    lambda w, s: ({**w, "layout": tf.gather(layouts, w["position"])}, s)
-                )
             trainer.fit(
-                batches,
+                examples.epoch(clock.epoch, 0),
                 steps_per_epoch=clock.steps_of_epochs[clock.epoch],
                 initial_epoch=clock.epoch,
                 epochs=clock.epoch + 1,
@@ -267,13 +206,8 @@ class SharedRuns:
             )
         return clock
 
-    def _layouts(self, examples: TrainingExamples) -> np.ndarray | None:
-        if not self.layout_weight:
-            return None
-        return layouts_of(examples.weights.questions, self.config.model.num_steps)
-
     def _supervision(self, config: RunConfig, given: Mapping) -> Mapping[str, str]:
         ledger = supervision(config)
         if given:
             ledger["structure of modules"] += f"; given by hand in {', '.join(given)}"
-        return {**ledger, "layout": SUPERVISED} if self.layout_weight else ledger
+        return {**ledger, "layout": SUPERVISED} if config.training.layout_loss_weight else ledger
