@@ -188,7 +188,8 @@ def test_switches_of_operators_for_a_run_of_stack_nmn(complaint, tmp_path, mode,
     RunConfig.create({"model": "stack_nmn", "image_height": 8, "image_width": 8}).save(
         tmp_path / "stack"
     )
-    error = complaint(f"--mode={mode}", flag, run_dir=tmp_path / "stack")
+    asked = ["--question=is it red?", "--image=picture.png"] if mode == "answer" else []
+    error = complaint(f"--mode={mode}", flag, *asked, run_dir=tmp_path / "stack")
     name = flag.replace("--set=", "").partition("=")[0]
     has(error, f"{name} is unknown to --model=stack_nmn", str(tmp_path / "stack"), "leave it out")
 

@@ -88,15 +88,15 @@ def test_a_stopped_analysis_goes_on_where_it_was(subject, tmp_path, monkeypatch)
         counted.append(1)
         return count(*arguments)
 
-    stopping.again = False
+    stopping.again, once = False, {"retrain_steps": 0}
     monkeypatch.setattr(sweeps, "_count", stopping)
     with pytest.raises(KeyboardInterrupt):
-        run_instrument("hardmax", subject)
+        run_instrument("hardmax", subject, once)
     assert len(counted) == 2
     stopping.again = True
-    result = run_instrument("hardmax", subject)
+    result = run_instrument("hardmax", subject, once)
     assert len(counted) == 3
-    assert result == run_instrument("hardmax", dataclasses.replace(subject, folder=None))
+    assert result == run_instrument("hardmax", dataclasses.replace(subject, folder=None), once)
 
 
 def complaint(capsys, *arguments) -> str:

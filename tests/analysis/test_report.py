@@ -187,7 +187,8 @@ def test_main_writes_page_and_tables(runs, tmp_path, capsys):
     assert "Table 7." in capsys.readouterr().out
     names = {path.name for path in out.iterdir()}
     assert names == {"report.html", "tables.txt", "tables.tex", "curves.png"} | {
-        f"table_{n}.csv" for n in (1, 2, 4, 5, 6, 7)
+        *(f"table_{n}.csv" for n in (1, 2, 4, 5, 6, 7)),
+        *(f"agreement_two.{kind}" for kind in ("csv", "json")),
     }
     html = (out / "report.html").read_text()
     assert all(

@@ -87,11 +87,12 @@ def test_after_the_choice_no_structure_batch_is_drawn(tiny_world):
 def test_a_run_that_chose_takes_the_structure_steps_before_it_alone_and_its_history_shows_it(
     tiny_world, tmp_path, capsys
 ):
-    metrics = train_tiny(tiny_config(tiny_world, **CHOICES), tmp_path)
+    config = tiny_config(tiny_world, **CHOICES)
+    metrics = train_tiny(config, tmp_path)
     said = capsys.readouterr()
     trainer = fresh_trainer(tmp_path)
     CheckpointFolder(tmp_path).restore(trainer)
-    choose_step = int(0.6 * metrics["steps"])
+    choose_step = config.training.choose_step(metrics["steps"])
     assert int(trainer.arch_optimizer.iterations) == -(-choose_step // 2)
     assert f"step {choose_step}: each node is one operator from here on" in said.out + said.err
     *_, last = (tmp_path / "structure.jsonl").read_text().splitlines()

@@ -97,7 +97,7 @@ def test_the_gradient_is_the_share_of_all_modules_less_that_of_the_allowed_ones(
 def test_a_short_training_lowers_the_loss_until_layouts_agree_with_the_experts(model):
     network, batch = make_network(model), make_batch(unknown=1)
     expert = LayoutSupervision(1.0, network.module_names)
-    trainer = AlternatingTrainer(network, search=False, shards=1, xla=False, expert=expert)
+    trainer = AlternatingTrainer(network, search=None, shards=1, xla=False, expert=expert)
     trainer.compile(keras.optimizers.legacy.Adam(2e-2), keras.optimizers.legacy.Adam())
     step = tf.function(trainer._weight_step, autograph=False)
     losses = [float(step(batch)["layout_loss"]) for _ in range(120)]
