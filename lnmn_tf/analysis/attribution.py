@@ -26,7 +26,7 @@ from lnmn_tf.analysis.ledger import Ledger
 from lnmn_tf.analysis.probe import OPERATORS
 from lnmn_tf.analysis.subject import Subject
 
-POINTS = 33
+POINTS = 65
 TOLERANCE = 0.01  # of F(alpha) - F(0)
 _GRADIENTS_PER_PART = 30_000
 _NEGLIGIBLE = 1e-5  # of a probability, for an example: of that size, F(alpha) - F(0) is rounding

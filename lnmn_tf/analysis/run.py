@@ -41,7 +41,7 @@ def analyze(
     what: str = "",
     split: str = "",
     checkpoint: str = "best",
-    points: str = "33",
+    points: str = "65",
     attribution: str = "paper",
     retrain_steps: int = STEPS,
     retrained_dir: str = "",
