@@ -21,6 +21,7 @@ from lnmn_tf.analysis.integrated_gradients import (
     integrate,
     levels,
     quadrature,
+    short,
 )
 from lnmn_tf.analysis.ledger import Ledger
 from lnmn_tf.analysis.probe import OPERATORS
@@ -57,7 +58,7 @@ def attribute(
     subject.need_answers("attribution")
     ledger = ledger or Ledger()
     cells = subject.probe.cells
-    alpha = np.concatenate([cell.alpha for cell in cells])
+    alpha = np.concatenate([short(cell.alpha) for cell in cells])
     ends = np.cumsum([cell.nodes for cell in cells])
     slices = {cell.name: slice(end - cell.nodes, end) for cell, end in zip(cells, ends)}
     paths = [*(cell.name for cell in cells), ALL]
@@ -179,7 +180,7 @@ def measure(subject: Subject, ledger: Ledger, options: Mapping[str, Any]) -> dic
         return _measure_released(subject, ledger)
     cells = subject.probe.cells
     sums = attribute(subject, points, ledger)
-    alpha = np.concatenate([cell.alpha for cell in cells])
+    alpha = np.concatenate([short(cell.alpha) for cell in cells])
     attributed = attributions(sums, alpha)
     error = completeness(sums, attributed)
     convergence = {}

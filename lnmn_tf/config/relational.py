@@ -35,6 +35,13 @@ class RelationalConfig(LNMNConfig):
         flag=False,
     )
 
+    lone_answers: bool = option(
+        False,
+        "Answer cells of two maps also run where the stack holds one; beneath it they see the bottom, "
+        "everything. So questions about one thing and about two can share cells.",
+        flag=False,
+    )
+
     def __post_init__(self):
         super().__post_init__()
         if 2 * self.looking_cells > self.attention_3:

@@ -130,7 +130,9 @@ class RelationalLNMN(LNMN):
         The stack begins empty, so what looks first must push.
         """
         module_weights = super().allowed(module_weights, state)
-        pops = [kind.pops for kind in self.kinds for _ in range(kind.cells)]
+        lone = self.config.lone_answers
+        needed = [1 if lone and kind.answers else kind.pops for kind in self.kinds]
+        pops = [n for n, kind in zip(needed, self.kinds) for _ in range(kind.cells)]
         pushes = [kind.pushes for kind in self.kinds for _ in range(kind.cells)]
         valid = stacks.validity(pops, pushes, self.config.stack_len)
         valid = tf.matmul(

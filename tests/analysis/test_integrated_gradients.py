@@ -15,9 +15,10 @@ from lnmn_tf.analysis.integrated_gradients import (
     integrate,
     levels,
     quadrature,
+    short,
 )
 from lnmn_tf.analysis.ledger import Ledger
-from lnmn_tf.analysis.probe import Probe
+from lnmn_tf.analysis.probe import Probe, softmax
 from lnmn_tf.errors import InputError
 from lnmn_tf.interop import load_lnmn
 
@@ -45,6 +46,14 @@ def test_each_level_uses_points_of_the_last():
 def test_no_points_are_refused():
     with pytest.raises(InputError, match="points is 0"):
         quadrature(0)
+
+
+def test_the_way_to_a_choice_ends_where_its_mixture_no_longer_changes():
+    chosen = np.array([[0.0, -30, -30, -30, -30, -30], [-1.0, 0.5, 2, -3, 1, -7]])
+    cut = short(chosen)
+    np.testing.assert_allclose(softmax(cut), softmax(chosen), atol=4e-5)
+    np.testing.assert_array_equal(cut[1], chosen[1])
+    assert cut.min() == -12.0
 
 
 def test_attributions_add_up_to_what_alpha_changes(subject):

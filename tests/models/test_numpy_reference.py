@@ -145,6 +145,8 @@ class Relational(Reference):
         for i, name in enumerate(self.model.module_names[:-1]):
             pops = 0 if name.startswith("push") else 2 if name.split(".")[0].endswith("4") else 1
             pushes = 0 if name.startswith("answer") else 1
+            if self.config.lone_answers and not pushes:
+                pops = 1
             heights = range(pops, min(full, full + pops - pushes) + 1)
             weights[i] *= sum(pointer[height] for height in heights)
         weights[-1] = 1.0 - weights[:-1].sum()  # what cannot run counts as NoOp
@@ -201,6 +203,7 @@ CASES = {
     "paper": ("paper", Paper, {"attention_3": 2, "attention_4": 2, "module_mlp_dim": 7}),
     "paper_answers": ("paper", Paper, {"attention_3": 1, "attention_4": 1, "answer_4": 2}),
     "relational": ("relational", Relational, {}),
+    "relational_with_lone_answers": ("relational", Relational, {"lone_answers": True}),
     "relational_without_looking_cells": ("relational", Relational, {"looking_cells": 0}),
 }
 
