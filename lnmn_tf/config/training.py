@@ -141,13 +141,6 @@ class TrainingConfig:
         minimum=0,
         flag=False,
     )
-    coverage_weight: float = option(
-        0.0,
-        "Weight of the loss of words that no module reads; it falls to 0 over the first six tenths of the run. "
-        "Without it, questions that cannot be answered yet turn to words that name nothing. The paper has none.",
-        minimum=0,
-        flag=False,
-    )
     pretrain_epochs: int = option(
         0,
         "Passes over the pictures in which the image encoder learns what is where, from the scenes, "

@@ -52,7 +52,6 @@ class StepOutputs(NamedTuple):
 
     module_weights: tf.Tensor  # w^(t) as executed, [batch, steps, modules]
     module_logits: tf.Tensor  # MLP(u), of which w^(t) is the softmax, [batch, steps, modules]
-    word_attention: tf.Tensor  # cv_t, [batch, steps, words]
 
 
 class StackMachine(keras.Model):
@@ -69,8 +68,8 @@ class StackMachine(keras.Model):
             instance), and `encoded`, what `encode` returned, in place of what it was made of.
 
     Returns:
-        dict with `logits` [batch, answers]; `module_weights` (as executed) and `module_logits` (the
-        controller's), both [batch, steps, modules]; and `word_attention`, [batch, steps, words].
+        dict with `logits` [batch, answers], and `module_weights` (as executed) and `module_logits`
+        (the controller's), both [batch, steps, modules].
 
     Raises:
         ValueError: `image` and `features` are both given, or neither, or `image` without an encoder.
@@ -284,7 +283,7 @@ class StackMachine(keras.Model):
         weights = self.allowed(weights, state)
         new = self.execute(image, instruction.text, state, weights)
         new = new._replace(pointer=self.sharpen(new.pointer), text=instruction.text)
-        outputs = StepOutputs(weights, instruction.module_logits, instruction.word_attention)
+        outputs = StepOutputs(weights, instruction.module_logits)
         record = Trace(
             module_weights=weights,
             word_attention=instruction.word_attention,

@@ -17,7 +17,6 @@ from lnmn_tf.training.objectives import (
     module_entropy,
     soft_cross_entropy,
     structure_sparsity,
-    unread_words,
 )
 from lnmn_tf.training.optimizers import (
     answering_weights,
@@ -60,7 +59,6 @@ class AlternatingTrainer(keras.Model):
         xla: compile the gradient functions.
         expert: pulls the module weights to expert layouts in step 2; None = nothing does. Weight batches
             then have `EXPERT_LAYOUT`.
-        covers: add `coverage_weight`, which falls over the run, times `unread_words` to the loss of step 2.
 
     Call arguments:
         The data of `fit` are pairs (weight batch, structure batch), each a dict with `question`,
@@ -80,7 +78,6 @@ class AlternatingTrainer(keras.Model):
         shards: int = 1,
         xla: bool = True,
         expert: LayoutSupervision | None = None,
-        covers: bool = False,
     ):
         super().__init__()
         self.expert = expert
@@ -89,8 +86,6 @@ class AlternatingTrainer(keras.Model):
         self.unrolled, self.clip_norm = unrolled, clip_norm
         self.search, self.answer_loss, self.choose_step = search, answer_loss, choose_step
         self.entropy_weight = tf.Variable(0.0, trainable=False, name="lambda_w")
-        self.covers = covers
-        self.coverage_weight = tf.Variable(0.0, trainable=False, name="coverage_weight")
         self.structure = list(getattr(network, "structure_variables", ()))
         names = {id(variable) for variable in self.structure}
         self.weights_of_network = [v for v in network.trainable_variables if id(v) not in names]
@@ -124,7 +119,7 @@ class AlternatingTrainer(keras.Model):
         return self.network(inputs, training=training)
 
     def weight_loss(self, batch: Batch) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """L_train - lambda_w (1/T) sum_t H(w^(t)), and the losses of unread words and of the layout, if any."""
+        """L_train - lambda_w (1/T) sum_t H(w^(t)), and the loss of the layout where there is one."""
         outputs = self.network(_inputs(batch), training=True)
         error = self._answer_error(outputs["logits"], batch)
         entropy = module_entropy(outputs["module_weights"])
@@ -134,18 +129,10 @@ class AlternatingTrainer(keras.Model):
             "accuracy": _accuracy(outputs["logits"], batch["answer"]),
         }
         total = error - self.entropy_weight * entropy
-        if self.covers:
-            report["unread_words"] = self._unread_words(outputs, batch)
-            total += self.coverage_weight * report["unread_words"]
         if self.expert is not None:
             report["layout_loss"] = self.expert.loss(outputs, batch)
             total += self.expert.weight * report["layout_loss"]
         return total, report
-
-    def _unread_words(self, outputs, batch: Batch) -> tf.Tensor:
-        no_op = self.network.module_names.index("no_op")
-        words, weights = outputs["word_attention"], outputs["module_weights"]
-        return unread_words(words, weights, no_op, tf.not_equal(batch["question"], 0))
 
     def _answer_error(self, logits: tf.Tensor, batch: Batch) -> tf.Tensor:
         if self.answer_loss == "sigmoid":

@@ -15,7 +15,7 @@ from lnmn_tf.layers.dropout import StepDropout
 from lnmn_tf.progress import Stage, say
 from lnmn_tf.training import structure_history
 from lnmn_tf.training.checkpoints import CheckpointFolder, Progress
-from lnmn_tf.training.schedules import coverage_weight, entropy_weight
+from lnmn_tf.training.schedules import entropy_weight
 from lnmn_tf.training.tensorboard import Board
 
 SHOWN = ("loss", "accuracy")
@@ -58,7 +58,7 @@ class Clock:
 
 
 class Schedule(keras.callbacks.Callback):
-    """Sets lambda_w, the weight of coverage, the step of dropout and, from the choice on, hard nodes; keeps the clock; comes first."""
+    """Sets lambda_w, the step of dropout and, from the choice on, hard nodes; keeps the clock; comes first."""
 
     def __init__(self, clock: Clock, config: TrainingConfig):
         super().__init__()
@@ -72,7 +72,6 @@ class Schedule(keras.callbacks.Callback):
         clock = self.clock
         epoch = clock.epoch + clock.batch / clock.steps_of_epochs[clock.epoch]
         self.model.entropy_weight.assign(entropy_weight(epoch, self.config))
-        self.model.coverage_weight.assign(coverage_weight(epoch, self.config))
         for layer in self._dropouts:
             layer.step.assign(clock.step)
         trainer = self.model

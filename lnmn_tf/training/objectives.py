@@ -24,27 +24,6 @@ def module_entropy(module_weights: tf.Tensor) -> tf.Tensor:
     return -tf.reduce_mean(tf.reduce_sum(module_weights * logs, axis=-1))
 
 
-def unread_words(
-    word_attention: tf.Tensor, module_weights: tf.Tensor, no_op: int, mask: tf.Tensor
-) -> tf.Tensor:
-    """-log(0.02 + sum_t (1 - w^(t)_NoOp) cv_ts), the mean over words s and over the batch, in nats.
-
-    It is large where no module reads a word. The constant bounds it at 3.9. As the coverage of See et al. (2017), but
-    asked of steps that do something, and for words read too little, not too often.
-
-    Args:
-        word_attention: cv_t, [batch, steps, words].
-        module_weights: w^(t), [batch, steps, modules].
-        no_op: the index of NoOp among the modules.
-        mask: 1 for the words of the question, else 0, [batch, words].
-    """
-    mask = tf.cast(mask, tf.float32)
-    works = 1.0 - tf.cast(module_weights[:, :, no_op], tf.float32)
-    read = tf.einsum("bt,bts->bs", works, tf.cast(word_attention, tf.float32))
-    unread = -tf.math.log(0.02 + read) * mask
-    return tf.reduce_mean(tf.reduce_sum(unread, axis=-1) / tf.reduce_sum(mask, axis=-1))
-
-
 def structure_sparsity(structure: Sequence[tf.Tensor]) -> tf.Tensor:
     """sum_m sum_k ||alpha'||_2 / ||alpha'||_1 with alpha' = softmax(alpha) (Hurley and Rickard, 2009).
 

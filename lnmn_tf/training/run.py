@@ -228,7 +228,6 @@ def make_trainer(network: StackMachine, config: RunConfig, total_steps: int) -> 
         shards=shards_for(of_replica, training.shards),
         xla=training.xla != "off",
         expert=LayoutSupervision(weight, network.module_names) if weight else None,
-        covers=bool(training.coverage_weight),
     )
     of_weights = weight_optimizer(training, total_steps)
     of_structure = structure_optimizer(training, total_steps)

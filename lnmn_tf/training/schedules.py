@@ -10,8 +10,6 @@ from tensorflow import keras
 
 from lnmn_tf.config import TrainingConfig
 
-COVERAGE_SHARE = 0.6
-
 
 def entropy_weight(epoch: float, config: TrainingConfig) -> float:
     """lambda_w, the weight of the module entropy, at a time in epochs.
@@ -38,14 +36,6 @@ def entropy_weight(epoch: float, config: TrainingConfig) -> float:
         return config.entropy_weight * turning(epoch / config.epochs, config.search_share)
     course = 1.0 - epoch / 20.0 if epoch <= 20.0 else -(epoch - 20.0) / 10.0
     return config.entropy_weight * max(course, -1.0)
-
-
-def coverage_weight(epoch: float, config: TrainingConfig) -> float:
-    """The weight of `unread_words` at a time in epochs: it falls to 0 in a straight line.
-
-    It is needed while modules do not find things yet, and is 0 from `COVERAGE_SHARE` of the run on.
-    """
-    return config.coverage_weight * max(1.0 - epoch / config.epochs / COVERAGE_SHARE, 0.0)
 
 
 def turning(time: float, zero: float) -> float:

@@ -34,8 +34,6 @@ def supervision(config: RunConfig) -> dict[str, str]:
         if weight
         else ANSWERS
     )
-    if training.coverage_weight:
-        ledger["word attention"] = "answers; and every word is to be read by a module, at first"
     curriculum = training.curriculum_epochs
     ledger["order of questions"] = (
         f"program lengths: short ones first, for {curriculum} epochs" if curriculum else "random"

@@ -1,4 +1,4 @@
-"""What the two losses of Algorithm 2 add up, and second-order structure gradients."""
+"""Second-order structure gradients are those of the loss after a step of the weights."""
 
 import numpy as np
 import pytest
@@ -28,35 +28,14 @@ def eagerly():
         yield
 
 
-def make_network():
+def test_unrolled_gradient_is_the_slope_of_the_loss_after_a_step():
     tf.keras.utils.set_random_seed(7)
     sizes = {"embed_dim": 5, "text_dim": 6, "kb_dim": 7, "map_dim": 3, "mem_dim": 5, "mlp_dim": 8}
     cells = {"attention_3": 2, "attention_4": 1, "looking_cells": 1, "feature_shape": (2, 3, 5)}
     config = make_config(
         "relational", num_words=7, num_answers=4, num_steps=2, stack_len=2, **sizes, **cells
     )
-    return build_network(config)
-
-
-def test_coverage_adds_its_weight_times_the_unread_words_to_the_loss():
-    network = make_network()
-    trainer = AlternatingTrainer(network, xla=False, covers=True)
-    trainer.compile(keras.optimizers.legacy.Adam(RATE), keras.optimizers.legacy.Adam(1e-3))
-    batch = make_batch(1)
-    batch["question"] = tf.constant([[3, 4, 5, 0], [1, 2, 3, 4], [6, 1, 0, 0]])
-    trace = network.trace({k: batch[k] for k in ("features", "question")})
-    works = 1.0 - trace.module_weights.numpy()[:, :, -1:]
-    read = (works * trace.word_attention.numpy()).sum(axis=1)  # [batch, words]
-    lost = np.mean([-np.log(0.02 + row[:n]).mean() for row, n in zip(read, (3, 4, 2))])
-    without, _ = trainer.weight_loss(batch)
-    trainer.coverage_weight.assign(0.5)
-    total, report = trainer.weight_loss(batch)
-    np.testing.assert_allclose(report["unread_words"], lost, rtol=1e-4)
-    np.testing.assert_allclose(total - without, 0.5 * lost, rtol=1e-4)
-
-
-def test_unrolled_gradient_is_the_slope_of_the_loss_after_a_step():
-    network = make_network()
+    network = build_network(config)
     train, val = make_batch(1), make_batch(2)
     trainer = AlternatingTrainer(network, sparsity=0.1, unrolled=True, xla=False)
     trainer.compile(keras.optimizers.legacy.Adam(RATE), keras.optimizers.legacy.Adam(1e-3))

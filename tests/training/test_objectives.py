@@ -6,12 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lnmn_tf.training.objectives import (
-    answer_probabilities,
-    layout_loss,
-    soft_cross_entropy,
-    unread_words,
-)
+from lnmn_tf.training.objectives import answer_probabilities, layout_loss, soft_cross_entropy
 
 BATCH, STEPS, MODULES, ANSWERS = 3, 5, 7, 11
 
@@ -94,32 +89,3 @@ def test_answers_of_softmax_share_one_probability_and_those_of_sigmoid_have_thei
         answer_probabilities(logits, "softmax"), exp / exp.sum(-1, keepdims=True), rtol=1e-5
     )
     np.testing.assert_allclose(answer_probabilities(logits, "sigmoid"), exp / (1 + exp), rtol=1e-5)
-
-
-def test_unread_words_are_those_that_only_no_op_reads():
-    attention = np.random.default_rng(7).dirichlet(np.ones(4), size=[BATCH, STEPS])
-    attention[0, :, 3] = 0.0  # padding
-    weights = np.random.default_rng(8).dirichlet(np.ones(MODULES), size=[BATCH, STEPS])
-    mask = np.array([[1, 1, 1, 0], [1, 1, 1, 1], [1, 1, 1, 1]])
-    lost = []
-    for question in range(BATCH):
-        words = np.flatnonzero(mask[question])
-        read = ((1 - weights[question, :, 2])[:, None] * attention[question]).sum(0)[words]
-        lost.append(np.mean(-np.log(0.02 + read)))
-    found = unread_words(tf.constant(attention), tf.constant(weights), 2, tf.constant(mask))
-    np.testing.assert_allclose(found, np.mean(lost), rtol=1e-5)
-
-
-def test_a_word_that_nobody_reads_costs_most_and_one_gradient_step_reads_it():
-    scores = tf.Variable([[[4.0, 0.0]], [[4.0, 0.0]]])
-    works = tf.constant([[[1.0, 0.0]], [[1.0, 0.0]]])  # NoOp, the second module, never runs
-
-    def lost():
-        return unread_words(tf.nn.softmax(scores), works, 1, tf.ones([2, 2]))
-
-    with tf.GradientTape() as tape:
-        before = lost()
-    scores.assign_sub(10.0 * tape.gradient(before, scores))
-    assert lost() < before
-    nothing = unread_words(tf.nn.softmax(scores), works[..., ::-1], 1, tf.ones([2, 2]))
-    np.testing.assert_allclose(nothing, -np.log(0.02), rtol=1e-5)

@@ -7,13 +7,7 @@ import pytest
 from tensorflow import keras
 
 from lnmn_tf.config import TrainingConfig
-from lnmn_tf.training.schedules import (
-    StructureDecay,
-    WarmUpAndDecay,
-    coverage_weight,
-    entropy_weight,
-    turning,
-)
+from lnmn_tf.training.schedules import StructureDecay, WarmUpAndDecay, entropy_weight, turning
 
 
 @pytest.mark.parametrize(
@@ -93,9 +87,3 @@ def test_a_schedule_survives_serialisation():
     schedule = WarmUpAndDecay(0.3, 5, 29, "cosine", 0.1, 0.5)
     again = WarmUpAndDecay.from_config(schedule.get_config())
     assert float(again(17)) == float(schedule(17))
-
-
-def test_the_weight_of_coverage_falls_to_0_at_six_tenths_of_the_run():
-    config = TrainingConfig(epochs=10, coverage_weight=0.1)
-    weights = [coverage_weight(epoch, config) for epoch in (0.0, 3.0, 6.0, 10.0)]
-    np.testing.assert_allclose(weights, [0.1, 0.05, 0.0, 0.0], atol=1e-9)
