@@ -111,9 +111,9 @@ def draw(result: Mapping[str, Any]) -> dict[str, Any]:
                 hatch="////" if later else None,
                 label=row["network"] + (f", {AFTER}" if later else ""),
             )
-            axes.bar_label(bars, fmt="%.0f", fontsize=5.8, padding=1)
+            axes.bar_label(bars, fmt="%.0f", fontsize=5.8, padding=2, rotation=90)
         axes.set_xticks(range(len(families)), [pictures.nice(name) for name in families])
-        axes.set(ylim=(0, 112), yticks=range(0, 101, 20), ylabel="accuracy, %")
+        axes.set(ylim=(0, 116), yticks=range(0, 101, 20), ylabel="accuracy, %")
         axes.tick_params(axis="x", length=0)
         axes.grid(axis="y")
         axes.set_axisbelow(True)
