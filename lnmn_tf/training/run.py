@@ -311,11 +311,11 @@ def fit(
     return clock
 
 
-def pictures_of(config: RunConfig) -> Path:
-    """The folder of the pictures that the held-out questions are about."""
+def pictures_of(config: RunConfig) -> list[Path]:
+    """The folders of the pictures that the held-out questions are about."""
     data = config.data
     split = data.val_split if data.structure_split == "val" else data.train_split
-    return Path(data.data_dir) / "images" / data.folders_of(split)[0]
+    return [Path(data.data_dir) / "images" / folder for folder in data.folders_of(split)]
 
 
 def _check_vocabulary(vocabulary: Vocabulary, run_dir: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,12 +40,12 @@ class Watched:
     pictures: list[Image.Image]
 
 
-def watch(examples: Examples, folder: Path, most: int = MOST) -> Watched:
+def watch(examples: Examples, folders: Sequence[Path], most: int = MOST) -> Watched:
     """Chooses questions, families by turns, the first of each.
 
     Args:
         examples: with answers.
-        folder: of the split's pictures.
+        folders: of the split's pictures.
         most: questions; no more than `MOST`.
     """
     most = min(most, MOST)
@@ -57,8 +58,9 @@ def watch(examples: Examples, folder: Path, most: int = MOST) -> Watched:
     scale = 255.0 if examples.store.key == "image" else 1.0
     pictures = []
     for row in questions.image_index[chosen[:STRIPS]]:
-        path = folder / questions.image_filenames[row]
-        if not path.is_file():
+        name = questions.image_filenames[row]
+        path = next((folder / name for folder in folders if (folder / name).is_file()), None)
+        if path is None:
             break
         with Image.open(path) as picture:
             height = max(round(PICTURE_WIDTH * picture.height / picture.width), 1)

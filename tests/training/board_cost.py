@@ -35,7 +35,7 @@ def measure(run_dir: str) -> tuple[float, float]:
     pictures = Path(config.data.data_dir) / "images" / config.data.val_split
     if config.training.pretrains_encoder:
         examples = examples.encoded(run.network.image_encoder)
-    watched = watch(examples, pictures, config.training.batch_size)
+    watched = watch(examples, [pictures], config.training.batch_size)
     table = accuracy_table(np.zeros(len(examples.questions), int), examples.questions)
     trainer = make_trainer(run.network, config, steps)
     clock = Clock(Progress(), [steps])

@@ -14,7 +14,9 @@ from lnmn_tf.errors import InputError
 from lnmn_tf.main import main
 from lnmn_tf.training.examples import TrainingExamples, with_images
 from lnmn_tf.training.reading import read_split
+from lnmn_tf.training.run import pictures_of
 from lnmn_tf.training.supervision import supervision
+from lnmn_tf.training.watched import watch
 from tests.data import vqa_folder
 
 VAL = [  # image ids less 100
@@ -128,6 +130,15 @@ def test_a_run_says_that_its_reported_split_was_trained_on(config):
         InputError, match="--structure_split is 'val' and --train_split is 'trainval2014'"
     ):
         config.replace(structure_split="val")
+
+
+def test_tensorboard_shows_pictures_of_either_split(config):
+    questions = read_split(config, "trainval2014")
+    examples = with_images(config, "trainval2014", questions)
+    last = examples.select(np.arange(len(questions))[-len(VAL) :])
+    pictures = watch(last, pictures_of(config), most=4).pictures
+    reds = [np.asarray(picture)[0, 0, 0] for picture in pictures]
+    assert sorted(reds) == pytest.approx([107, 109, 150], abs=2)  # JPEG
 
 
 def test_each_of_its_splits_is_verified_once_and_looked_at(folder, capsys):
