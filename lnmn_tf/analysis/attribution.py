@@ -16,6 +16,7 @@ import numpy as np
 
 from lnmn_tf.analysis.integrated_gradients import (
     ALL,
+    ENOUGH,
     along,
     attribute_released,
     integrate,
@@ -108,7 +109,9 @@ def _of_family(subject: Subject, paths, slices, shares, members, count: int, led
     sums = None
     for first in range(0, len(members), size):
         indices = members[first : first + size]
-        name = hashlib.sha256(f"{paths} {shares}".encode() + indices.tobytes()).hexdigest()[:16]
+        name = hashlib.sha256(
+            f"{paths} {shares} {ENOUGH}".encode() + indices.tobytes()
+        ).hexdigest()[:16]
         part = ledger.part(
             f"{count}_points_{name}",
             lambda indices=indices: _sums(subject, paths, slices, shares, indices),

@@ -10,7 +10,7 @@ import numpy as np
 from lnmn_tf.analysis.probe import Probe, Weights
 from lnmn_tf.errors import InputError
 
-_ENOUGH = 12.0
+ENOUGH = 12.0  # beneath the largest alpha: softmax is 6e-6 of it
 
 
 def quadrature(points: int) -> tuple[np.ndarray, np.ndarray]:
@@ -81,12 +81,12 @@ def attribute_released(probe: Probe, inputs, points: int = 10) -> dict[str, np.n
 
 
 def short(alpha: np.ndarray) -> np.ndarray:
-    """alpha, [..., 6], but no entry further beneath the largest than `_ENOUGH`.
+    """alpha, [..., 6], but no entry further beneath the largest than `ENOUGH`.
 
-    Its softmax is the same to 3e-5. Of alpha = -30, the way of `NodeChain`'s choice, softmax changes in the
-    first third of the straight line alone, and most points would lie where nothing happens.
+    Its softmax is the same to 4e-5. After the choice alpha is 0 and -30 (`layers.nodes.chosen`). On the straight line to
+    that, softmax changes in the first third alone, and most points would lie where nothing happens.
     """
-    return np.maximum(alpha, alpha.max(axis=-1, keepdims=True) - _ENOUGH)
+    return np.maximum(alpha, alpha.max(axis=-1, keepdims=True) - ENOUGH)
 
 
 def along(probe: Probe, path: str, share: float) -> Weights:
