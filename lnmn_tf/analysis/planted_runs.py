@@ -114,8 +114,8 @@ class SharedRuns:
             seed: of its first weights, its order of the data, and what it holds out for the structure.
             genotype: a file; the structure is that from the beginning and stays so.
             freeze: the structure stays as it is drawn.
-            given: operators that some cells begin with, so surely (softmax(alpha) is one operator to the last
-                bit) that the search leaves them.
+            given: operators of some cells. They begin so surely (softmax(alpha) is one operator to the last
+                bit) that no gradient moves them, and are given anew after each epoch, for the decay does.
 
         Returns:
             Its `metrics.json`, with accuracies by kind of question under "kinds".
@@ -131,7 +131,7 @@ class SharedRuns:
             for part in split_for_structure(self._train, config.data.structure_fraction, seed)
         )
         examples = TrainingExamples(weights, structure, config)
-        clock = self._fit(examples, search=not (genotype or freeze))
+        clock = self._fit(examples, given or {}, search=not (genotype or freeze))
         predictions = self._predictor(self.reported)
         metrics = {
             "val": accuracy_table(predictions, self.reported.questions),
@@ -173,19 +173,23 @@ class SharedRuns:
         fresh = build_network(self.config.model)
         for variable, value in zip(self.network.variables, fresh.variables):
             variable.assign(value)
-        for bank, structure in self.network.structure.items():
-            alpha = structure.numpy()
-            for cell in range(len(alpha)):
-                if f"{bank}.{cell}" in given:
-                    alpha[cell] = LEAST_ALPHA * (1 - one_hot(given[f"{bank}.{cell}"]))
-            structure.assign(alpha)
+        self._give(given)
         if genotype:
             give_genotype(self.network, genotype)
         for optimizer in (self.trainer.optimizer, self.trainer.arch_optimizer):
             for variable in optimizer.variables():
                 variable.assign(tf.zeros_like(variable))
 
-    def _fit(self, examples: TrainingExamples, search: bool) -> Clock:
+    def _give(self, operators: Mapping[str, Sequence[str]]) -> None:
+        """Makes each node of some cells one operator."""
+        for bank, structure in self.network.structure.items():
+            alpha = structure.numpy()
+            for cell in range(len(alpha)):
+                if f"{bank}.{cell}" in operators:
+                    alpha[cell] = LEAST_ALPHA * (1 - one_hot(operators[f"{bank}.{cell}"]))
+            structure.assign(alpha)
+
+    def _fit(self, examples: TrainingExamples, given: Mapping, search: bool) -> Clock:
         trainer, training = self.trainer, examples.config.training
         trainer.search = self._search if search else None
         trainer.train_function = self._functions.get(search)
@@ -204,6 +208,7 @@ class SharedRuns:
                 callbacks=watchers,
                 verbose=0,
             )
+            self._give(given)
         return clock
 
     def _supervision(self, config: RunConfig, given: Mapping) -> Mapping[str, str]:
