@@ -109,3 +109,24 @@ def test_a_run_on_the_shared_graph_is_a_run_folder_and_begins_anew(runs, capsys)
     assert np.allclose(np.sum(cells["layouts"]["and"], axis=-1), 1, atol=0.01)
     assert main(["--mode=evaluate", f"--run_dir={folder / 'a'}"]) == 0
     assert f"{100 * first['val']['accuracy']:.1f}" in capsys.readouterr().out
+
+
+def test_what_a_run_is_given_stays_given_whatever_a_decay_does(runs, monkeypatch):
+    shared, folder = runs
+    told, train = planted.given("cells"), shared.trainer.fit
+
+    def fit_and_decay(*args, **kwargs):
+        train(*args, **kwargs)
+        for structure in shared.network.structure.values():
+            structure.assign(1e-3 * structure)
+
+    monkeypatch.setattr(shared.trainer, "fit", fit_and_decay)
+    shared.run(folder / "decayed", seed=1, given=told)
+    alpha = {name: structure.numpy() for name, structure in shared.network.structure.items()}
+    for cell, operators in told.items():
+        bank, _, number = cell.partition(".")
+        mixture = np.exp(alpha[bank][int(number)])
+        assert mixture.max(axis=-1) == pytest.approx(1.0)
+        assert mixture.sum(axis=-1) == pytest.approx(1.0)
+        assert [OPERATORS[k] for k in mixture.argmax(axis=-1)] == operators
+    assert np.exp(alpha["attention_4"]).sum(axis=-1) == pytest.approx(6.0, abs=0.5)  # decayed

@@ -6,24 +6,11 @@ import tensorflow as tf
 
 from lnmn_tf.kernels.install import install
 from lnmn_tf.models.registry import make_config, make_model
+from tests.models.tiny import TINY
 
-SIZES = {
-    "num_words": 11,
-    "num_answers": 3,
-    "embed_dim": 5,
-    "text_dim": 6,
-    "kb_dim": 7,
-    "map_dim": 5,
-    "mem_dim": 11,
-    "mlp_dim": 13,
-    "num_steps": 4,
-    "stack_len": 3,
-    "position_channels": 8,
-    "attention_3": 2,
-    "attention_4": 2,
-    "answer_3": 1,
-    "answer_4": 1,
-}
+CELLS = {"attention_3": 2, "attention_4": 2, "answer_3": 1, "answer_4": 1}
+SIZES = {**TINY, **CELLS, "num_steps": 4, "position_channels": 8}
+del SIZES["looking_cells"]  # of `relational` alone, which has one
 PLACE = (1, 0)  # whose features change
 
 
@@ -33,7 +20,7 @@ def change_of_maps(name):
     model = install(make_model(make_config(name, **SIZES)))
     random = np.random.default_rng(4)
     features = random.normal(size=[5, 2, 3, 7]).astype(np.float32)
-    question = tf.constant(random.integers(1, 11, size=[5, 4]), tf.int32)
+    question = tf.constant(random.integers(1, SIZES["num_words"], size=[5, 4]), tf.int32)
     before = model.trace({"features": tf.constant(features), "question": question}).stack
     features[:, PLACE[0], PLACE[1]] += random.normal(size=[5, 7])
     after = model.trace({"features": tf.constant(features), "question": question}).stack
