@@ -103,6 +103,11 @@ def test_questions_of_people_have_no_programs_to_supervise_the_layout_with(compl
     has(last, "CLEVR_train_questions.json", "has no program", "--layout_loss_weight needs")
 
 
+def test_a_machine_that_grows_is_not_given_layouts_that_answer_early(complaint, world):
+    last = complaint(*FLAGS, f"--data_dir={world}", "--layout_loss_weight=1", "--set=growing=true")
+    has(last, "--layout_loss_weight is 1", "answers at its last step", "--set=growing=false")
+
+
 def test_no_layout_is_as_short_as_the_steps(complaint, world):
     last = complaint(*FLAGS, f"--data_dir={world}", "--layout_loss_weight=1", "--num_steps=1")
     has(last, "shortest expert layout has 2 modules", "--num_steps is 1", "--layout_loss_weight=0")

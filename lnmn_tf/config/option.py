@@ -30,7 +30,7 @@ def option(
     """A dataclass field.
 
     Args:
-        default: also says the type: bool, int, float, str, or a tuple of int or str.
+        default: also says the type: bool, int, float, str, or a tuple of int, float or str.
         help: for `--help`; unit and meaning of special values included, and the reason of the default
             where no flag sets it. Empty = found in the data, never chosen.
         choices: the values allowed; empty = any.
@@ -119,6 +119,7 @@ def describe_type(field: dataclasses.Field) -> str:
 def _is_like(value: Any, default: Any) -> bool:
     if isinstance(default, tuple):
         kinds = (type(default[0]),) if default else (int, str)
+        kinds += (int,) if kinds == (float,) else ()
         return isinstance(value, tuple) and all(type(entry) in kinds for entry in value)
     if isinstance(default, float):
         return type(value) in (int, float) and math.isfinite(value)
@@ -127,7 +128,8 @@ def _is_like(value: Any, default: Any) -> bool:
 
 def _describe_type(default: Any) -> str:
     if isinstance(default, tuple):
-        return "a list of whole numbers" if default and type(default[0]) is int else "a list"
+        names = {int: "a list of whole numbers", float: "a list of numbers"}
+        return names.get(type(default[0]), "a list") if default else "a list"
     kinds = {bool: "true or false", int: "a whole number", float: "a finite number", str: "a text"}
     return kinds[type(default)]
 

@@ -35,6 +35,12 @@ class RelationalConfig(LNMNConfig):
         flag=False,
     )
 
+    growing: bool = option(
+        False,
+        "Training opens the steps one by one, from the last to the first (grow_shares). The last step answers, "
+        "and no other does; while steps are closed, NoOp is, too.",
+        flag=False,
+    )
     lone_answers: bool = option(
         False,
         "Answer cells of two maps also run where the stack holds one; beneath it they see the bottom, "

@@ -164,6 +164,13 @@ class StackMachine(keras.Model):
         """The module weights that are executed, [batch, modules]; a model may rule some out."""
         return module_weights
 
+    def opened(self) -> tf.Tensor | None:
+        """Modules that may run at each step, 1 or 0, [steps, modules]; None = all of them.
+
+        Where NoOp alone may run, the step is left out.
+        """
+        return None
+
     def sharpen(self, pointer: tf.Tensor) -> tf.Tensor:
         """The pointer after the average over modules, [batch, stack_len]."""
         raise NotImplementedError
@@ -254,13 +261,26 @@ class StackMachine(keras.Model):
         if not encoded.question:
             encoded = self._read(encoded, inputs)
         rows = tf.einsum("btd->tbd", encoded.queries)
-        if "module_weights" in inputs:
-            layout = tf.einsum("btm->tbm", tf.cast(inputs["module_weights"], rows.dtype))
+        layout, opened = inputs.get("module_weights"), self.opened()
+        if layout is not None:
+            layout = tf.einsum("btm->tbm", tf.cast(layout, rows.dtype))
             rows = tf.concat([rows, layout], axis=-1)
+        elif opened is not None:
+            opened = tf.cast(opened, rows.dtype)[:, tf.newaxis]
+            opened = tf.broadcast_to(opened, [*tf.unstack(tf.shape(rows)[:2]), opened.shape[-1]])
+            rows = tf.concat([rows, opened], axis=-1)
 
         def step(row, state, invariant):
-            query, layout = row[:, : self.config.text_dim], row[:, self.config.text_dim :]
-            state, outputs, record = self._step(query, layout, state, *invariant)
+            query, others = row[:, : self.config.text_dim], row[:, self.config.text_dim :]
+            if layout is None and opened is not None:
+                state, outputs, record = tf.cond(
+                    tf.reduce_any(others[:, :-1] > 0.0),
+                    lambda: self._step(query, None, others, state, *invariant),
+                    lambda: self._no_step(others, state, invariant[0]),
+                )
+            else:
+                given = None if layout is None else others
+                state, outputs, record = self._step(query, given, None, state, *invariant)
             return state, (outputs, record if traced else ())
 
         state, (outputs, trace) = self.loop(
@@ -276,11 +296,16 @@ class StackMachine(keras.Model):
         )
         return encoded.question, state, outputs, trace
 
-    def _step(self, query, layout, state: State, question: Question, image):
-        """One step of Algorithm 1; `layout` replaces the module weights, unless it has no columns."""
+    def _step(self, query, layout, opened, state: State, question: Question, image):
+        """One step of Algorithm 1; `layout` replaces the module weights, and `opened` rules some out."""
         instruction = self.controller(query, state.text, question)
-        weights = layout if layout.shape[-1] else instruction.module_weights
+        weights = instruction.module_weights if layout is None else layout
+        if opened is not None:
+            logits = instruction.module_logits
+            weights = tf.nn.softmax(tf.where(opened > 0.0, logits, logits.dtype.min), axis=-1)
         weights = self.allowed(weights, state)
+        if opened is not None:
+            weights = _without_no_op(weights, opened[:, -1:])
         new = self.execute(image, instruction.text, state, weights)
         new = new._replace(pointer=self.sharpen(new.pointer), text=instruction.text)
         outputs = StepOutputs(weights, instruction.module_logits)
@@ -293,6 +318,19 @@ class StackMachine(keras.Model):
             memory=new.memory,
         )
         return new, outputs, record
+
+    def _no_step(self, opened, state: State, question: Question):
+        """What `_step` returns where NoOp alone may run."""
+        words = tf.zeros(tf.shape(question.mask), opened.dtype)
+        record = Trace(
+            module_weights=opened,
+            word_attention=words,
+            attention=stacks.read(state.stack, state.pointer),
+            stack=state.stack,
+            pointer=state.pointer,
+            memory=state.memory,
+        )
+        return state, StepOutputs(opened, tf.zeros_like(opened)), record
 
     def _initial_state(self, batch: tf.Tensor, positions: int, dtype: tf.DType) -> State:
         """A^(0), p^(0), no memory, and the learned c_0."""
@@ -313,3 +351,16 @@ class StackMachine(keras.Model):
         hidden = self.classifier_hidden(tf.concat(inputs, axis=-1))
         logits = self.classifier_output(self.dropout(hidden, training=training))
         return tf.cast(logits, tf.float32)
+
+
+def _without_no_op(weights: tf.Tensor, may_rest: tf.Tensor) -> tf.Tensor:
+    """Module weights, [batch, modules], those of the others in its place where NoOp may not run.
+
+    Args:
+        weights: with what the stack does not allow counted as NoOp's.
+        may_rest: 1 where NoOp may run, else 0, [batch, 1].
+    """
+    others = weights[:, :-1]
+    others /= tf.reduce_sum(others, axis=-1, keepdims=True) + 1e-6
+    acting = tf.concat([others, tf.zeros_like(may_rest)], axis=-1)
+    return tf.where(may_rest > 0.0, weights, acting)

@@ -71,6 +71,11 @@ class RelationalLNMN(LNMN):
             if looks:
                 self.relations[name] = Relation(kind.cells, name=f"{name}_relation")
         self.memory_norm = keras.layers.LayerNormalization(name="memory_norm")
+        self.first_step = None
+        if (
+            config.growing
+        ):  # steps before it are closed; the training loop sets it, a checkpoint holds it
+            self.first_step = tf.Variable(0, trainable=False, dtype=tf.int32, name="first_step")
 
     def make_kinds(self, config: RelationalConfig) -> tuple[Kind, ...]:
         looking = config.looking_cells
@@ -141,6 +146,21 @@ class RelationalLNMN(LNMN):
         weights = module_weights[:, :-1] * valid
         no_op = 1.0 - tf.reduce_sum(weights, axis=-1, keepdims=True)
         return tf.concat([weights, no_op], axis=-1)
+
+    def opened(self) -> tf.Tensor | None:
+        """Of a machine that grows: the last step answers, and no other does.
+
+        Steps before `first_step` are left out. While there are such, an open step has to act: what a module
+        does in NoOp's place stays within reach of the gradient.
+        """
+        if self.first_step is None:
+            return None
+        steps = tf.range(self.config.num_steps)[:, tf.newaxis]
+        runs, last = steps >= self.first_step, tf.equal(steps, self.config.num_steps - 1)
+        answers = tf.constant([kind.answers for kind in self.kinds for _ in range(kind.cells)])
+        modules = tf.equal(answers, last) & runs
+        no_op = ~runs | (tf.equal(self.first_step, 0) & ~last)
+        return tf.cast(tf.concat([modules, no_op], axis=-1), self.compute_dtype)
 
     def show(self, attention: tf.Tensor) -> tf.Tensor:
         return tf.exp(attention)

@@ -15,7 +15,7 @@ from lnmn_tf.layers.dropout import StepDropout
 from lnmn_tf.progress import Stage, say
 from lnmn_tf.training import structure_history
 from lnmn_tf.training.checkpoints import CheckpointFolder, Progress
-from lnmn_tf.training.schedules import entropy_weight
+from lnmn_tf.training.schedules import entropy_weight, first_step
 from lnmn_tf.training.tensorboard import Board
 
 SHOWN = ("loss", "accuracy")
@@ -74,6 +74,9 @@ class Schedule(keras.callbacks.Callback):
         self.model.entropy_weight.assign(entropy_weight(epoch, self.config))
         for layer in self._dropouts:
             layer.step.assign(clock.step)
+        network = self.model.network
+        if getattr(network, "first_step", None) is not None:
+            network.first_step.assign(first_step(epoch, network.config.num_steps, self.config))
         trainer = self.model
         chosen = trainer.has_choice and clock.step >= trainer.choose_step
         if chosen and not trainer.hardened:

@@ -60,6 +60,11 @@ def check_layouts(config: RunConfig, questions: QuestionSet) -> str:
     weight = config.training.layout_loss_weight
     if not weight:
         return ""
+    if getattr(config.model, "growing", False):
+        raise InputError(
+            f"--layout_loss_weight is {weight:g} and the machine grows, so that it answers at its last step "
+            "alone, which expert layouts do not; expected --set=growing=false"
+        )
     LayoutSupervision(weight, make_model(config.model).module_names)
     return describe_coverage(questions, config.model.num_steps)
 

@@ -43,6 +43,18 @@ def turning(time: float, zero: float) -> float:
     return 1.0 - time / zero if time < zero else -(time - zero) / (1.0 - zero)
 
 
+def first_step(epoch: float, num_steps: int, config: TrainingConfig) -> int:
+    """The first step that a growing machine runs, from 0, at a time in epochs.
+
+    It begins with the last two of T steps: one that looks, one that answers. The third opens after the first
+    of `grow_shares`, the others evenly from the second share to the third.
+    """
+    third, fourth, last = config.grow_shares
+    others = num_steps - 3
+    opens = [third, *(fourth + (last - fourth) * i / max(others - 1, 1) for i in range(others))]
+    return max(0, num_steps - 2 - sum(epoch >= share * config.epochs for share in opens))
+
+
 class StructureDecay(keras.optimizers.schedules.LearningRateSchedule):
     """A decay of alpha that falls from `peak` to -`peak` over a run, as `turning` does.
 

@@ -34,6 +34,8 @@ def supervision(config: RunConfig) -> dict[str, str]:
         if weight
         else ANSWERS
     )
+    if getattr(model, "growing", False):
+        ledger["layout"] += "; the last step answers, and steps open one by one"
     curriculum = training.curriculum_epochs
     ledger["order of questions"] = (
         f"program lengths: short ones first, for {curriculum} epochs" if curriculum else "random"

@@ -24,6 +24,7 @@ CHOICES = {
     "released": ("released", CELLS),
     "relational": ("relational", CELLS),
     "relational_zeroed": ("relational", {**CELLS, "zeroed_operators": ("max",)}),
+    "relational_growing": ("relational", {**CELLS, "growing": True}),
     "stack_nmn": ("stack_nmn", {"module_mlp_dim": 23, "hard_pointer": False}),
 }
 HARD = {name: (name, {**CELLS, "hard_operators": True}) for name in ("paper", "released")}
@@ -44,6 +45,8 @@ def pair(model, choices):
     plain, fast = make_model(config), install(make_model(config))
     for network in (plain, fast):
         network(make_inputs())
+        if config.model == "relational" and config.growing:
+            network.first_step.assign(1)
     random = np.random.default_rng(23)
     names = [[(v.name.split("/")[-1], v.shape) for v in n.variables] for n in (plain, fast)]
     assert names[0] == names[1]

@@ -7,7 +7,13 @@ import pytest
 from tensorflow import keras
 
 from lnmn_tf.config import TrainingConfig
-from lnmn_tf.training.schedules import StructureDecay, WarmUpAndDecay, entropy_weight, turning
+from lnmn_tf.training.schedules import (
+    StructureDecay,
+    WarmUpAndDecay,
+    entropy_weight,
+    first_step,
+    turning,
+)
 
 
 @pytest.mark.parametrize(
@@ -87,3 +93,19 @@ def test_a_schedule_survives_serialisation():
     schedule = WarmUpAndDecay(0.3, 5, 29, "cosine", 0.1, 0.5)
     again = WarmUpAndDecay.from_config(schedule.get_config())
     assert float(again(17)) == float(schedule(17))
+
+
+@pytest.mark.parametrize(
+    "num_steps, course",
+    [
+        (2, {0.0: 0, 1.0: 0}),
+        (3, {0.0: 1, 0.09: 1, 0.1: 0, 1.0: 0}),
+        (5, {0.0: 3, 0.1: 2, 0.49: 2, 0.5: 1, 0.69: 1, 0.7: 0, 1.0: 0}),
+        (7, {0.0: 5, 0.1: 4, 0.5: 3, 0.56: 3, 0.57: 2, 0.63: 2, 0.64: 1, 0.7: 0, 1.0: 0}),
+    ],
+)
+@pytest.mark.parametrize("epochs", [1, 12])
+def test_steps_open_from_the_last_to_the_first(num_steps, course, epochs):
+    config = TrainingConfig(epochs=epochs, grow_shares=(0.1, 0.5, 0.7))
+    for share, expected in course.items():
+        assert first_step(share * epochs, num_steps, config) == expected

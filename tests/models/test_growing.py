@@ -1,0 +1,141 @@
+"""A machine that grows: closed steps do not run, the last step answers, and open steps act."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from lnmn_tf.config import TrainingConfig
+from lnmn_tf.kernels.install import install
+from lnmn_tf.models.registry import make_config, make_model
+from lnmn_tf.training.callbacks import Clock, Schedule
+from lnmn_tf.training.checkpoints import Progress
+from tests.models.tiny import TINY
+
+STEPS = 4
+SIZES = {**TINY, "attention_4": 1, "answer_3": 1, "answer_4": 2, "num_steps": STEPS}
+SIZES["stack_len"] = 4  # room for a push at each step
+
+
+@pytest.fixture(scope="module")
+def network():
+    return make_network(growing=True)
+
+
+@pytest.fixture(scope="module")
+def inputs():
+    random = np.random.default_rng(4)
+    features = random.normal(size=[5, 2, 3, 7]).astype(np.float32)
+    question = random.integers(1, SIZES["num_words"], size=[5, 4])
+    return {"features": tf.constant(features), "question": tf.constant(question, tf.int32)}
+
+
+def make_network(**choices):
+    tf.keras.utils.set_random_seed(3)
+    network = install(make_model(make_config("relational", **SIZES, **choices)))
+    network({"features": tf.zeros([1, 2, 3, 7]), "question": tf.ones([1, 2], tf.int32)})
+    for variable in network.trainable_variables:  # no question begins with the layout of another
+        variable.assign_add(tf.random.normal(variable.shape, stddev=0.3))
+    return network
+
+
+def test_the_training_loop_opens_steps_by_its_clock(network):
+    config = TrainingConfig(epochs=2, grow_shares=(0.1, 0.5, 0.75))
+    clock = Clock(Progress(), steps_of_epochs=[10, 10])
+    schedule = Schedule(clock, config)
+    schedule.set_model(
+        SimpleNamespace(network=network, entropy_weight=tf.Variable(0.0), has_choice=False)
+    )
+    schedule.on_train_begin()
+    course = []
+    for _ in range(2):
+        for batch in range(10):
+            schedule.on_train_batch_begin(batch)
+            course.append(int(network.first_step))
+            schedule.on_train_batch_end(batch)
+        schedule.on_epoch_end(clock.epoch)
+    assert course == [2] * 2 + [1] * 8 + [0] * 10
+    assert any(
+        variable is network.first_step for variable in network.variables
+    )  # as checkpoints do
+
+
+@pytest.mark.parametrize("first", range(STEPS - 1))
+def test_a_closed_step_changes_nothing_and_counts_as_no_op(network, inputs, first):
+    network.first_step.assign(first)
+    trace = network.trace(inputs)
+    only_no_op = np.eye(len(network.module_names))[-1]
+    for step in range(first):
+        np.testing.assert_array_equal(trace.module_weights[:, step], [only_no_op] * 5)
+        np.testing.assert_array_equal(trace.stack[:, step], 0.0)
+        np.testing.assert_array_equal(trace.pointer[:, step], [[1.0, 0.0, 0.0, 0.0]] * 5)
+        np.testing.assert_array_equal(trace.memory[:, step], 0.0)
+
+
+@pytest.mark.parametrize("first", range(1, STEPS - 1))
+def test_answers_and_gradients_do_not_know_of_closed_steps(network, inputs, first):
+    network.first_step.assign(first)
+    bias = network.controller.question_bias
+    kept = bias.numpy()
+
+    def answer():
+        with tf.GradientTape() as tape:
+            logits = network(inputs, training=True)["logits"]
+            loss = tf.reduce_sum(tf.square(logits))
+        return logits.numpy(), tf.convert_to_tensor(tape.gradient(loss, bias)).numpy()
+
+    logits, gradient = answer()
+    assert (gradient[:first] == 0.0).all() and (gradient[first:] != 0.0).any(axis=1).all()
+    bias.assign(np.concatenate([kept[:first] + 1.0, kept[first:]]))
+    np.testing.assert_array_equal(answer()[0], logits)
+    bias.assign(np.concatenate([kept[:first], kept[first:] + 1.0]))
+    assert np.abs(answer()[0] - logits).max() > 1e-3
+    bias.assign(kept)
+
+
+@pytest.mark.parametrize("first", range(STEPS - 1))
+def test_the_last_step_answers_and_no_other_does(network, inputs, first):
+    network.first_step.assign(first)
+    weights = network(inputs)["module_weights"].numpy()
+    np.testing.assert_allclose(weights.sum(axis=-1), 1.0, atol=1e-5)
+    answers = np.array(["answer" in name for name in network.module_names])
+    np.testing.assert_array_equal(weights[:, :-1, answers], 0.0)
+    np.testing.assert_array_equal(weights[:, -1, ~answers][:, :-1], 0.0)  # but for NoOp
+    assert (weights[:, -1, answers].sum(axis=-1) > 0.0).all()
+
+
+def test_no_op_runs_only_where_all_steps_are_open(network, inputs):
+    for first in range(1, STEPS - 1):
+        network.first_step.assign(first)
+        assert (network(inputs)["module_weights"].numpy()[:, first:, -1] == 0.0).all()
+    network.first_step.assign(0)
+    assert (network(inputs)["module_weights"].numpy()[:, :-1, -1] > 0.0).all()
+
+
+@pytest.mark.parametrize("first", range(STEPS - 1))
+def test_module_weights_are_a_softmax_over_what_is_open_of_which_the_stack_allows_a_part(
+    network, inputs, first
+):
+    network.first_step.assign(first)
+    logits = network(inputs)["module_logits"].numpy()
+    trace = network.trace(inputs)
+    kinds = [kind for kind in network.kinds for _ in range(kind.cells)]
+    height = np.eye(SIZES["stack_len"])[[0] * 5]  # the pointer: at the bottom
+    for step in range(first, STEPS):
+        is_last = step == STEPS - 1
+        rests = first == 0 and not is_last
+        is_open = np.array([*(kind.answers == is_last for kind in kinds), rests])
+        likes = np.exp(logits[:, step]) * is_open
+        expected = likes / likes.sum(axis=-1, keepdims=True)
+        for module, kind in enumerate(kinds):
+            left = np.arange(SIZES["stack_len"]) - kind.pops
+            allowed = (left >= 0) & (left + kind.pushes < SIZES["stack_len"])
+            expected[:, module] *= height @ allowed
+        used = expected[:, :-1].sum(axis=-1)
+        if rests:
+            expected[:, -1] = 1.0 - used
+        else:
+            expected /= used[:, np.newaxis]
+        np.testing.assert_allclose(trace.module_weights[:, step], expected, atol=1e-4)
+        height = trace.pointer[:, step].numpy()
