@@ -41,6 +41,13 @@ class RelationalConfig(LNMNConfig):
         "and no other does; while steps are closed, NoOp is, too.",
         flag=False,
     )
+    word_inhibition: float = option(
+        0.0,
+        "What is taken off the score of a word, times how much of the attention of the steps before it had: what "
+        "was read is less likely to be read again. 0 = nothing, as in the paper.",
+        minimum=0,
+        flag=False,
+    )
     lone_answers: bool = option(
         False,
         "Answer cells of two maps also run where the stack holds one; beneath it they see the bottom, "

@@ -101,13 +101,6 @@ class TrainingConfig:
         choices=("coupled", "decoupled", "annealed"),
         flag=False,
     )
-    hold_share: float = option(
-        0.0,
-        "Share of the run in which alpha stays as it began, and weights learn with that mixture of operators.",
-        minimum=0,
-        below=1,
-        flag=False,
-    )
     search_share: float = option(
         0.4,
         "Share of the run in which operators and modules are kept mixed; then the annealed decay and the "
@@ -187,7 +180,7 @@ class TrainingConfig:
         flag=False,
     )
     grow_shares: tuple[float, ...] = option(
-        (0.05, 0.5, 0.6),
+        (0.05, 0.55, 0.65),
         "Where a machine that grows opens its steps, as shares of the run: it begins with the last two, opens a "
         "third after the first share, and the others evenly from the second to the third.",
         minimum=0,

@@ -33,6 +33,9 @@ class Controller(keras.layers.Layer):
         w^(t) = softmax(MLP(u))
         cv_t = softmax_s(W3 (u * h_s)),  c_t = sum_s cv_ts h_s
 
+    With an inhibition k, a word that was read is less likely to be read again: the score of word s has
+    k sum_(t' < t) cv_t's taken off.
+
     Args:
         num_steps: T; W1 differs from step to step.
         num_modules: M.
@@ -45,6 +48,7 @@ class Controller(keras.layers.Layer):
             at which a choice can become sharp.
         alike: W1 begins at zero and b1 at random: all questions begin with one layout, and depart from it
             where answers demand it. So what frequent questions learn, rare ones begin with.
+        inhibition: k above; the paper has none.
     """
 
     def __init__(
@@ -58,13 +62,14 @@ class Controller(keras.layers.Layer):
         step_bias: bool = False,
         gain: float = 1.0,
         alike: bool = False,
+        inhibition: float = 0.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.num_steps, self.num_modules, self.mlp_dim = num_steps, num_modules, mlp_dim
         self.text_dim, self.embed_dim = text_dim, embed_dim
         self.attend_embeddings, self.step_bias, self.gain = attend_embeddings, step_bias, gain
-        self.alike = alike
+        self.alike, self.inhibition = alike, inhibition
         self._make_weights()
         self.built = True
 
@@ -103,13 +108,16 @@ class Controller(keras.layers.Layer):
         merge = tf.cast(self.merge_question, dtype)
         return tf.einsum("bti,io->bto", queries, merge) + tf.cast(self.merge_bias, dtype)
 
-    def call(self, query: tf.Tensor, text: tf.Tensor, question: Question) -> Instruction:
+    def call(
+        self, query: tf.Tensor, text: tf.Tensor, question: Question, read: tf.Tensor | tuple = ()
+    ) -> Instruction:
         """One step.
 
         Args:
             query: that of step t, [batch, text_dim].
             text: c_(t-1), [batch, context_dim].
             question: the encoded question.
+            read: sum_(t' < t) cv_t', [batch, words], where there is an inhibition.
 
         Returns:
             The `Instruction` of step t.
@@ -119,6 +127,8 @@ class Controller(keras.layers.Layer):
         if self.mlp_dim:
             module_logits += self.module_bias
         scores = tf.linalg.matvec(question.words, self.gain * u * self.word_kernel[:, 0])
+        if self.inhibition:
+            scores -= self.inhibition * read
         scores = tf.where(question.mask > 0.0, scores, scores.dtype.min)
         word_attention = tf.nn.softmax(scores, axis=-1)
         values = question.embeddings if self.attend_embeddings else question.words

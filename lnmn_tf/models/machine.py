@@ -34,6 +34,7 @@ class State(NamedTuple):
     pointer: tf.Tensor  # p, [batch, stack_len]
     memory: tf.Tensor  # f_mem, [batch, mem_dim]
     text: tf.Tensor  # c_(t-1), [batch, context_dim]
+    read: tf.Tensor | tuple = ()  # sum of cv so far, [batch, words]; () where nobody asks
 
 
 class Trace(NamedTuple):
@@ -260,32 +261,26 @@ class StackMachine(keras.Model):
         encoded = (inputs if "encoded" in inputs else self.encode(inputs))["encoded"]
         if not encoded.question:
             encoded = self._read(encoded, inputs)
-        rows = tf.einsum("btd->tbd", encoded.queries)
-        layout, opened = inputs.get("module_weights"), self.opened()
+        rows, layout, opened = encoded.queries, inputs.get("module_weights"), self.opened()
         if layout is not None:
-            layout = tf.einsum("btm->tbm", tf.cast(layout, rows.dtype))
-            rows = tf.concat([rows, layout], axis=-1)
+            rows, opened = tf.concat([rows, tf.cast(layout, rows.dtype)], axis=-1), None
         elif opened is not None:
-            opened = tf.cast(opened, rows.dtype)[:, tf.newaxis]
-            opened = tf.broadcast_to(opened, [*tf.unstack(tf.shape(rows)[:2]), opened.shape[-1]])
-            rows = tf.concat([rows, opened], axis=-1)
+            alike = tf.broadcast_to(opened, [tf.shape(rows)[0], *opened.shape])
+            rows = tf.concat([rows, tf.cast(alike, rows.dtype)], axis=-1)
+        rows = tf.einsum("btd->tbd", rows)
 
         def step(row, state, invariant):
-            query, others = row[:, : self.config.text_dim], row[:, self.config.text_dim :]
-            if layout is None and opened is not None:
-                state, outputs, record = tf.cond(
-                    tf.reduce_any(others[:, :-1] > 0.0),
-                    lambda: self._step(query, None, others, state, *invariant),
-                    lambda: self._no_step(others, state, invariant[0]),
-                )
+            query, beside = row[:, : self.config.text_dim], row[:, self.config.text_dim :]
+            if opened is not None:
+                state, outputs, record = self._step_if_open(query, beside, state, *invariant)
             else:
-                given = None if layout is None else others
-                state, outputs, record = self._step(query, given, None, state, *invariant)
+                given = beside if layout is not None else None
+                state, outputs, record = self._step(query, state, *invariant, layout=given)
             return state, (outputs, record if traced else ())
 
         state, (outputs, trace) = self.loop(
             step,
-            self._initial_state(tf.shape(rows)[1], encoded.image[0].shape[-2], rows.dtype),
+            self._initial_state(encoded.question.mask, encoded.image[0].shape[-2], rows.dtype),
             rows,
             (encoded.question, encoded.image),
             (StepOutputs(*StepOutputs._fields), Trace(*Trace._fields) if traced else ()),
@@ -296,9 +291,9 @@ class StackMachine(keras.Model):
         )
         return encoded.question, state, outputs, trace
 
-    def _step(self, query, layout, opened, state: State, question: Question, image):
+    def _step(self, query, state: State, question: Question, image, layout=None, opened=None):
         """One step of Algorithm 1; `layout` replaces the module weights, and `opened` rules some out."""
-        instruction = self.controller(query, state.text, question)
+        instruction = self.controller(query, state.text, question, state.read)
         weights = instruction.module_weights if layout is None else layout
         if opened is not None:
             logits = instruction.module_logits
@@ -308,6 +303,8 @@ class StackMachine(keras.Model):
             weights = _without_no_op(weights, opened[:, -1:])
         new = self.execute(image, instruction.text, state, weights)
         new = new._replace(pointer=self.sharpen(new.pointer), text=instruction.text)
+        if self.controller.inhibition:
+            new = new._replace(read=state.read + instruction.word_attention)
         outputs = StepOutputs(weights, instruction.module_logits)
         record = Trace(
             module_weights=weights,
@@ -319,22 +316,29 @@ class StackMachine(keras.Model):
         )
         return new, outputs, record
 
-    def _no_step(self, opened, state: State, question: Question):
-        """What `_step` returns where NoOp alone may run."""
-        words = tf.zeros(tf.shape(question.mask), opened.dtype)
-        record = Trace(
-            module_weights=opened,
-            word_attention=words,
-            attention=stacks.read(state.stack, state.pointer),
-            stack=state.stack,
-            pointer=state.pointer,
-            memory=state.memory,
-        )
-        return state, StepOutputs(opened, tf.zeros_like(opened)), record
+    def _step_if_open(self, query, opened, state: State, question: Question, image):
+        """`_step`, or nothing where `opened` leaves NoOp alone; then none of its work is done."""
 
-    def _initial_state(self, batch: tf.Tensor, positions: int, dtype: tf.DType) -> State:
-        """A^(0), p^(0), no memory, and the learned c_0."""
-        config = self.config
+        def rest():
+            record = Trace(
+                module_weights=opened,
+                word_attention=tf.zeros(tf.shape(question.mask), opened.dtype),
+                attention=stacks.read(state.stack, state.pointer),
+                stack=state.stack,
+                pointer=state.pointer,
+                memory=state.memory,
+            )
+            return state, StepOutputs(opened, tf.zeros_like(opened)), record
+
+        return tf.cond(
+            tf.reduce_any(opened[:, :-1] > 0.0),
+            lambda: self._step(query, state, question, image, opened=opened),
+            rest,
+        )
+
+    def _initial_state(self, mask: tf.Tensor, positions: int, dtype: tf.DType) -> State:
+        """A^(0), p^(0), no memory, the learned c_0, and no word read, for questions of a mask."""
+        config, batch = self.config, tf.shape(mask)[0]
         text = tf.cast(self.controller.initial_text, dtype)
         attention = tf.cast(self.first_attention(positions), dtype)
         return State(
@@ -342,6 +346,7 @@ class StackMachine(keras.Model):
             pointer=stacks.bottom_pointer(batch, config.stack_len, dtype),
             memory=tf.zeros([batch, config.mem_dim], dtype),
             text=tf.broadcast_to(text, [batch, text.shape[-1]]),
+            read=tf.zeros(tf.shape(mask), dtype) if self.controller.inhibition else (),
         )
 
     def _classify(self, encoding: tf.Tensor, memory: tf.Tensor, training) -> tf.Tensor:

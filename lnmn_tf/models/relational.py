@@ -116,6 +116,7 @@ class RelationalLNMN(LNMN):
             "step_bias": True,
             "gain": CONTROLLER_GAIN,
             "alike": True,
+            "inhibition": self.config.word_inhibition,
         }
 
     @property

@@ -106,7 +106,8 @@ class StackNMN(StackMachine):
         view = self._look(image, text, state)
         effects = [getattr(self, f"_{name}")(view, state) for name in self.module_names]
         weights = tf.unstack(module_weights, axis=-1)
-        return State(*(_average(parts, weights) for parts in zip(*effects)))
+        parts = zip(*((x.stack, x.pointer, x.memory, x.text) for x in effects))
+        return State(*(_average(part, weights) for part in parts))
 
     def _look(self, image, text: tf.Tensor, state: State) -> View:
         """Runs whatever reads the image, once, however many modules need the result."""

@@ -24,7 +24,7 @@ CHOICES = {
     "released": ("released", CELLS),
     "relational": ("relational", CELLS),
     "relational_zeroed": ("relational", {**CELLS, "zeroed_operators": ("max",)}),
-    "relational_growing": ("relational", {**CELLS, "growing": True}),
+    "relational_growing": ("relational", {**CELLS, "growing": True, "word_inhibition": 2.0}),
     "stack_nmn": ("stack_nmn", {"module_mlp_dim": 23, "hard_pointer": False}),
 }
 HARD = {name: (name, {**CELLS, "hard_operators": True}) for name in ("paper", "released")}

@@ -73,6 +73,21 @@ def test_step_follows_the_equations(random, question, mlp_dim, attend_embeddings
     np.testing.assert_allclose(found.text, expected, rtol=1e-4, atol=1e-4)
 
 
+def test_what_was_read_is_less_likely_to_be_read_again(random, question):
+    plain, inhibited = make(random), make(random, inhibition=3.0)
+    for mine, theirs in zip(inhibited.variables, plain.variables):
+        mine.assign(theirs)
+    read = random.uniform(size=question.mask.shape).astype(np.float32)
+    query = plain.queries(question)[:, 1]
+    text = tf.zeros([BATCH, TEXT_DIM])
+    before = plain(query, text, question)
+    found = inhibited(query, text, question, tf.constant(read))
+    expected = before.word_attention.numpy() * np.exp(-3.0 * read)
+    expected /= expected.sum(axis=-1, keepdims=True)
+    np.testing.assert_allclose(found.word_attention, expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(found.module_logits, before.module_logits, rtol=1e-6)
+
+
 def test_padding_gets_no_attention_and_all_attention_is_given(random, question):
     controller = make(random)
     text = tf.zeros([BATCH, TEXT_DIM])

@@ -139,3 +139,16 @@ def test_module_weights_are_a_softmax_over_what_is_open_of_which_the_stack_allow
             expected /= used[:, np.newaxis]
         np.testing.assert_allclose(trace.module_weights[:, step], expected, atol=1e-4)
         height = trace.pointer[:, step].numpy()
+
+
+def test_steps_hand_on_how_much_each_word_was_read(inputs):
+    network = make_network(word_inhibition=3.0)
+    found = network.trace(inputs).word_attention
+    question = network.question_encoder(inputs["question"])
+    queries = network.controller.queries(question)
+    text = tf.repeat(network.controller.initial_text[tf.newaxis], 5, axis=0)
+    read = tf.zeros([5, 4])
+    for step in range(STEPS):
+        instruction = network.controller(queries[:, step], text, question, read)
+        np.testing.assert_allclose(found[:, step], instruction.word_attention, atol=1e-5)
+        text, read = instruction.text, read + instruction.word_attention

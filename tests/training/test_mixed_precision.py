@@ -29,11 +29,11 @@ def float32_afterwards():
 SEEDS = (0, 1, 2)
 
 
-def measure(precision: str, seed: int):
+def measure(precision: str, seed: int, **choices):
     """The losses and gradients of a fresh network, and the network."""
     configure(MachineConfig(mixed_precision=precision))
     keras.utils.set_random_seed(seed)
-    choices = {"num_words": 7, "num_answers": 4, "num_steps": 2, "stack_len": 2, **SIZES, **CELLS}
+    choices |= {"num_words": 7, "num_answers": 4, "num_steps": 2, "stack_len": 2, **SIZES, **CELLS}
     config = make_config("relational", **choices, feature_shape=(2, 3, 5))
     network, batch = build_network(config), make_batch(1)
     trainer = AlternatingTrainer(network, shards=1, xla=False)
@@ -64,6 +64,15 @@ def test_a_step_in_low_precision_is_near_that_in_float32(precision, tolerance, i
         norm = tf.linalg.global_norm(expected_gradients)
         distances.append(float(tf.linalg.global_norm(difference) / norm))
     assert 0.0 < np.median(distances) < tolerance
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_a_machine_that_grows_takes_a_step_in_low_precision(precision):
+    losses, gradients, network = measure(precision, 0, growing=True)
+    expected, _, _ = measure("", 0, growing=True)
+    assert network.compute_dtype == precision
+    np.testing.assert_allclose(losses["loss"], expected["loss"], rtol=0.05)
+    assert np.isfinite([tf.norm(gradient) for gradient in gradients]).all()
 
 
 def gradient_in_float16(factor: float):
