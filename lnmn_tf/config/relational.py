@@ -38,7 +38,7 @@ class RelationalConfig(LNMNConfig):
     growing: bool = option(
         False,
         "Training opens the steps one by one, from the last to the first (grow_shares). The last step answers, "
-        "and no other does; while steps are closed, NoOp is, too.",
+        "and no other does; while steps are closed, the others push.",
         flag=False,
     )
     word_inhibition: float = option(
@@ -57,6 +57,10 @@ class RelationalConfig(LNMNConfig):
 
     def __post_init__(self):
         super().__post_init__()
+        if self.growing and not self.looking_cells:
+            raise InputError(
+                "growing is true and looking_cells is 0; expected a cell that can push"
+            )
         if 2 * self.looking_cells > self.attention_3:
             raise InputError(
                 f"looking_cells is {self.looking_cells}, which are twice as many modules; expected at "

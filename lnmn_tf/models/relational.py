@@ -151,16 +151,21 @@ class RelationalLNMN(LNMN):
     def opened(self) -> tf.Tensor | None:
         """Of a machine that grows: the last step answers, and no other does.
 
-        Steps before `first_step` are left out. While there are such, an open step has to act: what a module
-        does in NoOp's place stays within reach of the gradient.
+        Steps before `first_step` are left out. While there are such, the others push, so that nothing is lost
+        and no question can be switched off: what a module would do is not hidden behind NoOp.
         """
         if self.first_step is None:
             return None
-        steps = tf.range(self.config.num_steps)[:, tf.newaxis]
+        kinds = [kind for kind in self.kinds for _ in range(kind.cells)]
+        answers = tf.constant([kind.answers for kind in kinds])
+        pushes = tf.constant([kind.keeps for kind in kinds])
+        steps, is_grown = (
+            tf.range(self.config.num_steps)[:, tf.newaxis],
+            tf.equal(self.first_step, 0),
+        )
         runs, last = steps >= self.first_step, tf.equal(steps, self.config.num_steps - 1)
-        answers = tf.constant([kind.answers for kind in self.kinds for _ in range(kind.cells)])
-        modules = tf.equal(answers, last) & runs
-        no_op = ~runs | (tf.equal(self.first_step, 0) & ~last)
+        modules = runs & tf.where(last, answers, ~answers & (pushes | is_grown))
+        no_op = ~runs | (is_grown & ~last)
         return tf.cast(tf.concat([modules, no_op], axis=-1), self.compute_dtype)
 
     def show(self, attention: tf.Tensor) -> tf.Tensor:

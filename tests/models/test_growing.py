@@ -105,10 +105,13 @@ def test_the_last_step_answers_and_no_other_does(network, inputs, first):
     assert (weights[:, -1, answers].sum(axis=-1) > 0.0).all()
 
 
-def test_no_op_runs_only_where_all_steps_are_open(network, inputs):
+def test_while_steps_are_closed_the_others_push(network, inputs):
+    pushes = np.array([name.startswith("push") for name in network.module_names])
     for first in range(1, STEPS - 1):
         network.first_step.assign(first)
-        assert (network(inputs)["module_weights"].numpy()[:, first:, -1] == 0.0).all()
+        weights = network(inputs)["module_weights"].numpy()
+        np.testing.assert_allclose(weights[:, first:-1, pushes].sum(axis=-1), 1.0, atol=1e-5)
+        np.testing.assert_array_equal(weights[:, first:, -1], 0.0)
     network.first_step.assign(0)
     assert (network(inputs)["module_weights"].numpy()[:, :-1, -1] > 0.0).all()
 
@@ -125,8 +128,9 @@ def test_module_weights_are_a_softmax_over_what_is_open_of_which_the_stack_allow
     for step in range(first, STEPS):
         is_last = step == STEPS - 1
         rests = first == 0 and not is_last
-        is_open = np.array([*(kind.answers == is_last for kind in kinds), rests])
-        likes = np.exp(logits[:, step]) * is_open
+        looks = [kind.keeps or (first == 0 and not kind.answers) for kind in kinds]
+        is_open = [kind.answers if is_last else look for kind, look in zip(kinds, looks)]
+        likes = np.exp(logits[:, step]) * [*is_open, rests]
         expected = likes / likes.sum(axis=-1, keepdims=True)
         for module, kind in enumerate(kinds):
             left = np.arange(SIZES["stack_len"]) - kind.pops
