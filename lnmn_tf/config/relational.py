@@ -48,6 +48,12 @@ class RelationalConfig(LNMNConfig):
         minimum=0,
         flag=False,
     )
+    joining: bool = option(
+        False,
+        "Nodes of cells of two maps never become choose_1 or choose_2: with these in its first node such a cell "
+        "reads one map, as queries, which are learned first, want it.",
+        flag=False,
+    )
     lone_answers: bool = option(
         False,
         "Answer cells of two maps also run where the stack holds one; beneath it they see the bottom, "

@@ -101,6 +101,13 @@ class TrainingConfig:
         choices=("coupled", "decoupled", "annealed"),
         flag=False,
     )
+    hold_share: float = option(
+        0.0,
+        "Share of the run in which alpha stays as it began, and weights learn with that mixture of operators.",
+        minimum=0,
+        below=1,
+        flag=False,
+    )
     search_share: float = option(
         0.4,
         "Share of the run in which operators and modules are kept mixed; then the annealed decay and the "

@@ -48,9 +48,10 @@ class NodeChain(Fusion):
         zeroed: operators whose contribution is removed (inference).
         stddev: of the first alpha, N(0, stddev^2); 1 in the paper.
         constraint: what is made of alpha after each step of its optimizer, such as `beneath_largest`.
+        without: operators that no node may become: their alpha is `LEAST_ALPHA` from the start.
 
     Raises:
-        ValueError: an unknown operator is zeroed.
+        ValueError: an unknown operator is zeroed or left out.
     """
 
     def __init__(
@@ -62,22 +63,36 @@ class NodeChain(Fusion):
         zeroed: Sequence[str] = (),
         stddev: float = 1.0,
         constraint: Callable[[tf.Tensor], tf.Tensor] | None = None,
+        without: Sequence[str] = (),
         **kwargs,
     ):
         super().__init__(cells, num_maps, **kwargs)
-        unknown = set(zeroed) - set(OPERATORS)
-        if unknown:
-            raise ValueError(f"zeroed operators {sorted(unknown)} are not among {OPERATORS}")
+        for name, operators in (("zeroed", zeroed), ("left out", without)):
+            unknown = set(operators) - set(OPERATORS)
+            if unknown:
+                raise ValueError(f"{name} operators {sorted(unknown)} are not among {OPERATORS}")
         self.normalise, self.hard, self.zeroed, self.stddev = normalise, hard, tuple(zeroed), stddev
-        self.constraint = constraint
+        self.constraint, self.without = constraint, tuple(without)
 
     def build(self, input_shape) -> None:
-        initializer = keras.initializers.RandomNormal(stddev=self.stddev)
+        normal = keras.initializers.RandomNormal(stddev=self.stddev)
+
+        def initializer(shape, dtype=None, **kwargs):
+            return self._without(normal(shape, dtype))
+
+        def constraint(structure):
+            return self._without(self.constraint(structure) if self.constraint else structure)
+
         shape = [self.cells, self.num_maps + 1, len(OPERATORS)]
         self.structure = self.add_weight(  # alpha
-            "structure", shape, None, initializer, constraint=self.constraint
+            "structure", shape, None, initializer, constraint=constraint
         )
         super().build(input_shape)
+
+    def _without(self, structure: tf.Tensor) -> tf.Tensor:
+        """alpha with the operators that are left out as far down as they go."""
+        left_out = np.isin(OPERATORS, self.without)
+        return tf.where(left_out, LEAST_ALPHA, structure) if left_out.any() else structure
 
     def operator_weights(self, structure: tf.Tensor) -> tf.Tensor:
         """alpha' of every node, [cells, nodes, 6]."""
@@ -108,4 +123,5 @@ class NodeChain(Fusion):
             "hard": self.hard,
             "zeroed": self.zeroed,
             "stddev": self.stddev,
+            "without": self.without,
         }

@@ -61,8 +61,13 @@ class LNMN(StackMachine):
             hard=config.hard_operators,
             zeroed=config.zeroed_operators,
             constraint=self.structure_constraint,
+            without=self.left_out(kind),
             name="fusion",
         )
+
+    def left_out(self, kind: Kind) -> tuple[str, ...]:
+        """Operators that no node of a kind may become."""
+        return ()
 
     def make_bank(self, kind: Kind, fusion: Fusion) -> AttentionBank | AnswerBank:
         """The cells of a kind."""

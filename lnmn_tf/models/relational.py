@@ -88,6 +88,9 @@ class RelationalLNMN(LNMN):
         )
         return (*(looks if looking else ()), *rest)
 
+    def left_out(self, kind: Kind) -> tuple[str, ...]:
+        return ("choose_1", "choose_2") if self.config.joining and kind.num_maps == 2 else ()
+
     def make_bank(self, kind: Kind, fusion: Fusion) -> AttentionBank | AnswerBank:
         if kind.answers:
             return AnswerBank(fusion, self.config.mem_dim, name=kind.bank_name)

@@ -24,6 +24,8 @@ def supervision(config: RunConfig) -> dict[str, str]:
     if isinstance(model, LNMNConfig) and model.fusion == "nodes":
         split = "the validation split" if data.structure_split == "val" else "held-out pictures"
         ledger["structure of modules"] = f"answers to questions about {split}, from alpha ~ N(0, 1)"
+        if getattr(model, "joining", False):
+            ledger["structure of modules"] += "; cells of two maps have no choose_1 and no choose_2"
         if training.freeze_structure:
             ledger["structure of modules"] = "nothing: it stays as it began"
         if training.genotype:

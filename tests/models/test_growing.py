@@ -156,3 +156,24 @@ def test_steps_hand_on_how_much_each_word_was_read(inputs):
         instruction = network.controller(queries[:, step], text, question, read)
         np.testing.assert_allclose(found[:, step], instruction.word_attention, atol=1e-5)
         text, read = instruction.text, read + instruction.word_attention
+
+
+def test_cells_of_two_maps_can_be_kept_from_reading_one(inputs):
+    network = make_network(joining=True)
+    optimizer = tf.keras.optimizers.legacy.Adam(0.5)
+    for _ in range(3):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(tf.square(network(inputs, training=True)["logits"]))
+        structure = network.structure_variables
+        gradients = tape.gradient(loss, structure)
+        # as hard as can be towards what is left out
+        pushed = [
+            tf.concat([g[..., :4], tf.ones_like(g[..., 4:]) * -9.0], axis=-1) for g in gradients
+        ]
+        optimizer.apply_gradients(zip(pushed, structure))
+    for name, alpha in network.structure.items():
+        shares = tf.nn.softmax(alpha).numpy()[..., 4:]
+        if name.endswith("_4"):
+            assert shares.max() < 1e-9
+        else:
+            assert shares.max() > 0.1
