@@ -118,7 +118,7 @@ def describe_type(field: dataclasses.Field) -> str:
 
 def _is_like(value: Any, default: Any) -> bool:
     if isinstance(default, tuple):
-        kinds = (type(default[0]),) if default else (int, str)
+        kinds: tuple[type, ...] = (type(default[0]),) if default else (int, str)
         kinds += (int,) if kinds == (float,) else ()
         return isinstance(value, tuple) and all(type(entry) in kinds for entry in value)
     if isinstance(default, float):

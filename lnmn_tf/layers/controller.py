@@ -128,7 +128,7 @@ class Controller(keras.layers.Layer):
             module_logits += self.module_bias
         scores = tf.linalg.matvec(question.words, self.gain * u * self.word_kernel[:, 0])
         if self.inhibition:
-            scores -= self.inhibition * read
+            scores -= self.inhibition * tf.convert_to_tensor(read)
         scores = tf.where(question.mask > 0.0, scores, scores.dtype.min)
         word_attention = tf.nn.softmax(scores, axis=-1)
         values = question.embeddings if self.attend_embeddings else question.words

@@ -76,12 +76,14 @@ class NodeChain(Fusion):
 
     def build(self, input_shape) -> None:
         normal = keras.initializers.RandomNormal(stddev=self.stddev)
+        initializer, constraint = normal, self.constraint
+        if self.without:
 
-        def initializer(shape, dtype=None, **kwargs):
-            return self._without(normal(shape, dtype))
+            def initializer(shape, dtype=None, **kwargs):
+                return self._leave_out(normal(shape, dtype))
 
-        def constraint(structure):
-            return self._without(self.constraint(structure) if self.constraint else structure)
+            def constraint(structure):
+                return self._leave_out(self.constraint(structure) if self.constraint else structure)
 
         shape = [self.cells, self.num_maps + 1, len(OPERATORS)]
         self.structure = self.add_weight(  # alpha
@@ -89,10 +91,9 @@ class NodeChain(Fusion):
         )
         super().build(input_shape)
 
-    def _without(self, structure: tf.Tensor) -> tf.Tensor:
+    def _leave_out(self, structure: tf.Tensor) -> tf.Tensor:
         """alpha with the operators that are left out as far down as they go."""
-        left_out = np.isin(OPERATORS, self.without)
-        return tf.where(left_out, LEAST_ALPHA, structure) if left_out.any() else structure
+        return tf.where(np.isin(OPERATORS, self.without), LEAST_ALPHA, structure)
 
     def operator_weights(self, structure: tf.Tensor) -> tf.Tensor:
         """alpha' of every node, [cells, nodes, 6]."""
