@@ -41,7 +41,7 @@ def make_inputs():
 
 def pair(model, choices):
     """(as the paper has it, made fast), with the same weights."""
-    tf.keras.utils.set_random_seed(29)  # a node near a kink of its minimum may differ
+    tf.keras.utils.set_random_seed(1)  # a node near a kink of its minimum may differ
     config = make_config(model, **{**SIZES, **choices})
     plain, fast = make_model(config), install(make_model(config))
     for network in (plain, fast):
