@@ -72,9 +72,8 @@ class RelationalLNMN(LNMN):
                 self.relations[name] = Relation(kind.cells, name=f"{name}_relation")
         self.memory_norm = keras.layers.LayerNormalization(name="memory_norm")
         self.first_step = None
-        if (
-            config.growing
-        ):  # steps before it are closed; the training loop sets it, a checkpoint holds it
+        if config.growing:
+            # Steps before it are closed. The training loop sets it, and a checkpoint holds it.
             self.first_step = tf.Variable(0, trainable=False, dtype=tf.int32, name="first_step")
 
     def make_kinds(self, config: RelationalConfig) -> tuple[Kind, ...]:
@@ -154,18 +153,16 @@ class RelationalLNMN(LNMN):
     def opened(self) -> tf.Tensor | None:
         """Of a machine that grows: the last step answers, and no other does.
 
-        Steps before `first_step` are left out. While there are such, the others push, so that nothing is lost
-        and no question can be switched off: what a module would do is not hidden behind NoOp.
+        Steps before `first_step` are left out. While there are such, the others push: no map is lost, and no
+        question is given up by running NoOp.
         """
         if self.first_step is None:
             return None
         kinds = [kind for kind in self.kinds for _ in range(kind.cells)]
         answers = tf.constant([kind.answers for kind in kinds])
         pushes = tf.constant([kind.keeps for kind in kinds])
-        steps, is_grown = (
-            tf.range(self.config.num_steps)[:, tf.newaxis],
-            tf.equal(self.first_step, 0),
-        )
+        steps = tf.range(self.config.num_steps)[:, tf.newaxis]
+        is_grown = tf.equal(self.first_step, 0)
         runs, last = steps >= self.first_step, tf.equal(steps, self.config.num_steps - 1)
         modules = runs & tf.where(last, answers, ~answers & (pushes | is_grown))
         no_op = ~runs | (is_grown & ~last)

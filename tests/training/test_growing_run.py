@@ -21,9 +21,9 @@ def config(tiny_world):
     return RunConfig.create(choices)
 
 
-def network_of(run_dir, which="last"):
+def network_of(run_dir):
     network = build_network(RunConfig.load(run_dir).model)
-    CheckpointFolder(run_dir).load_weights(network, which)
+    CheckpointFolder(run_dir).load_weights(network, "last")
     return network
 
 
