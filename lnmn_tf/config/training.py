@@ -101,13 +101,6 @@ class TrainingConfig:
         choices=("coupled", "decoupled", "annealed"),
         flag=False,
     )
-    hold_share: float = option(
-        0.0,
-        "Share of the run in which alpha stays as it began, and weights learn with that mixture of operators.",
-        minimum=0,
-        below=1,
-        flag=False,
-    )
     search_share: float = option(
         0.4,
         "Share of the run in which operators and modules are kept mixed; then the annealed decay and the "
@@ -187,7 +180,7 @@ class TrainingConfig:
         flag=False,
     )
     grow_shares: tuple[float, ...] = option(
-        (0.05, 0.55, 0.65),
+        (0.05, 0.8, 0.9),
         "Where a machine that grows opens its steps, as shares of the run: it begins with the last two, opens a "
         "third after the first share, and the others evenly from the second to the third.",
         minimum=0,
@@ -280,7 +273,7 @@ class TrainingConfig:
         if len(self.grow_shares) != 3 or list(self.grow_shares) != sorted(self.grow_shares):
             raise InputError(
                 f"grow_shares is {','.join(map(str, self.grow_shares))}; expected three shares of the run, none "
-                "below the one before it, as in 0.05,0.5,0.6"
+                "below the one before it, as in 0.05,0.8,0.9"
             )
         if self.l2 and self.weight_decay:
             raise InputError(

@@ -51,7 +51,6 @@ class AlternatingTrainer(keras.Model):
         unrolled: differentiate L_val at the weights after one step of descent on the training batch
             (second order, DARTS equation 7), not at the weights as they are.
         search: how alpha comes to one operator a node; None = never take step 1, the structure stays.
-        hold_steps: weight steps before the first step 1; until then alpha stays as it began.
         choose_step: weight step at which each node becomes its strongest operator for good. No later step
             moves alpha or its moving average, and none takes step 1. None = never.
         answer_loss: "softmax", or "sigmoid" for batches with `answer_scores`.
@@ -74,7 +73,6 @@ class AlternatingTrainer(keras.Model):
         unrolled: bool = False,
         search: Search | None = PLAIN,
         choose_step: int | None = None,
-        hold_steps: int = 0,
         answer_loss: str = "softmax",
         clip_norm: float = 0.0,
         shards: int = 1,
@@ -86,8 +84,7 @@ class AlternatingTrainer(keras.Model):
         self.network = network
         self.sparsity, self.structure_every = sparsity, structure_every
         self.unrolled, self.clip_norm = unrolled, clip_norm
-        self.search, self.answer_loss = search, answer_loss
-        self.hold_steps, self.choose_step = hold_steps, choose_step
+        self.search, self.answer_loss, self.choose_step = search, answer_loss, choose_step
         self.entropy_weight = tf.Variable(0.0, trainable=False, name="lambda_w")
         self.structure = list(getattr(network, "structure_variables", ()))
         names = {id(variable) for variable in self.structure}
@@ -164,7 +161,7 @@ class AlternatingTrainer(keras.Model):
         reports = {}
         if self.structure and self.search is not None:
             step = self.optimizer.iterations
-            due = tf.equal(step % self.structure_every, 0) & (step >= self.hold_steps)
+            due = tf.equal(step % self.structure_every, 0)
             if self.choose_step is not None:
                 due &= step < self.choose_step
                 tf.cond(tf.equal(step, self.choose_step), self.choose, lambda: None)

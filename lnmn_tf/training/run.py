@@ -222,7 +222,6 @@ def make_trainer(network: StackMachine, config: RunConfig, total_steps: int) -> 
         structure_every=training.structure_every,
         unrolled=training.unrolled,
         search=None if fixed else make_search(training, total_steps),
-        hold_steps=int(training.hold_share * total_steps),
         choose_step=training.choose_step(total_steps),
         answer_loss=training.answer_loss,
         clip_norm=training.clip_norm,

@@ -73,20 +73,6 @@ def test_after_the_choice_no_structure_step_is_taken(steps):
         assert (error > 0.0) == (step < choose_step and step % every == 0)
 
 
-def test_alpha_stays_as_it_began_while_it_is_held(tiny_world):
-    config = tiny_config(tiny_world, hold_share=0.3, choose_share=0.9, **CHOICES)
-    trainer, examples = make_tiny_trainer(config)
-    held, first = int(0.3 * examples.total_steps), trainer.network.alpha.numpy()
-    assert 1 < held < examples.total_steps // 2
-    pairs = examples.epoch(0, 0).concatenate(examples.epoch(1, 0))
-    for step, pair in enumerate(pairs.take(held + 3)):
-        trainer.train_step(pair)
-        due = len([i for i in range(held, step + 1) if i % 2 == 0])  # every second step
-        assert int(trainer.arch_optimizer.iterations) == due
-        assert np.array_equal(trainer.network.alpha, first) == (due == 0)
-    assert due > 0
-
-
 def test_after_the_choice_no_structure_batch_is_drawn(tiny_world):
     examples = TrainingExamples.open(tiny_config(tiny_world, **CHOICES))
     choose_step = examples.config.training.choose_step(examples.total_steps)
