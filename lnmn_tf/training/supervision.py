@@ -37,7 +37,7 @@ def supervision(config: RunConfig) -> dict[str, str]:
         else ANSWERS
     )
     if getattr(model, "growing", False):
-        ledger["layout"] += "; and a plan while steps are closed: push, push, .., answer"
+        ledger["layout"] = f"a plan while steps are closed: push, push, .., answer; then {ANSWERS}"
     curriculum = training.curriculum_epochs
     ledger["order of questions"] = (
         f"program lengths: short ones first, for {curriculum} epochs" if curriculum else "random"
