@@ -37,8 +37,8 @@ class RelationalConfig(LNMNConfig):
 
     growing: bool = option(
         False,
-        "Training opens the steps one by one, from the last to the first (grow_shares). The last step answers, "
-        "and no other does; while steps are closed, the others push.",
+        "Training begins with two steps, then three, and a plan of the layout that fades (grow_shares): push, push, "
+        "answer. The last step answers, and no other does. A step that runs NoOp reads nothing.",
         flag=False,
     )
     word_inhibition: float = option(

@@ -180,9 +180,9 @@ class TrainingConfig:
         flag=False,
     )
     grow_shares: tuple[float, ...] = option(
-        (0.05, 0.8, 0.9),
-        "Where a machine that grows opens its steps, as shares of the run: it begins with the last two, opens a "
-        "third after the first share, and the others evenly from the second to the third.",
+        (0.06, 0.5, 0.9),
+        "The course of a machine that grows, as shares of the run: it begins with the last two steps and opens a "
+        "third after the first share. Its plan begins to fade at the second, and is gone at the third.",
         minimum=0,
         maximum=1,
         flag=False,
@@ -273,7 +273,7 @@ class TrainingConfig:
         if len(self.grow_shares) != 3 or list(self.grow_shares) != sorted(self.grow_shares):
             raise InputError(
                 f"grow_shares is {','.join(map(str, self.grow_shares))}; expected three shares of the run, none "
-                "below the one before it, as in 0.05,0.8,0.9"
+                "below the one before it, as in 0.06,0.5,0.9"
             )
         if self.l2 and self.weight_decay:
             raise InputError(

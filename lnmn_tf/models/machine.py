@@ -78,6 +78,7 @@ class StackMachine(keras.Model):
 
     position = "sinusoids"  # what tells the positions of features apart, see `KnowledgeBase`
     attend_padding = False  # word attention also looks at padding
+    no_op_rests = False  # a step reads words, and hands on c_t, as much as it does not run NoOp
 
     def __init__(self, config: ModelConfig, **kwargs):
         super().__init__(**kwargs)
@@ -166,9 +167,9 @@ class StackMachine(keras.Model):
         return module_weights
 
     def opened(self) -> tf.Tensor | None:
-        """Modules that may run at each step, 1 or 0, [steps, modules]; None = all of them.
+        """How open each module is at each step, a factor of e^logit in [0, 1], [steps, modules]; None = all are.
 
-        Where NoOp alone may run, the step is left out.
+        Where NoOp alone is open, the step is left out.
         """
         return None
 
@@ -292,19 +293,23 @@ class StackMachine(keras.Model):
         return encoded.question, state, outputs, trace
 
     def _step(self, query, state: State, question: Question, image, layout=None, opened=None):
-        """One step of Algorithm 1; `layout` replaces the module weights, and `opened` rules some out."""
+        """One step of Algorithm 1; `layout` replaces the module weights, `opened` is a factor of them."""
         instruction = self.controller(query, state.text, question, state.read)
         weights = instruction.module_weights if layout is None else layout
         if opened is not None:
             logits = instruction.module_logits
-            weights = tf.nn.softmax(tf.where(opened > 0.0, logits, logits.dtype.min), axis=-1)
+            weights = tf.nn.softmax(logits + tf.math.log(tf.stop_gradient(opened)), axis=-1)
         weights = self.allowed(weights, state)
         if opened is not None:
             weights = _without_no_op(weights, opened[:, -1:])
         new = self.execute(image, instruction.text, state, weights)
-        new = new._replace(pointer=self.sharpen(new.pointer), text=instruction.text)
+        text, read = instruction.text, instruction.word_attention
+        if self.no_op_rests:
+            rests = weights[:, -1:]
+            text, read = text + rests * (state.text - text), (1.0 - rests) * read
+        new = new._replace(pointer=self.sharpen(new.pointer), text=text)
         if self.controller.inhibition:
-            new = new._replace(read=state.read + instruction.word_attention)
+            new = new._replace(read=state.read + read)
         outputs = StepOutputs(weights, instruction.module_logits)
         record = Trace(
             module_weights=weights,

@@ -23,6 +23,7 @@ from lnmn_tf.layers.places import (
     spread,
 )
 from lnmn_tf.layers.pooling import Pooling, Relation
+from lnmn_tf.models.growth import Growth
 from lnmn_tf.models.kinds import Kind, paper_kinds
 from lnmn_tf.models.lnmn import LNMN
 from lnmn_tf.models.machine import State
@@ -71,10 +72,10 @@ class RelationalLNMN(LNMN):
             if looks:
                 self.relations[name] = Relation(kind.cells, name=f"{name}_relation")
         self.memory_norm = keras.layers.LayerNormalization(name="memory_norm")
-        self.first_step = None
+        self.growth = None
         if config.growing:
-            # Steps before it are closed. The training loop sets it, and a checkpoint holds it.
-            self.first_step = tf.Variable(0, trainable=False, dtype=tf.int32, name="first_step")
+            self.growth = Growth(self.kinds, config.num_steps, name="growth")
+            self.no_op_rests = True
 
     def make_kinds(self, config: RelationalConfig) -> tuple[Kind, ...]:
         looking = config.looking_cells
@@ -151,22 +152,7 @@ class RelationalLNMN(LNMN):
         return tf.concat([weights, no_op], axis=-1)
 
     def opened(self) -> tf.Tensor | None:
-        """Of a machine that grows: the last step answers, and no other does.
-
-        Steps before `first_step` are left out. While there are such, the others push: no map is lost, and no
-        question is given up by running NoOp.
-        """
-        if self.first_step is None:
-            return None
-        kinds = [kind for kind in self.kinds for _ in range(kind.cells)]
-        answers = tf.constant([kind.answers for kind in kinds])
-        pushes = tf.constant([kind.keeps for kind in kinds])
-        steps = tf.range(self.config.num_steps)[:, tf.newaxis]
-        is_grown = tf.equal(self.first_step, 0)
-        runs, last = steps >= self.first_step, tf.equal(steps, self.config.num_steps - 1)
-        modules = runs & tf.where(last, answers, ~answers & (pushes | is_grown))
-        no_op = ~runs | (is_grown & ~last)
-        return tf.cast(tf.concat([modules, no_op], axis=-1), self.compute_dtype)
+        return self.growth.openness(self.compute_dtype) if self.growth else None
 
     def show(self, attention: tf.Tensor) -> tf.Tensor:
         return tf.exp(attention)

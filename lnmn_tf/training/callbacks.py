@@ -15,7 +15,7 @@ from lnmn_tf.layers.dropout import StepDropout
 from lnmn_tf.progress import Stage, say
 from lnmn_tf.training import structure_history
 from lnmn_tf.training.checkpoints import CheckpointFolder, Progress
-from lnmn_tf.training.schedules import entropy_weight, first_step
+from lnmn_tf.training.schedules import entropy_weight, first_step, freedom
 from lnmn_tf.training.tensorboard import Board
 
 SHOWN = ("loss", "accuracy")
@@ -75,8 +75,11 @@ class Schedule(keras.callbacks.Callback):
         for layer in self._dropouts:
             layer.step.assign(clock.step)
         network = self.model.network
-        if getattr(network, "first_step", None) is not None:
-            network.first_step.assign(first_step(epoch, network.config.num_steps, self.config))
+        if getattr(network, "growth", None):
+            share = epoch / self.config.epochs
+            growth = network.growth
+            growth.first_step.assign(first_step(share, growth.num_steps, self.config))
+            growth.freedom.assign(freedom(share, self.config))
         trainer = self.model
         chosen = trainer.has_choice and clock.step >= trainer.choose_step
         if chosen and not trainer.hardened:

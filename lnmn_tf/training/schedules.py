@@ -10,6 +10,8 @@ from tensorflow import keras
 
 from lnmn_tf.config import TrainingConfig
 
+FIRST_FREEDOM = -10.0  # its logarithm as a plan begins to fade
+
 
 def entropy_weight(epoch: float, config: TrainingConfig) -> float:
     """lambda_w, the weight of the module entropy, at a time in epochs.
@@ -43,16 +45,26 @@ def turning(time: float, zero: float) -> float:
     return 1.0 - time / zero if time < zero else -(time - zero) / (1.0 - zero)
 
 
-def first_step(epoch: float, num_steps: int, config: TrainingConfig) -> int:
-    """The first step that a growing machine runs, from 0, at a time in epochs.
+def first_step(share: float, num_steps: int, config: TrainingConfig) -> int:
+    """The first step that a growing machine runs by its plan, from 0, at a share of the run.
 
-    It begins with the last two of T steps: one that looks, one that answers. The third opens after the first
-    of `grow_shares`, the others evenly from the second share to the third.
+    It begins with the last two of T steps: one that looks, one that answers. The third from the end opens
+    after the first of `grow_shares`.
     """
-    third, fourth, last = config.grow_shares
-    others = num_steps - 3
-    opens = [third, *(fourth + (last - fourth) * i / max(others - 1, 1) for i in range(others))]
-    return max(0, num_steps - 2 - sum(epoch >= share * config.epochs for share in opens))
+    return max(0, num_steps - 2 - (share >= config.grow_shares[0]))
+
+
+def freedom(share: float, config: TrainingConfig) -> float:
+    """What is left of a growing machine's plan, from 0, all of it, to 1, nothing, at a share of the run.
+
+    From the second to the third of `grow_shares` its logarithm rises in a straight line.
+    """
+    _, begin, end = config.grow_shares
+    if share < begin:
+        return 0.0
+    if share >= end:
+        return 1.0
+    return math.exp(FIRST_FREEDOM * (end - share) / (end - begin))
 
 
 class StructureDecay(keras.optimizers.schedules.LearningRateSchedule):

@@ -37,7 +37,10 @@ def supervision(config: RunConfig) -> dict[str, str]:
         else ANSWERS
     )
     if getattr(model, "growing", False):
-        ledger["layout"] = f"a plan while steps are closed: push, push, .., answer; then {ANSWERS}"
+        _, fades, gone = training.grow_shares
+        ledger["layout"] = (
+            f"a plan, push, push, answer, which fades from {fades:g} to {gone:g} of the run; then {ANSWERS}"
+        )
     curriculum = training.curriculum_epochs
     ledger["order of questions"] = (
         f"program lengths: short ones first, for {curriculum} epochs" if curriculum else "random"

@@ -47,7 +47,8 @@ def pair(model, choices):
     for network in (plain, fast):
         network(make_inputs())
         if config.model == "relational" and config.growing:
-            network.first_step.assign(1)
+            network.growth.first_step.assign(1)
+            network.growth.freedom.assign(0.2)
     random = np.random.default_rng(23)
     names = [[(v.name.split("/")[-1], v.shape) for v in n.variables] for n in (plain, fast)]
     assert names[0] == names[1]

@@ -1,4 +1,4 @@
-"""A machine that grows: closed steps do not run, the last step answers, and open steps act."""
+"""A machine that grows: closed steps do not run, the last step answers, and a plan fades without a jump."""
 
 from types import SimpleNamespace
 
@@ -40,7 +40,13 @@ def make_network(**choices):
     return network
 
 
-def test_the_training_loop_opens_steps_by_its_clock(network):
+@pytest.fixture(params=[0.0, 0.03, 1.0])
+def freedom(request, network):
+    network.growth.freedom.assign(request.param)
+    return request.param
+
+
+def test_the_training_loop_opens_steps_and_lets_the_plan_fade_by_its_clock(network):
     config = TrainingConfig(epochs=2, grow_shares=(0.1, 0.5, 0.75))
     clock = Clock(Progress(), steps_of_epochs=[10, 10])
     schedule = Schedule(clock, config)
@@ -52,18 +58,21 @@ def test_the_training_loop_opens_steps_by_its_clock(network):
     for _ in range(2):
         for batch in range(10):
             schedule.on_train_batch_begin(batch)
-            course.append(int(network.first_step))
+            course.append((int(network.growth.first_step), float(network.growth.freedom)))
             schedule.on_train_batch_end(batch)
         schedule.on_epoch_end(clock.epoch)
-    assert course == [2] * 2 + [1] * 8 + [0] * 10
-    assert any(
-        variable is network.first_step for variable in network.variables
-    )  # as checkpoints do
+    fading = [np.exp(-10.0 * left) for left in (1.0, 0.8, 0.6, 0.4, 0.2)]
+    freedoms = [0.0] * 10 + fading + [1.0] * 5
+    assert [first for first, _ in course] == [2] * 2 + [1] * 18
+    np.testing.assert_allclose([left for _, left in course], freedoms, rtol=1e-5)
+    for mine in (network.growth.first_step, network.growth.freedom):
+        assert any(variable is mine for variable in network.variables)  # as checkpoints do
 
 
 @pytest.mark.parametrize("first", range(STEPS - 1))
 def test_a_closed_step_changes_nothing_and_counts_as_no_op(network, inputs, first):
-    network.first_step.assign(first)
+    network.growth.freedom.assign(0.0)
+    network.growth.first_step.assign(first)
     trace = network.trace(inputs)
     only_no_op = np.eye(len(network.module_names))[-1]
     for step in range(first):
@@ -75,7 +84,8 @@ def test_a_closed_step_changes_nothing_and_counts_as_no_op(network, inputs, firs
 
 @pytest.mark.parametrize("first", range(1, STEPS - 1))
 def test_answers_and_gradients_do_not_know_of_closed_steps(network, inputs, first):
-    network.first_step.assign(first)
+    network.growth.freedom.assign(0.0)
+    network.growth.first_step.assign(first)
     bias = network.controller.question_bias
     kept = bias.numpy()
 
@@ -86,6 +96,7 @@ def test_answers_and_gradients_do_not_know_of_closed_steps(network, inputs, firs
         return logits.numpy(), tf.convert_to_tensor(tape.gradient(loss, bias)).numpy()
 
     logits, gradient = answer()
+    assert np.isfinite(gradient).all()
     assert (gradient[:first] == 0.0).all() and (gradient[first:] != 0.0).any(axis=1).all()
     bias.assign(np.concatenate([kept[:first] + 1.0, kept[first:]]))
     np.testing.assert_array_equal(answer()[0], logits)
@@ -95,8 +106,8 @@ def test_answers_and_gradients_do_not_know_of_closed_steps(network, inputs, firs
 
 
 @pytest.mark.parametrize("first", range(STEPS - 1))
-def test_the_last_step_answers_and_no_other_does(network, inputs, first):
-    network.first_step.assign(first)
+def test_the_last_step_answers_and_no_other_does(network, inputs, first, freedom):
+    network.growth.first_step.assign(first)
     weights = network(inputs)["module_weights"].numpy()
     np.testing.assert_allclose(weights.sum(axis=-1), 1.0, atol=1e-5)
     answers = np.array(["answer" in name for name in network.module_names])
@@ -105,39 +116,41 @@ def test_the_last_step_answers_and_no_other_does(network, inputs, first):
     assert (weights[:, -1, answers].sum(axis=-1) > 0.0).all()
 
 
-def test_while_steps_are_closed_the_others_push(network, inputs):
+def test_by_the_plan_open_steps_push(network, inputs):
+    network.growth.freedom.assign(0.0)
     pushes = np.array([name.startswith("push") for name in network.module_names])
-    for first in range(1, STEPS - 1):
-        network.first_step.assign(first)
+    for first in range(STEPS - 1):
+        network.growth.first_step.assign(first)
         weights = network(inputs)["module_weights"].numpy()
         np.testing.assert_allclose(weights[:, first:-1, pushes].sum(axis=-1), 1.0, atol=1e-5)
         np.testing.assert_array_equal(weights[:, first:, -1], 0.0)
-    network.first_step.assign(0)
-    assert (network(inputs)["module_weights"].numpy()[:, :-1, -1] > 0.0).all()
 
 
 @pytest.mark.parametrize("first", range(STEPS - 1))
-def test_module_weights_are_a_softmax_over_what_is_open_of_which_the_stack_allows_a_part(
-    network, inputs, first
+def test_module_weights_are_a_softmax_times_openness_of_which_the_stack_allows_a_part(
+    network, inputs, first, freedom
 ):
-    network.first_step.assign(first)
+    network.growth.first_step.assign(first)
     logits = network(inputs)["module_logits"].numpy()
     trace = network.trace(inputs)
     kinds = [kind for kind in network.kinds for _ in range(kind.cells)]
     height = np.eye(SIZES["stack_len"])[[0] * 5]  # the pointer: at the bottom
-    for step in range(first, STEPS):
-        is_last = step == STEPS - 1
-        rests = first == 0 and not is_last
-        looks = [kind.keeps or (first == 0 and not kind.answers) for kind in kinds]
-        is_open = [kind.answers if is_last else look for kind, look in zip(kinds, looks)]
-        likes = np.exp(logits[:, step]) * [*is_open, rests]
+    for step in range(STEPS):
+        is_last, rests = step == STEPS - 1, step < first
+        if is_last:
+            openness = [float(kind.answers) for kind in kinds] + [0.0]
+        else:
+            planned = [kind.keeps and not rests for kind in kinds] + [rests]
+            answers = [kind.answers for kind in kinds] + [False]
+            openness = [1.0 if p else 0.0 if a else freedom for p, a in zip(planned, answers)]
+        likes = np.exp(logits[:, step]) * openness
         expected = likes / likes.sum(axis=-1, keepdims=True)
         for module, kind in enumerate(kinds):
             left = np.arange(SIZES["stack_len"]) - kind.pops
             allowed = (left >= 0) & (left + kind.pushes < SIZES["stack_len"])
             expected[:, module] *= height @ allowed
         used = expected[:, :-1].sum(axis=-1)
-        if rests:
+        if openness[-1]:
             expected[:, -1] = 1.0 - used
         else:
             expected /= used[:, np.newaxis]
@@ -145,17 +158,33 @@ def test_module_weights_are_a_softmax_over_what_is_open_of_which_the_stack_allow
         height = trace.pointer[:, step].numpy()
 
 
-def test_steps_hand_on_how_much_each_word_was_read(inputs):
-    network = make_network(word_inhibition=3.0)
-    found = network.trace(inputs).word_attention
+def test_a_plan_that_begins_to_fade_changes_no_answer(inputs):
+    network = make_network(growing=True, word_inhibition=3.0)
+    network.growth.first_step.assign(1)
+    answers = []
+    for freedom in (0.0, 1e-7, 1.0):
+        network.growth.freedom.assign(freedom)
+        answers.append(network(inputs)["logits"].numpy())
+    np.testing.assert_allclose(answers[1], answers[0], atol=1e-4)
+    assert np.abs(answers[2] - answers[0]).max() > 1e-2
+
+
+@pytest.mark.parametrize("growing", [False, True])
+def test_steps_hand_on_what_was_read_by_as_much_as_they_do_not_rest(inputs, growing):
+    network = make_network(word_inhibition=3.0, growing=growing)
+    trace = network.trace(inputs)
     question = network.question_encoder(inputs["question"])
     queries = network.controller.queries(question)
     text = tf.repeat(network.controller.initial_text[tf.newaxis], 5, axis=0)
     read = tf.zeros([5, 4])
     for step in range(STEPS):
         instruction = network.controller(queries[:, step], text, question, read)
-        np.testing.assert_allclose(found[:, step], instruction.word_attention, atol=1e-5)
-        text, read = instruction.text, read + instruction.word_attention
+        found = trace.word_attention[:, step]
+        np.testing.assert_allclose(found, instruction.word_attention, atol=1e-5)
+        rests = trace.module_weights[:, step, -1:] if growing else 0.0
+        text = rests * text + (1.0 - rests) * instruction.text
+        read += (1.0 - rests) * instruction.word_attention
+    assert not growing or 0.05 < float(tf.reduce_max(trace.module_weights[..., -1])) < 1.0
 
 
 def test_cells_of_two_maps_can_be_kept_from_reading_one(inputs):

@@ -24,7 +24,7 @@ def test_end_to_end_from_pixels_learns_from_answers_alone():
         ({"structure_split": "val"}, "structure of modules", "validation split"),
         ({"layout_loss_weight": 0.5}, "layout", "made of programs (--layout_loss_weight=0.5)"),
         ({"joining": True}, "structure of modules", "no choose_1"),
-        ({"growing": True}, "layout", "a plan while steps are closed"),
+        ({"growing": True}, "layout", "a plan, push, push, answer, which fades from 0.5 to 0.9"),
         ({"init_from": "runs/y"}, "first weights", "runs/y"),
     ],
 )
