@@ -227,13 +227,16 @@ def test_a_flag_that_the_mode_does_not_know_is_refused_with_advice(arguments, wo
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.flags")), ids=lambda p: p.stem)
-def test_every_config_is_valid_and_headed_by_its_run_card(path, monkeypatch):
+def test_every_config_is_valid_and_headed_by_its_run_card(path, monkeypatch, capfd):
     monkeypatch.chdir(ROOT)
     command, choices = parse([f"--flagfile=configs/{path.name}"])
+    printed = capfd.readouterr()
+    assert not printed.out + printed.err  # as for a file that includes itself
     RunConfig.create(of_run(choices))
     assert command.run_dir == f"runs/{path.stem}"
     head = path.read_text().split("\n--")[0]
     for entry in ("Reproduces", "Command", "Time", "Result", "Paper"):
+        assert len(re.findall(f"^# {entry} ", path.read_text(), re.MULTILINE)) == 1, entry
         assert re.search(f"^# {entry} ", head, re.MULTILINE), entry
 
 

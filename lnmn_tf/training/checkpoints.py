@@ -193,7 +193,8 @@ def _read(checkpoint: tf.train.Checkpoint, path: Path) -> None:
         if not os.access(file, os.R_OK):
             raise InputError(f"{file}: cannot be read: permission denied")
     try:
-        checkpoint.read(str(path)).assert_existing_objects_matched()
+        status = checkpoint.read(str(path)).assert_existing_objects_matched()
+        status.expect_partial()  # of what it holds beside, TensorFlow warns otherwise
     except (AssertionError, ValueError, LookupError, tf.errors.OpError) as error:
         reason = sentence(str(error).strip().splitlines()[0])
         raise InputError(
