@@ -13,12 +13,12 @@ from lnmn_tf.models.kinds import Kind
 class Growth(keras.layers.Layer):
     """A plan of the layout that fades: rest, .., rest, push, .., push, answer.
 
-    The last step answers, and no other does. Steps before `first_step` rest: they run NoOp. Those after it push: no
+    The last step answers, and no other does. Steps before `first_step` rest: they run NoOp. Those from it on push: no
     map is lost, and no question is given up by running NoOp. Everything else is open by `freedom`, a factor of
     its module weights before they are normalised: 0 at first, then rising to 1, where no plan is left. So
     modules begin to run where the plan has them rest while they are too weak to do harm, and learn.
 
-    Both are variables that the training loop sets and a checkpoint holds.
+    `first_step` and `freedom` are variables that the training loop sets and a checkpoint holds.
 
     Args:
         kinds: of the modules, in the order of the module weights.
