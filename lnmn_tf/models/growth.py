@@ -43,3 +43,26 @@ class Growth(keras.layers.Layer):
         possible = tf.concat([tf.where(last, answers, ~answers), ~last], axis=-1)
         openness = tf.where(planned, 1.0, tf.where(possible, self.freedom, 0.0))
         return tf.cast(openness, dtype)
+
+
+def open_weights(logits: tf.Tensor, openness: tf.Tensor) -> tf.Tensor:
+    """softmax(logits) times openness, normalised, [batch, modules]; openness learns nothing.
+
+    Args:
+        logits: of the modules, [batch, modules].
+        openness: of each module, in [0, 1], at least one above 0, [batch, modules].
+    """
+    return tf.nn.softmax(logits + tf.math.log(tf.stop_gradient(openness)), axis=-1)
+
+
+def without_no_op(weights: tf.Tensor, may_rest: tf.Tensor) -> tf.Tensor:
+    """Module weights, [batch, modules], those of the others in its place where NoOp may not run.
+
+    Args:
+        weights: with what the stack does not allow counted as NoOp's.
+        may_rest: 1 where NoOp may run, else 0, [batch, 1].
+    """
+    others = weights[:, :-1]
+    others /= tf.reduce_sum(others, axis=-1, keepdims=True) + 1e-6
+    acting = tf.concat([others, tf.zeros_like(may_rest)], axis=-1)
+    return tf.where(may_rest > 0.0, weights, acting)

@@ -17,6 +17,7 @@ from lnmn_tf.layers.controller import Controller, Question
 from lnmn_tf.layers.dropout import StepDropout
 from lnmn_tf.layers.encoders import ImageEncoder, KnowledgeBase, QuestionEncoder
 from lnmn_tf.layers.loop import loop
+from lnmn_tf.models.growth import open_weights, without_no_op
 
 
 class Encoded(NamedTuple):
@@ -297,11 +298,10 @@ class StackMachine(keras.Model):
         instruction = self.controller(query, state.text, question, state.read)
         weights = instruction.module_weights if layout is None else layout
         if opened is not None:
-            logits = instruction.module_logits
-            weights = tf.nn.softmax(logits + tf.math.log(tf.stop_gradient(opened)), axis=-1)
+            weights = open_weights(instruction.module_logits, opened)
         weights = self.allowed(weights, state)
         if opened is not None:
-            weights = _without_no_op(weights, opened[:, -1:])
+            weights = without_no_op(weights, may_rest=opened[:, -1:])
         new = self.execute(image, instruction.text, state, weights)
         text, read = instruction.text, instruction.word_attention
         if self.no_op_rests:
@@ -361,16 +361,3 @@ class StackMachine(keras.Model):
         hidden = self.classifier_hidden(tf.concat(inputs, axis=-1))
         logits = self.classifier_output(self.dropout(hidden, training=training))
         return tf.cast(logits, tf.float32)
-
-
-def _without_no_op(weights: tf.Tensor, may_rest: tf.Tensor) -> tf.Tensor:
-    """Module weights, [batch, modules], those of the others in its place where NoOp may not run.
-
-    Args:
-        weights: with what the stack does not allow counted as NoOp's.
-        may_rest: 1 where NoOp may run, else 0, [batch, 1].
-    """
-    others = weights[:, :-1]
-    others /= tf.reduce_sum(others, axis=-1, keepdims=True) + 1e-6
-    acting = tf.concat([others, tf.zeros_like(may_rest)], axis=-1)
-    return tf.where(may_rest > 0.0, weights, acting)
