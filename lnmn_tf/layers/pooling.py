@@ -21,34 +21,18 @@ class Pooled(NamedTuple):
     operands: list[tf.Tensor]  # one for each map, [batch, cells, 1, map_dim]
 
 
-class AlikeInitializer(keras.initializers.Initializer):
-    """Uniform in [-limit, limit] and the same along the first axis.
-
-    Args:
-        limit: the largest weight.
-    """
-
-    def __init__(self, limit: float):
-        self.limit = limit
-
-    def __call__(self, shape, dtype=None, **kwargs):
-        uniform = keras.initializers.RandomUniform(-self.limit, self.limit)
-        return tf.repeat(uniform([1, *shape[1:]], dtype), shape[0], axis=0)
-
-    def get_config(self) -> dict[str, Any]:
-        return {"limit": self.limit}
-
-
 class Pooling(keras.layers.Layer):
-    """W_i sum_p softmax(a_i)_p x_p + u_i sum_p exp(a_i)_p: features and count of what a_i shows.
+    """W sum_p softmax(a_i)_p x_p + u_i sum_p exp(a_i)_p: features and count of what map i shows.
 
     A node is symmetric in its operands, but for choose_1 and choose_2. Without W, no node could tell what it
-    looks at from what it looks for. (Transform of Stack-NMN has the same W.) All W_i begin alike, so that
-    the product of two operands begins as a similarity of two objects.
+    looks at from what it looks for (Transform of Stack-NMN has the same W). A cell has one W for its maps: a
+    thing has the same features whichever map shows it, so the product of two operands is a similarity of two
+    things. Counts begin with the map on top, for the other u begin at 0. Else either map may come to hold what
+    is counted.
 
     Args:
         cells: number of cells in the bank.
-        num_maps: attention maps that a cell reads.
+        num_maps: attention maps that a cell reads, the one on top of the stack first.
         scale: of the first W and u. Small where a map is to come of it, which else would begin as noise,
             not as nothing attended.
     """
@@ -60,12 +44,16 @@ class Pooling(keras.layers.Layer):
     def build(self, input_shape) -> None:
         map_dim = input_shape[-1]
         limit = (3.0 / map_dim) ** 0.5 * self.scale
-        uniform = keras.initializers.RandomUniform(-limit, limit)
+        uniform = keras.initializers.RandomUniform
+
+        def of_top(shape, dtype=None, **kwargs):
+            top = uniform(-limit, limit)([1, *shape[1:]], dtype)
+            return tf.concat([top, tf.zeros([shape[0] - 1, *shape[1:]], dtype)], axis=0)
+
+        shape = [self.cells, map_dim, map_dim]
+        self.kernel = self.add_weight("kernel", shape, None, uniform(-limit, limit))  # W
         shape = [self.num_maps, self.cells, map_dim]
-        self.kernel = self.add_weight(
-            "kernel", [*shape, map_dim], initializer=AlikeInitializer(limit)
-        )
-        self.count_kernel = self.add_weight("count_kernel", shape, None, uniform)
+        self.count_kernel = self.add_weight("count_kernel", shape, None, of_top)  # u_i
         super().build(input_shape)
 
     def call(self, image: tf.Tensor, maps: Sequence[tf.Tensor]) -> Pooled:
@@ -81,7 +69,7 @@ class Pooling(keras.layers.Layer):
             count = tf.reduce_sum(tf.exp(attention), axis=-1)
             attended.append(tf.matmul(weights[:, tf.newaxis, tf.newaxis], image))
             operands.append(
-                multiply(attended[-1], self.kernel[index])
+                multiply(attended[-1], self.kernel)
                 + count[:, tf.newaxis, tf.newaxis, tf.newaxis]
                 * self.count_kernel[index][:, tf.newaxis]
             )

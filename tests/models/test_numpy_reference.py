@@ -172,7 +172,7 @@ class Relational(Reference):
                     pooling = model.poolings[name]
                     attended = [softmax(a) @ image for a in maps]
                     operands = [
-                        x @ pooling.kernel.numpy()[i, cell]
+                        x @ pooling.kernel.numpy()[cell]
                         + np.exp(a).sum() * pooling.count_kernel.numpy()[i, cell]
                         for i, (a, x) in enumerate(zip(maps, attended))
                     ]
