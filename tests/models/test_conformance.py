@@ -240,7 +240,7 @@ TABLE_3 = {
 PARAMETERS = {
     "paper": (9_131_161, 11_231_929, 12_416_623),
     "released": (6_110_608, 7_423_406, 7_426_145),
-    "relational": (6_453_555, 8_209_873, 8_212_612),
+    "relational": (6_306_099, 7_914_961, 7_917_700),
 }
 
 
@@ -274,8 +274,8 @@ def lnmn_parameters(name, attention_3, attention_4, answer_3, answer_4, m=384, d
         ours
     ):  # `push_3` and `relate_3` share a cell, which pools and relates; answers pool; three norms
         attention_3 -= 1
-        pooled_maps = 1 + answer_3 + 2 * answer_4
-        extra = pooled_maps * (m * m + m) + linear(m, 4) + 2 * (2 * m) + 2 * mem
+        pooling, pooled_maps = 1 + answer_3 + answer_4, 1 + answer_3 + 2 * answer_4
+        extra = pooling * m * m + pooled_maps * m + linear(m, 4) + 2 * (2 * m) + 2 * mem
     nodes = 2 * (attention_3 + answer_3) + 3 * (attention_4 + answer_4)
     heads = (attention_3 + attention_4) * (m + 1)
     heads += (answer_3 + answer_4) * linear(2 * m + mem, mem)
