@@ -50,23 +50,18 @@ def test_the_product_of_two_operands_begins_as_a_similarity_of_two_things():
     for seed in range(30):
         tf.keras.utils.set_random_seed(seed)
         layer = Pooling(CELLS, 2)
+        layer.build([1, 1, 3, DIM])
         things = np.zeros([1, 1, 3, DIM], np.float32)
         things[0, 0] = [[1, 0, 0, 0], [0.8, 0.6, 0, 0], [0, 0, 1, 0]]
         at = [tf.constant([[50.0 * (p == place) - 50.0 for p in range(3)]]) for place in range(3)]
         sums.append(
             [
-                np.sum(np.prod(features(built(layer, things), things, [at[0], at[other]]), axis=0))
+                np.sum(np.prod(features(layer, things, [at[0], at[other]]), axis=0))
                 for other in (1, 2)
             ]
         )
     alike, unlike = np.mean(sums, axis=0)
     assert alike > 0.5 * CELLS * 0.8 and abs(unlike) < 0.25 * CELLS * 0.8
-
-
-def built(layer, image):
-    if not layer.built:
-        layer.build(image.shape)
-    return layer
 
 
 @pytest.mark.parametrize("scaled", [0, 1])
