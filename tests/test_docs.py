@@ -15,8 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from lnmn_tf.config import RunConfig
 from lnmn_tf.config.flags import flag_names, flag_of, settable
 from lnmn_tf.config.modes import MODES
+from lnmn_tf.config.run import of_run
 from lnmn_tf.main import parse
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -112,8 +114,12 @@ def test_commands_parse(text, monkeypatch):
     files = [value for value in arguments if value.startswith("--flagfile=")]
     if any(re.search(r"/[A-Z_]+\.flags$", file) for file in files):  # configs/NAME.flags
         arguments = [value for value in arguments if value not in files]
-    command, _ = parse(arguments)
+    command, choices = parse(arguments)
     assert command.mode in MODES
+    if command.mode == "train" and files and files[0] in arguments:
+        RunConfig.create(
+            of_run(choices)
+        )  # its fields are of its model, and do not contradict one another
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -240,6 +240,13 @@ def test_every_config_is_valid_and_headed_by_its_run_card(path, monkeypatch, cap
         assert re.search(f"^# {entry} ", head, re.MULTILINE), entry
 
 
+@pytest.mark.parametrize("model", ["relational", "paper", "released", "stack_nmn"])
+def test_the_config_of_all_models_is_one_of_each(model, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    _, choices = parse(["--flagfile=configs/models.flags", f"--model={model}"])
+    assert RunConfig.create(of_run(choices)).model.model == model
+
+
 def test_flags_txt_gives_the_same_config_again(tiny_run):
     _, choices = parse([f"--flagfile={tiny_run / 'flags.txt'}"])
     saved = RunConfig.load(tiny_run)
