@@ -15,7 +15,7 @@ from lnmn_tf.config import RunConfig
 from lnmn_tf.config.registry import MODELS
 from lnmn_tf.data.vocabulary import Vocabulary
 from lnmn_tf.errors import InputError
-from lnmn_tf.training import checkpoints, evaluations, run
+from lnmn_tf.training import checkpoints, evaluations, run, seeds
 from lnmn_tf.training.algorithm_2 import AlternatingTrainer
 from lnmn_tf.training.callbacks import Clock
 from lnmn_tf.training.checkpoints import CheckpointFolder, Progress
@@ -305,6 +305,20 @@ def test_a_full_disk_stops_the_run_with_the_earlier_checkpoint_intact(tiny_world
     assert leftovers == []
 
 
+def test_the_best_seed_is_that_of_the_held_out_questions(tmp_path, monkeypatch):
+    """Even where another is better on the split that reports."""
+
+    def metrics(config, *_):
+        first = config.training.seed == 0
+        accuracies = {"val": 0.3 if first else 0.6, "held_out": 0.5 if first else 0.4}
+        return {"seconds": 1.0, **{name: {"accuracy": x} for name, x in accuracies.items()}}
+
+    monkeypatch.setattr(seeds, "train", metrics)
+    config = RunConfig.create({"image_height": 5, "image_width": 7, "num_seeds": 2})
+    summary = train_seeds(config, tmp_path, "")
+    assert summary["best_run"] == "seed_0" and summary["best"] == 0.3
+
+
 def test_seeds_differ_and_their_summary_is_their_mean_and_deviation(
     tiny_world, tmp_path, monkeypatch
 ):
@@ -314,7 +328,11 @@ def test_seeds_differ_and_their_summary_is_their_mean_and_deviation(
     accuracies = [metrics["val"]["accuracy"] for metrics in single]
     assert summary["mean"] == pytest.approx(np.mean(accuracies))
     assert summary["deviation"] == pytest.approx(np.std(accuracies, ddof=1))
-    assert summary["best"] == max(accuracies)
+    held_out = [metrics["held_out"]["accuracy"] for metrics in single]
+    assert (
+        summary["best_run"] == f"seed_{np.argmax(held_out)}"
+    )  # the set that reports chooses nothing
+    assert summary["best"] == accuracies[np.argmax(held_out)]
     assert json.loads((tmp_path / "metrics.json").read_text()) == summary
     assert (tmp_path / "seed_1" / "flags.txt").read_text() == "--a=b\n--seed=1\n--num_seeds=1\n"
     assert RunConfig.load(tmp_path / "seed_1").training.seed == 1
