@@ -234,6 +234,8 @@ def make_trainer(network: StackMachine, config: RunConfig, total_steps: int) -> 
     create_slots(of_weights, trainer.weights_of_network)
     create_slots(of_structure, trainer.structure)
     trainer.compile(optimizer=of_weights, arch_optimizer=of_structure)
+    if training.genotype:  # each node is one operator from the first step on
+        trainer.harden()
     return trainer
 
 

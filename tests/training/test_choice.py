@@ -107,6 +107,12 @@ def test_the_annealed_decay_alone_chooses(tiny_world, decay, chooses):
     assert chosen(tf.constant([1.0, 2.0])).numpy().tolist() == [LEAST_ALPHA, 0.0]
 
 
+@pytest.mark.parametrize("given", ["", "structure.json"])
+def test_a_given_structure_is_hard_from_the_first_step(tiny_world, given):
+    trainer, _ = make_tiny_trainer(tiny_config(tiny_world, **CHOICES, genotype=given))
+    assert trainer.hardened == bool(given)
+
+
 def test_hard_nodes_take_the_steps_that_soft_ones_would_after_the_choice():
     weights = []
     for hard in (False, True):
