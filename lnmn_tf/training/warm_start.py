@@ -92,6 +92,9 @@ def begin_with(
     _check_sizes(config, network.config, run_dir)
     old_vocabulary = Vocabulary.load(folder / VOCABULARY)
     old = build(config)
+    encoder = getattr(network, "image_encoder", None)
+    if encoder is not None:  # variables stand in one order where the same are trainable
+        old.image_encoder.trainable = encoder.trainable
     CheckpointFolder(folder).load_weights(old, "best")
     mapping = map_vocabulary(old_vocabulary, vocabulary)
     rows = {id(network.question_encoder.embedding.embeddings): (mapping.words, 0)}

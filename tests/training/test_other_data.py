@@ -114,7 +114,8 @@ def humans(tiny_world, tmp_path):
     return str(tmp_path / "CLEVR-Humans-{split}.json")
 
 
-def test_a_run_begins_with_what_another_knows(tiny_run, tiny_world, humans):
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_run_begins_with_what_another_knows(tiny_run, tiny_world, humans, frozen):
     config = RunConfig.load(tiny_run).replace(
         questions_file=humans, init_from=str(tiny_run), data_dir=str(tiny_world)
     )
@@ -125,6 +126,8 @@ def test_a_run_begins_with_what_another_knows(tiny_run, tiny_world, humans):
     assert "mauve" in new.answers
     sizes = {"num_words": new.num_words, "num_answers": new.num_answers}
     network = build_network(config.model.replace(**sizes))
+    for each in (network, old.network):  # as where the run takes the encoder of another
+        each.image_encoder.trainable = not frozen
     fresh = [variable.numpy() for variable in network.variables]
     report = begin_with(network, str(tiny_run), new, build_network)
     assert "1 answers begin fresh: mauve" in report
