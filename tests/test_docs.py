@@ -117,9 +117,7 @@ def test_commands_parse(text, monkeypatch):
     command, choices = parse(arguments)
     assert command.mode in MODES
     if command.mode == "train" and files and files[0] in arguments:
-        RunConfig.create(
-            of_run(choices)
-        )  # its fields are of its model, and do not contradict one another
+        RunConfig.create(of_run(choices))  # refuses fields of another model
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -240,7 +240,7 @@ def test_every_config_is_valid_and_headed_by_its_run_card(path, monkeypatch, cap
         assert re.search(f"^# {entry} ", head, re.MULTILINE), entry
 
 
-@pytest.mark.parametrize("model", ["relational", "paper", "released", "stack_nmn"])
+@pytest.mark.parametrize("model", ["paper", "released", "stack_nmn"])
 def test_the_config_of_all_models_is_one_of_each(model, monkeypatch):
     monkeypatch.chdir(ROOT)
     _, choices = parse(["--flagfile=configs/models.flags", f"--model={model}"])

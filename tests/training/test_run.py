@@ -329,9 +329,7 @@ def test_seeds_differ_and_their_summary_is_their_mean_and_deviation(
     assert summary["mean"] == pytest.approx(np.mean(accuracies))
     assert summary["deviation"] == pytest.approx(np.std(accuracies, ddof=1))
     held_out = [metrics["held_out"]["accuracy"] for metrics in single]
-    assert (
-        summary["best_run"] == f"seed_{np.argmax(held_out)}"
-    )  # the set that reports chooses nothing
+    assert summary["best_run"] == f"seed_{np.argmax(held_out)}"
     assert summary["best"] == accuracies[np.argmax(held_out)]
     assert json.loads((tmp_path / "metrics.json").read_text()) == summary
     assert (tmp_path / "seed_1" / "flags.txt").read_text() == "--a=b\n--seed=1\n--num_seeds=1\n"
