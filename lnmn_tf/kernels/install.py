@@ -24,7 +24,7 @@ def install(network: StackMachine) -> StackMachine:
     network.reads_question = _is_large(network)
     if isinstance(network, LNMN):
         network.average = average
-        if network.config.module_threshold:
+        if network.config.module_threshold or network.opened() is not None:  # some weights are 0
             network.run = Skip(network)
     for layer in network.submodules:
         if isinstance(layer, NodeChain):

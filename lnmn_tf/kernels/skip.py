@@ -1,6 +1,7 @@
 """Kinds of modules that no example of the batch needs do not run: equals `models.lnmn.LNMN.run`.
 
-What they would make is multiplied by module weights that are all zero (`LNMN.allowed`).
+What they would make is multiplied by module weights that are all zero, for they are below a threshold (`LNMN.allowed`)
+or a machine that grows has them closed at this step (`models.growth.Growth`): its last step only answers, and no other does.
 """
 
 from __future__ import annotations

@@ -116,6 +116,20 @@ def test_the_last_step_answers_and_no_other_does(network, inputs, first, freedom
     assert (weights[:, -1, answers].sum(axis=-1) > 0.0).all()
 
 
+def test_modules_that_the_plan_closes_do_not_run(network, inputs):
+    """Weights that are not numbers do not reach the answer."""
+    network.growth.freedom.assign(0.0)
+    expected = network(inputs)["logits"].numpy()
+    bank = network.banks["attention_4"]
+    kept = [variable.numpy() for variable in bank.trainable_variables]
+    for variable in bank.trainable_variables:
+        variable.assign(np.nan * variable)
+    found = network(inputs)["logits"].numpy()
+    for variable, value in zip(bank.trainable_variables, kept):
+        variable.assign(value)
+    np.testing.assert_array_equal(found, expected)
+
+
 def test_by_the_plan_open_steps_push(network, inputs):
     network.growth.freedom.assign(0.0)
     pushes = np.array([name.startswith("push") for name in network.module_names])
