@@ -14,9 +14,9 @@ import numpy as np
 
 from lnmn_tf.analysis.probe import OPERATORS, softmax
 from lnmn_tf.errors import InputError
-from lnmn_tf.training.structure_history import FILE_NAME, append
+from lnmn_tf.training.structure_history import FILE_NAME, SEARCH, append
 
-__all__ = ["FILE_NAME", "History", "append", "draw_history", "read"]
+__all__ = ["FILE_NAME", "History", "append", "draw_history", "of_run", "read"]
 
 
 class History(NamedTuple):
@@ -24,6 +24,12 @@ class History(NamedTuple):
 
     steps: np.ndarray  # [times], rising
     mixtures: dict[str, np.ndarray]  # of each cell, [times, nodes, 6]
+
+
+def of_run(run_dir: Path) -> History | None:
+    """alpha' over the training of a run, or over its search where that was before."""
+    searched = read(run_dir / SEARCH / FILE_NAME)
+    return read(run_dir / FILE_NAME) if searched is None else searched
 
 
 def read(path: str | os.PathLike) -> History | None:

@@ -23,8 +23,8 @@ from lnmn_tf.training.callbacks import Clock, Schedule, StopOnNonFinite
 from lnmn_tf.training.checkpoints import CheckpointFolder, Progress
 from lnmn_tf.training.evaluation import Predictor, accuracy_table, write_predictions
 from lnmn_tf.training.examples import Examples, TrainingExamples, open_split
+from lnmn_tf.training.fitting import make_trainer
 from lnmn_tf.training.networks import VOCABULARY, build_network, sizes_of
-from lnmn_tf.training.run import make_trainer
 from lnmn_tf.training.run_folder import METRICS, PREDICTIONS, RunFolder
 from lnmn_tf.training.supervision import supervision
 from lnmn_tf.training.warm_start import give_genotype

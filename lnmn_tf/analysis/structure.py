@@ -76,9 +76,7 @@ def measure(subject: Subject, ledger: Ledger, options: Mapping[str, Any]) -> dic
     cells = subject.probe.cells
     live = live_nodes(subject, options.get("sample", SAMPLE), ledger)
     result = describe(cells, live)
-    past = (
-        None if subject.folder is None else history.read(subject.folder.parent / history.FILE_NAME)
-    )
+    past = None if subject.folder is None else history.of_run(subject.folder.parent)
     return result if past is None else {**result, "history": past._asdict()}
 
 

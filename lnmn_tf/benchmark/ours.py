@@ -18,8 +18,8 @@ def prepare(task: dict) -> tuple[Any, ...]:
     from lnmn_tf.interop import lnmn, stack_nmn
     from lnmn_tf.interop.weights import assign, read_weights
     from lnmn_tf.training.evaluation import COMPILED_FROM, Predictor
+    from lnmn_tf.training.fitting import make_trainer
     from lnmn_tf.training.networks import build_network
-    from lnmn_tf.training.run import make_trainer
     from lnmn_tf.training.schedules import entropy_weight
 
     arrays = dict(np.load(task["inputs"]))

@@ -37,7 +37,7 @@ class RelationalConfig(LNMNConfig):
 
     growing: bool = option(
         False,
-        "Training begins with two steps, then three, and a plan of the layout that fades (grow_shares): push, push, "
+        "Training begins with two steps or three, and a plan of the layout that fades (grow_shares): push, push, "
         "answer. The last step answers, and no other does. A step that runs NoOp reads nothing.",
         flag=False,
     )
@@ -50,8 +50,8 @@ class RelationalConfig(LNMNConfig):
     )
     joining: bool = option(
         False,
-        "Nodes of cells of two maps never become choose_1 or choose_2: with these in its first node such a cell "
-        "reads one map, as queries, which are learned first, want it.",
+        "Cells of two maps keep both maps and the text: no first or last node becomes choose_1 or choose_2, and no second "
+        "one the picture alone. Else such a cell comes to read one map, as queries, which are learned first, want it.",
         flag=False,
     )
     lone_answers: bool = option(

@@ -141,6 +141,14 @@ class TrainingConfig:
         minimum=0,
         flag=False,
     )
+    search_epochs: int = option(
+        0,
+        "Passes of a search before the training, in which alpha of the answer cells learns from questions without a "
+        "relation, as many of each family; the training goes on with what was found. With a --genotype, the same passes "
+        "without a search. 0 = alpha learns in the training, as in the paper.",
+        minimum=0,
+        flag=False,
+    )
     pretrain_epochs: int = option(
         0,
         "Passes over the pictures in which the image encoder learns what is where, from the scenes, "
@@ -247,6 +255,11 @@ class TrainingConfig:
     def pretrains_encoder(self) -> bool:
         """The image encoder learns from scenes, here or in another run, and is frozen."""
         return bool(self.pretrain_epochs or self.encoder_run)
+
+    @property
+    def searches_first(self) -> bool:
+        """The structure is searched before the training: it is not given, and does not stay as it began."""
+        return bool(self.search_epochs) and not (self.genotype or self.freeze_structure)
 
     def choose_step(self, total_steps: int) -> int | None:
         """The weight step at which each node chooses its operator for good; None = never."""

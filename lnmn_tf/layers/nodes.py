@@ -48,7 +48,8 @@ class NodeChain(Fusion):
         zeroed: operators whose contribution is removed (inference).
         stddev: of the first alpha, N(0, stddev^2); 1 in the paper.
         constraint: what is made of alpha after each step of its optimizer, such as `beneath_largest`.
-        without: operators that no node may become: their alpha is `LEAST_ALPHA` from the start.
+        without: for each node, operators that it may not become: their alpha is `LEAST_ALPHA` from the start.
+            Empty = every node may become any.
 
     Raises:
         ValueError: an unknown operator is zeroed or left out.
@@ -63,16 +64,18 @@ class NodeChain(Fusion):
         zeroed: Sequence[str] = (),
         stddev: float = 1.0,
         constraint: Callable[[tf.Tensor], tf.Tensor] | None = None,
-        without: Sequence[str] = (),
+        without: Sequence[Sequence[str]] = (),
         **kwargs,
     ):
         super().__init__(cells, num_maps, **kwargs)
-        for name, operators in (("zeroed", zeroed), ("left out", without)):
+        left_out = [name for operators in without for name in operators]
+        for name, operators in (("zeroed", zeroed), ("left out", left_out)):
             unknown = set(operators) - set(OPERATORS)
             if unknown:
                 raise ValueError(f"{name} operators {sorted(unknown)} are not among {OPERATORS}")
         self.normalise, self.hard, self.zeroed, self.stddev = normalise, hard, tuple(zeroed), stddev
-        self.constraint, self.without = constraint, tuple(without)
+        self.constraint = constraint
+        self.without = tuple(tuple(operators) for operators in without)
 
     def build(self, input_shape) -> None:
         normal = keras.initializers.RandomNormal(stddev=self.stddev)
@@ -93,7 +96,14 @@ class NodeChain(Fusion):
 
     def _leave_out(self, structure: tf.Tensor) -> tf.Tensor:
         """alpha with the operators that are left out as far down as they go."""
-        return tf.where(np.isin(OPERATORS, self.without), LEAST_ALPHA, structure)
+        if not self.without:
+            return structure
+        left_out = np.stack([np.isin(OPERATORS, operators) for operators in self.without])
+        return tf.where(left_out, LEAST_ALPHA, structure)
+
+    def begin_alike(self) -> None:
+        """Makes alpha 0: every operator that a node may become has the same weight."""
+        self.structure.assign(self._leave_out(tf.zeros_like(self.structure)))
 
     def operator_weights(self, structure: tf.Tensor) -> tf.Tensor:
         """alpha' of every node, [cells, nodes, 6]."""

@@ -65,8 +65,8 @@ class LNMN(StackMachine):
             name="fusion",
         )
 
-    def left_out(self, kind: Kind) -> tuple[str, ...]:
-        """Operators that no node of a kind may become."""
+    def left_out(self, kind: Kind) -> tuple[tuple[str, ...], ...]:
+        """For each node of a kind, operators that it may not become; () = none of any."""
         return ()
 
     def make_bank(self, kind: Kind, fusion: Fusion) -> AttentionBank | AnswerBank:

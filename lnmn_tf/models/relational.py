@@ -88,8 +88,11 @@ class RelationalLNMN(LNMN):
         )
         return (*(looks if looking else ()), *rest)
 
-    def left_out(self, kind: Kind) -> tuple[str, ...]:
-        return ("choose_1", "choose_2") if self.config.joining and kind.num_maps == 2 else ()
+    def left_out(self, kind: Kind) -> tuple[tuple[str, ...], ...]:
+        if not self.config.joining or kind.num_maps == 1:
+            return ()
+        both = ("choose_1", "choose_2")
+        return both, ("choose_1",), both  # of two maps, with the picture, with the text
 
     def make_bank(self, kind: Kind, fusion: Fusion) -> AttentionBank | AnswerBank:
         if kind.answers:

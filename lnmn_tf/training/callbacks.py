@@ -184,7 +184,7 @@ class Checkpoints(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None) -> None:
         clock, trainer = self._clock, self.model
-        if trainer.has_choice and clock.step == trainer.choose_step:
+        if trainer.has_choice and clock.step == trainer.choose_step < sum(clock.steps_of_epochs):
             say(
                 f"step {clock.step}: each node is one operator from here on; the weights learn alone"
             )

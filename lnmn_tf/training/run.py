@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import functools
+import dataclasses
 import logging
 from pathlib import Path
 from typing import Any
@@ -19,28 +19,25 @@ from lnmn_tf.files import write_json, write_text
 from lnmn_tf.models.machine import StackMachine
 from lnmn_tf.progress import Stage
 from lnmn_tf.training import callbacks, evaluations, replicas
-from lnmn_tf.training.algorithm_2 import AlternatingTrainer
 from lnmn_tf.training.baselines import baselines
 from lnmn_tf.training.checkpoints import CheckpointFolder, Progress
 from lnmn_tf.training.encoder_progress import EncoderProgress
 from lnmn_tf.training.evaluation import Predictor, accuracy_table, format_table, write_predictions
 from lnmn_tf.training.examples import Examples, TrainingExamples, open_split
+from lnmn_tf.training.fitting import fit, make_trainer
 from lnmn_tf.training.frozen_encoder import give_encoder
-from lnmn_tf.training.layout_supervision import LayoutSupervision, check_layouts
+from lnmn_tf.training.layout_supervision import check_layouts
 from lnmn_tf.training.networks import VOCABULARY, build_network, check_features, sizes_of
-from lnmn_tf.training.optimizers import create_slots, structure_optimizer, weight_optimizer
 from lnmn_tf.training.run_folder import METRICS, PREDICTIONS, RunFolder
-from lnmn_tf.training.search import make_search
-from lnmn_tf.training.shards import shards_for
+from lnmn_tf.training.search_first import search_first
 from lnmn_tf.training.sound_data import check_images
+from lnmn_tf.training.structure_history import SEARCH
 from lnmn_tf.training.supervision import describe as describe_supervision
 from lnmn_tf.training.supervision import supervision
-from lnmn_tf.training.tensorboard import Board, Texts, write_result
+from lnmn_tf.training.tensorboard import TENSORBOARD, Texts, write_result
 from lnmn_tf.training.warm_start import begin
-from lnmn_tf.training.watched import watch
 
 FLAGS = "flags.txt"
-TENSORBOARD = "tensorboard"
 logger = logging.getLogger(__name__)
 
 
@@ -71,6 +68,11 @@ def train(config: RunConfig, run_dir: Path, flags: str = "", texts: Texts | None
     strategy = replicas.make_strategy(config.machine.strategy)
     first = replicas.is_first(strategy)
     replicas.check_batch(strategy, config.training)
+    if config.training.search_epochs and strategy.num_replicas_in_sync > 1:
+        raise InputError(
+            f"search_epochs is {config.training.search_epochs}, which one device alone can do; expected --strategy=one, "
+            "or search_epochs=0"
+        )
     examples = TrainingExamples.open(config)
     reported = open_split(
         config, config.data.val_split, examples.vocabulary, config.data.max_val_questions
@@ -100,7 +102,7 @@ def _train(
     """`train` in a folder that is ours, with all data opened."""
     first = replicas.is_first(strategy)
     folder = CheckpointFolder(run_dir)
-    if folder.exists() or EncoderProgress(run_dir).exists():
+    if (run_dir / SEARCH).exists() or folder.exists() or EncoderProgress(run_dir).exists():
         _check_vocabulary(examples.vocabulary, run_dir)
         config.check_fits(RunConfig.load(run_dir), run_dir)
     if first:
@@ -124,8 +126,14 @@ def _train(
             print(line, flush=True)
     if config.training.freeze_words:
         network.question_encoder.embedding.trainable = False
+    given = config
+    if config.training.search_epochs:
+        found = search_first(network, config, examples, run_dir)
+        if found is not None:
+            given = config.replace(genotype=str(found))
+            examples = dataclasses.replace(examples, config=given)
     with strategy.scope():
-        trainer = make_trainer(network, config, examples.total_steps)
+        trainer = make_trainer(network, given, examples.total_steps)
     _warn_of_short_run(config, examples.total_steps)
     progress = Progress()
     if folder.exists():
@@ -208,116 +216,6 @@ def _warn_of_short_run(config: RunConfig, total_steps: int) -> None:
             config.training.warmup_steps,
             total_steps,
         )
-
-
-def make_trainer(network: StackMachine, config: RunConfig, total_steps: int) -> AlternatingTrainer:
-    """Algorithm 2 around a network, its optimizers ready for a checkpoint."""
-    training = config.training
-    weight = training.layout_loss_weight
-    fixed = training.freeze_structure or training.genotype
-    of_replica = training.batch_size // tf.distribute.get_strategy().num_replicas_in_sync
-    trainer = AlternatingTrainer(
-        network,
-        sparsity=training.sparsity,
-        structure_every=training.structure_every,
-        unrolled=training.unrolled,
-        search=None if fixed else make_search(training, total_steps),
-        choose_step=training.choose_step(total_steps),
-        answer_loss=training.answer_loss,
-        clip_norm=training.clip_norm,
-        shards=shards_for(of_replica, training.shards),
-        xla=training.xla != "off",
-        expert=LayoutSupervision(weight, network.module_names) if weight else None,
-    )
-    of_weights = weight_optimizer(training, total_steps)
-    of_structure = structure_optimizer(training, total_steps)
-    create_slots(of_weights, trainer.weights_of_network)
-    create_slots(of_structure, trainer.structure)
-    trainer.compile(optimizer=of_weights, arch_optimizer=of_structure)
-    if training.genotype:  # each node is one operator from the first step on
-        trainer.harden()
-    return trainer
-
-
-def fit(
-    trainer: AlternatingTrainer,
-    examples: TrainingExamples,
-    folder: CheckpointFolder,
-    progress: Progress,
-    flags: str = "",
-    ledger: dict[str, str] | None = None,
-    texts: Texts | None = None,
-) -> callbacks.Clock:
-    """Trains from `progress` to the last epoch. Returns the clock at the end.
-
-    Args:
-        trainer, examples, folder, progress: of the run.
-        flags: a flagfile that gives the config.
-        ledger: what each part of the run learns from.
-        texts: what TensorBoard is to say of the network after each epoch.
-    """
-    training = examples.config.training
-    clock = callbacks.Clock(progress, examples.steps_of_epochs)
-    monitored = examples.structure.select(
-        np.arange(min(training.monitor_questions, len(examples.structure.questions)))
-    )
-
-    predictor = Predictor(trainer.network, training.batch_size, training.xla)
-
-    def monitor() -> dict:
-        return accuracy_table(predictor(monitored), monitored.questions)
-
-    def describe(epoch: int, batch: int) -> str:
-        (positions,) = examples.weight_batches(epoch, batch).map(lambda b: b["position"]).take(1)
-        questions = examples.asked(epoch).questions
-        return str(questions.question_index[positions.numpy()].tolist())
-
-    strategy = trainer.distribute_strategy
-    watchers = [
-        callbacks.Schedule(clock, training),
-        callbacks.StopOnNonFinite(clock, describe),
-    ]
-    first, total = replicas.is_first(strategy), sum(clock.steps_of_epochs)
-    with Stage("train", total, "steps", clock.step, made=folder.path, shown=first) as stage:
-        if first:
-            watched = watch(monitored, pictures_of(examples.config), training.batch_size)
-            board = Board(
-                folder.path.parent / TENSORBOARD,
-                clock,
-                examples.config,
-                flags,
-                ledger,
-                watched,
-                texts,
-            )
-            last_is_best = bool(trainer.structure) and trainer.choose_step is not None
-            watchers += [
-                callbacks.Progressbar(stage, training.epochs, training.batch_size),
-                board,
-                callbacks.Checkpoints(
-                    folder, clock, monitor, training.checkpoint_steps, board, last_is_best
-                ),
-            ]
-        while clock.epoch < training.epochs:
-            # One `fit` an epoch, so that an epoch that begins in its middle is nothing special.
-            trainer.fit(
-                replicas.distribute(
-                    strategy, functools.partial(examples.epoch, clock.epoch, clock.batch)
-                ),
-                steps_per_epoch=clock.steps_of_epochs[clock.epoch] - clock.batch,
-                initial_epoch=clock.epoch,
-                epochs=clock.epoch + 1,
-                callbacks=watchers,
-                verbose=0,
-            )
-    return clock
-
-
-def pictures_of(config: RunConfig) -> list[Path]:
-    """The folders of the pictures that the held-out questions are about."""
-    data = config.data
-    split = data.val_split if data.structure_split == "val" else data.train_split
-    return [Path(data.data_dir) / "images" / folder for folder in data.folders_of(split)]
 
 
 def _check_vocabulary(vocabulary: Vocabulary, run_dir: Path) -> None:

@@ -25,7 +25,7 @@ def supervision(config: RunConfig) -> dict[str, str]:
         split = "the validation split" if data.structure_split == "val" else "held-out pictures"
         ledger["structure of modules"] = f"answers to questions about {split}, from alpha ~ N(0, 1)"
         if getattr(model, "joining", False):
-            ledger["structure of modules"] += "; cells of two maps have no choose_1 and no choose_2"
+            ledger["structure of modules"] += "; cells of two maps keep both maps and the text"
         if training.freeze_structure:
             ledger["structure of modules"] = "nothing: it stays as it began"
         if training.genotype:
@@ -45,6 +45,11 @@ def supervision(config: RunConfig) -> dict[str, str]:
     ledger["order of questions"] = (
         f"program lengths: short ones first, for {curriculum} epochs" if curriculum else "random"
     )
+    if training.search_epochs:
+        ledger["order of questions"] = (
+            "programs: before the training those without a relation, as many of each family, then those with one, too; then "
+            + ledger["order of questions"]
+        )
     if data.trains_on_val:
         ledger[f"reported split {data.val_split}"] = (
             f"trained on, as part of {data.train_split}: its accuracy says nothing of other questions"

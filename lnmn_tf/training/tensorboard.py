@@ -31,6 +31,7 @@ TAGS = {
     "gradient_norm": "optimizer/gradient_norm",
     "structure_gradient_norm": "optimizer/structure_gradient_norm",
 }
+TENSORBOARD = "tensorboard"  # in the run folder
 Texts = Callable[[keras.Model], Mapping[str, str]]
 MOST_IN_HISTOGRAM = 100_000  # values
 HELD_OUT, VALIDATION = "accuracy/held_out", "accuracy/validation"

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 
 from lnmn_tf.config import ModelConfig, RunConfig, TrainingConfig
@@ -14,7 +15,7 @@ from lnmn_tf.data.vocabulary import Vocabulary
 from lnmn_tf.data.word_vectors import read_word_vectors
 from lnmn_tf.errors import InputError
 from lnmn_tf.layers.nodes import LEAST_ALPHA
-from lnmn_tf.models.genotype import one_hot, read_genotype
+from lnmn_tf.models.genotype import Genotype, one_hot, read_genotype
 from lnmn_tf.models.machine import StackMachine
 from lnmn_tf.training.checkpoints import CheckpointFolder
 from lnmn_tf.training.networks import build_network
@@ -37,11 +38,18 @@ def give_genotype(network: StackMachine, path: str) -> str:
         raise InputError(f"--genotype is {path!r}, and --model has no nodes; expected an LNMN")
     sizes = {name: alpha.shape for name, alpha in structure.items()}
     nodes = {f"{name}.{i}": n for name, (cells, n, _) in sizes.items() for i in range(cells)}
-    genotype = read_genotype(path, nodes)
-    for name, alpha in structure.items():
-        chosen = [one_hot(genotype[f"{name}.{i}"]) for i in range(alpha.shape[0])]
-        alpha.assign(LEAST_ALPHA * (1.0 - tf.stack(chosen)))
+    for name, alpha in alpha_of(network, read_genotype(path, nodes)).items():
+        structure[name].assign(alpha)
     return f"the structure is that of {path}, and stays so"
+
+
+def alpha_of(network: StackMachine, genotype: Genotype) -> dict[str, np.ndarray]:
+    """alpha of each bank of a network, [cells, nodes, 6], with which each node is one operator."""
+    return {
+        name: LEAST_ALPHA
+        * (1.0 - np.stack([one_hot(genotype[f"{name}.{i}"]) for i in range(alpha.shape[0])]))
+        for name, alpha in network.structure.items()
+    }
 
 
 def begin(network: StackMachine, training: TrainingConfig, vocabulary: Vocabulary) -> Iterator[str]:
@@ -50,8 +58,6 @@ def begin(network: StackMachine, training: TrainingConfig, vocabulary: Vocabular
     Raises:
         InputError: see `read_word_vectors`, `read_genotype` and `begin_with`.
     """
-    if training.genotype:
-        yield give_genotype(network, training.genotype)
     if training.answer_loss == "sigmoid":
         network.classifier_output.bias.assign(tf.fill([vocabulary.num_answers], RARE))
     if training.word_vectors:
@@ -63,6 +69,8 @@ def begin(network: StackMachine, training: TrainingConfig, vocabulary: Vocabular
         yield f"{len(vectors)} of {vocabulary.num_words} words begin with the vectors of others"
     if training.init_from:
         yield begin_with(network, training.init_from, vocabulary, build_network)
+    if training.genotype:  # the last, for another run has a structure of its own
+        yield give_genotype(network, training.genotype)
 
 
 def begin_with(

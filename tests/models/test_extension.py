@@ -19,8 +19,8 @@ from lnmn_tf.config.registry import MODELS, Entry
 from lnmn_tf.errors import InputError
 from lnmn_tf.layers.fusion import Fusion
 from lnmn_tf.models.lnmn import LNMN
+from lnmn_tf.training.fitting import make_trainer
 from lnmn_tf.training.networks import build_network
-from lnmn_tf.training.run import make_trainer
 from tests.conftest import run_eagerly
 
 # ------------------------------------------------------------------------------------------------------

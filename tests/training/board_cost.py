@@ -21,7 +21,7 @@ from lnmn_tf.training.callbacks import Clock
 from lnmn_tf.training.checkpoints import Progress
 from lnmn_tf.training.evaluation import accuracy_table
 from lnmn_tf.training.examples import open_split
-from lnmn_tf.training.run import make_trainer
+from lnmn_tf.training.fitting import make_trainer
 from lnmn_tf.training.tensorboard import TAGS, Board
 from lnmn_tf.training.trained import TrainedRun
 from lnmn_tf.training.watched import watch

@@ -14,8 +14,8 @@ from lnmn_tf.models.registry import make_config
 from lnmn_tf.training.algorithm_2 import AlternatingTrainer
 from lnmn_tf.training.checkpoints import CheckpointFolder
 from lnmn_tf.training.examples import TrainingExamples
+from lnmn_tf.training.fitting import make_trainer
 from lnmn_tf.training.networks import build_network
-from lnmn_tf.training.run import make_trainer
 from tests.training.test_algorithm_2 import make_batch
 from tests.training.test_run import fresh_trainer
 from tests.training.tiny_network import TinyNetwork, tiny_config, train_tiny

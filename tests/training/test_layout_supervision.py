@@ -18,6 +18,7 @@ from lnmn_tf.errors import InputError
 from lnmn_tf.models.registry import make_config
 from lnmn_tf.training.algorithm_2 import AlternatingTrainer
 from lnmn_tf.training.examples import TrainingExamples
+from lnmn_tf.training.fitting import make_trainer
 from lnmn_tf.training.layout_supervision import (
     EXPERT_LAYOUT,
     LayoutSupervision,
@@ -27,7 +28,6 @@ from lnmn_tf.training.layout_supervision import (
 )
 from lnmn_tf.training.networks import build_network, sizes_of
 from lnmn_tf.training.objectives import layout_loss
-from lnmn_tf.training.run import make_trainer
 from lnmn_tf.world.fresh import fresh_questions, program_of
 from tests.conftest import TINY_MODEL, TINY_TRAINING
 

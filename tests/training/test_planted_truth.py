@@ -11,7 +11,7 @@ from tensorflow import keras
 from lnmn_tf.config import OPERATORS, RunConfig
 from lnmn_tf.layers.nodes import beneath_largest
 from lnmn_tf.layers.operators import node, operator_weights
-from lnmn_tf.training.run import make_trainer
+from lnmn_tf.training.fitting import make_trainer
 from lnmn_tf.world.planted import KINDS, TRUTH, WORDS, planted_world
 
 STEPS, BATCH = 1500, 128

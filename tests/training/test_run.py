@@ -20,7 +20,7 @@ from lnmn_tf.training.algorithm_2 import AlternatingTrainer
 from lnmn_tf.training.callbacks import Clock
 from lnmn_tf.training.checkpoints import CheckpointFolder, Progress
 from lnmn_tf.training.evaluation import Predictor
-from lnmn_tf.training.run import make_trainer
+from lnmn_tf.training.fitting import make_trainer
 from lnmn_tf.training.seeds import train_seeds
 from tests.training.tiny_network import TinyNetwork, entry_of, tiny_config, train_tiny
 

@@ -23,7 +23,12 @@ def test_end_to_end_from_pixels_learns_from_answers_alone():
         ({"freeze_structure": True}, "structure of modules", "nothing"),
         ({"structure_split": "val"}, "structure of modules", "validation split"),
         ({"layout_loss_weight": 0.5}, "layout", "made of programs (--layout_loss_weight=0.5)"),
-        ({"joining": True}, "structure of modules", "no choose_1"),
+        ({"joining": True}, "structure of modules", "keep both maps and the text"),
+        (
+            {"search_epochs": 3},
+            "order of questions",
+            "without a relation, as many of each family",
+        ),
         ({"growing": True}, "layout", "a plan, push, push, answer, which fades from 0.5 to 0.9"),
         ({"init_from": "runs/y"}, "first weights", "runs/y"),
     ],

@@ -13,8 +13,8 @@ from lnmn_tf.data.vqa import read_vqa
 from lnmn_tf.errors import InputError
 from lnmn_tf.main import main
 from lnmn_tf.training.examples import TrainingExamples, with_images
+from lnmn_tf.training.fitting import pictures_of
 from lnmn_tf.training.reading import read_split
-from lnmn_tf.training.run import pictures_of
 from lnmn_tf.training.supervision import supervision
 from lnmn_tf.training.watched import watch
 from tests.data import vqa_folder

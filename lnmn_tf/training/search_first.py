@@ -1,0 +1,314 @@
+"""A search before the training (`search_epochs`): it asks where questions tell what alpha should be.
+
+In a run over all questions alpha has settled before comparisons are better than a guess: they are few, and need a whole cell and
+two looks that are right at once. So the search asks other questions, part after part (docs/learning.md):
+
+    begin     one pass over questions without a relation: weights learn to find things, alpha from N(0, 1)
+    answers   alpha of the answer cells begins anew, every operator alike; as many questions of each family, without a relation
+    trials    each cell that alpha leaves open stands in the place of all, and the best one by held-out questions is taken
+    looks     alpha of the cells that look begins anew; questions with one relation, too
+
+The training goes on with the weights and the structure that were found. With a structure that is given (`--genotype`,
+`--freeze_structure`) the parts ask the same questions, and there are no trials: the control of a search.
+
+Each part has a folder in search/, with checkpoints, so a search that was stopped goes on; trials.jsonl has a line for each
+trial, and genotype.json is the end.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from lnmn_tf.config import RunConfig
+from lnmn_tf.config.names import OPERATORS
+from lnmn_tf.errors import InputError
+from lnmn_tf.files import write_text
+from lnmn_tf.models.genotype import Genotype, genotype_text
+from lnmn_tf.models.lnmn import LNMN
+from lnmn_tf.progress import Stage, say
+from lnmn_tf.training import callbacks
+from lnmn_tf.training.checkpoints import CheckpointFolder, Progress
+from lnmn_tf.training.evaluation import Predictor, accuracy_table
+from lnmn_tf.training.examples import Examples, TrainingExamples
+from lnmn_tf.training.fitting import fit, make_trainer
+from lnmn_tf.training.optimizers import assign_with_average
+from lnmn_tf.training.structure_history import SEARCH
+from lnmn_tf.training.warm_start import alpha_of
+
+TRIALS, GENOTYPE = "trials.jsonl", "genotype.json"
+BEGIN_EPOCHS, TRIAL_EPOCHS, LOOK_EPOCHS = 1, 2, 3
+OPEN, MOST_TRIALS = 0.2, 8
+Structure = tuple[str, ...]  # operators of the nodes of a cell, from first to last
+
+
+def search_first(
+    network: LNMN, config: RunConfig, examples: TrainingExamples, run_dir: Path
+) -> Path | None:
+    """Searches for a structure, or goes on where a search was stopped; leaves the network with its weights.
+
+    Args:
+        network: as training begins.
+        config: of the run; its search_epochs are not 0.
+        examples: of the run, encoded where the encoder is frozen.
+        run_dir: its folder.
+
+    Returns:
+        The file of the genotype that was found; None where the structure is given.
+
+    Raises:
+        InputError: the model has no cells to search for, or there are too few questions; see also `fit`.
+    """
+    training, folder = config.training, run_dir / SEARCH
+    path = folder / GENOTYPE
+    answers, looks = searched_banks(network)
+    easy, one_hop = (balanced(examples, hops, training.seed) for hops in (0, 1))
+    begin, of_answers, of_trials, of_looks = (
+        part_of(without_relation(examples), config, BEGIN_EPOCHS),
+        part_of(easy, config, training.search_epochs),
+        part_of(easy, config, TRIAL_EPOCHS, freeze_structure=True),
+        part_of(one_hop, config, LOOK_EPOCHS),
+    )
+    if path.is_file():
+        CheckpointFolder(folder / ("looks" if looks else "answers")).load_weights(network, "last")
+        return path
+
+    _learn(network, begin, folder / "begin")
+    if training.searches_first:
+        network.banks[answers].fusion.begin_alike()
+    _learn(network, of_answers, folder / "answers")
+    if training.searches_first:
+        _take_best(network, of_trials, answers, folder / TRIALS)
+    if looks:
+        if training.searches_first:
+            network.banks[looks].fusion.begin_alike()
+        _learn(network, of_looks, folder / "looks")
+    if not training.searches_first:
+        return None
+    genotype = _strongest(network)
+    write_text(path, genotype_text(genotype))
+    say(f"{path}: the answer cells are {', '.join(genotype[f'{answers}.0'])}")
+    return path
+
+
+def _take_best(network: LNMN, examples: TrainingExamples, bank: str, path: Path) -> None:
+    """Gives the cells of a bank, which alpha has left open, the structure whose trial was best; the weights stay."""
+    found = likely(tf.nn.softmax(network.structure[bank], axis=-1).numpy())
+    trials = Trials(network, examples, bank)
+    best = max(_try(trials, found, path), key=lambda trial: trial.accuracy)
+    trials.go_back()
+    network.structure[bank].assign(alpha_of(network, trials.genotype(best.structure))[bank])
+    network.banks[bank].fusion.hard = True  # it stays, whatever becomes of its alpha
+
+
+def searched_banks(network: LNMN) -> tuple[str, str]:
+    """Names of the answer cells of two maps, and of the cells that look from an object ("" = none).
+
+    Raises:
+        InputError: no answer cell has two maps.
+    """
+    kinds = network.kinds if getattr(network, "structure", {}) else ()
+    answers = [kind.bank_name for kind in kinds if kind.answers and kind.num_maps == 2]
+    looks = [kind.bank_name for kind in kinds if kind.keeps]
+    if not answers:
+        raise InputError(
+            "search_epochs is set, and the model has no answer cells of two maps; expected some (the last number of "
+            "--cells), or search_epochs=0"
+        )
+    return answers[0], looks[0] if looks else ""
+
+
+def without_relation(examples: TrainingExamples) -> TrainingExamples:
+    """The questions whose programs go from no object to another."""
+
+    def part(examples: Examples) -> Examples:
+        return examples.select(np.flatnonzero(examples.questions.hop_counts == 0))
+
+    return dataclasses.replace(
+        examples, weights=part(examples.weights), structure=part(examples.structure)
+    )
+
+
+def balanced(examples: TrainingExamples, hops: int, seed: int) -> TrainingExamples:
+    """As many questions of each family and number of relations, which are at most `hops`.
+
+    Comparisons of attributes without a relation are 5 % of the quickstart's questions, and a fifth of these.
+    """
+
+    def part(examples: Examples) -> Examples:
+        questions, random = examples.questions, np.random.default_rng(seed)
+        order = random.permutation(np.flatnonzero(questions.hop_counts <= hops))
+        kinds = np.stack([questions.families[order], questions.hop_counts[order]], axis=-1)
+        present, kinds, sizes = np.unique(kinds, axis=0, return_inverse=True, return_counts=True)
+        kept = [order[kinds.ravel() == kind][: sizes.min()] for kind in range(len(present))]
+        return examples.select(np.sort(np.concatenate(kept)))
+
+    return dataclasses.replace(
+        examples, weights=part(examples.weights), structure=part(examples.structure)
+    )
+
+
+def part_of(
+    examples: TrainingExamples, config: RunConfig, epochs: int, freeze_structure: bool = False
+) -> TrainingExamples:
+    """Examples of a part of the search, with its course.
+
+    Operators and modules stay mixed, and the last three steps of a machine that grows run by its plan. Of few steps, a quarter warms up.
+
+    Raises:
+        InputError: they do not fill a batch.
+    """
+    fewest = min(len(part.questions) for part in (examples.weights, examples.structure))
+    if fewest < config.training.batch_size:
+        raise InputError(
+            f"search_epochs is {config.training.search_epochs}, and the questions that the search asks, as many of each "
+            f"family, are {fewest} in its smaller part; expected --batch_size={config.training.batch_size} or more, or "
+            "--set=search_epochs=0"
+        )
+    course = config.replace(
+        epochs=epochs,
+        freeze_structure=freeze_structure or config.training.freeze_structure,
+        search_epochs=0,
+        search_share=0.9,
+        choose_share=1.0,
+        grow_shares=(0.0, 1.0, 1.0),
+        decay="constant",
+        curriculum_epochs=0,
+    )
+    steps = dataclasses.replace(examples, config=course, fresh=None).total_steps
+    warmup = min(course.training.warmup_steps, steps // 4)
+    return dataclasses.replace(examples, config=course.replace(warmup_steps=warmup), fresh=None)
+
+
+def likely(mixtures: np.ndarray) -> list[Structure]:
+    """The structures that a search leaves open, the likeliest first, `MOST_TRIALS` at most.
+
+    A node leaves its strongest operator open, and any other of a weight of `OPEN` or more; a structure is as likely as the
+    product of its weights.
+
+    Args:
+        mixtures: alpha' of the cells, [cells, nodes, 6].
+    """
+    weights: dict[Structure, float] = {}
+    for cell in mixtures:
+        open_ = [np.flatnonzero((node >= OPEN) | (node == node.max())) for node in cell]
+        for indices in itertools.product(*open_):
+            structure = tuple(OPERATORS[i] for i in indices)
+            weight = float(np.prod([node[i] for node, i in zip(cell, indices)]))
+            weights[structure] = max(weight, weights.get(structure, 0.0))
+    return sorted(weights, key=weights.__getitem__, reverse=True)[:MOST_TRIALS]
+
+
+def _learn(network: LNMN, examples: TrainingExamples, folder: Path) -> None:
+    """Algorithm 2. Leaves the network with the last weights, averaged where the run averages them."""
+    checkpoints, progress = CheckpointFolder(folder), Progress()
+    trainer = make_trainer(network, examples.config, examples.total_steps)
+    if checkpoints.exists():
+        progress = checkpoints.restore(trainer)
+    fit(trainer, examples, checkpoints, progress, stage=f"search: {folder.name}")
+    checkpoints.load_weights(network, "last")
+
+
+def _strongest(network: LNMN) -> Genotype:
+    """The strongest operators of each cell, by its name."""
+    return {
+        f"{name}.{i}": cell
+        for name in network.structure
+        for i, cell in enumerate(network.banks[name].fusion.strongest())
+    }
+
+
+class Trials:
+    """Trials of structures of one bank, all from the same weights and on the same questions.
+
+    Args:
+        network: with the weights that each trial begins with.
+        examples: of a trial.
+        bank: name of the cells that are tried; all of them have one structure. The others are their strongest operators.
+    """
+
+    def __init__(self, network: LNMN, examples: TrainingExamples, bank: str):
+        self.network, self.examples, self.bank = network, examples, bank
+        training = examples.config.training
+        self._trainer = make_trainer(network, examples.config, examples.total_steps)
+        variables = (*network.variables, *self._trainer.optimizer.variables())
+        self._first = [(variable, variable.numpy()) for variable in variables]
+        self._others = _strongest(network)
+        self._predictor = Predictor(network, training.batch_size, training.xla)
+
+    def genotype(self, structure: Structure) -> Genotype:
+        """The whole structure with one that is tried."""
+        cells = range(self.network.structure[self.bank].shape[0])
+        return {**self._others, **{f"{self.bank}.{i}": list(structure) for i in cells}}
+
+    def go_back(self) -> None:
+        """Gives the network the weights that each trial begins with."""
+        for variable, value in self._first:
+            variable.assign(value)
+
+    def __call__(self, structure: Structure) -> dict:
+        """Trains with a structure. Returns what `accuracy_table` says of the held-out questions."""
+        self.go_back()
+        trainer, examples = self._trainer, self.examples
+        for name, alpha in alpha_of(self.network, self.genotype(structure)).items():
+            assign_with_average(trainer.arch_optimizer, self.network.structure[name], alpha)
+        clock = callbacks.Clock(Progress(), examples.steps_of_epochs)
+        for epoch, steps in enumerate(examples.steps_of_epochs):
+            trainer.fit(
+                examples.epoch(epoch, 0),
+                steps_per_epoch=steps,
+                callbacks=[callbacks.Schedule(clock, examples.config.training)],
+                verbose=0,
+            )
+        with trainer.answering():
+            return accuracy_table(self._predictor(examples.structure), examples.structure.questions)
+
+
+class Trial(NamedTuple):
+    """A trial that is done."""
+
+    structure: Structure
+    accuracy: float  # of the held-out questions
+
+
+def _try(trials: Trials, structures: Sequence[Structure], path: Path) -> list[Trial]:
+    """Tries structures, but those that an earlier start has tried; writes each one down."""
+    done = read(path)
+    left = [x for x in structures if x not in {trial.structure for trial in done}]
+    total, before = len(structures), len(structures) - len(left)
+    with Stage("search: trials", total, "structures", before, made=path) as stage:
+        for structure in left:
+            table = trials(structure)
+            done.append(Trial(structure, table["accuracy"]))
+            with open(path, "a", encoding="utf-8") as stream:
+                stream.write(json.dumps({"structure": structure, **table}) + "\n")
+            stage.note(f"{', '.join(structure)} {table['accuracy']:.4f}")
+            stage.update()
+    return done
+
+
+def read(path: Path) -> list[Trial]:
+    """The trials in a file; a last line without its end, of a process that was killed, is cut off.
+
+    Raises:
+        InputError: a line is no trial.
+    """
+    if not path.is_file():
+        return []
+    whole, _, rest = path.read_text(encoding="utf-8").rpartition("\n")
+    if rest:
+        write_text(path, f"{whole}\n" if whole else "")
+    try:
+        entries = [json.loads(line) for line in whole.splitlines()]
+        return [Trial(tuple(x["structure"]), float(x["accuracy"])) for x in entries]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path}: is no list of trials: {error!r}; without it, they begin anew"
+        ) from None

@@ -1,0 +1,267 @@
+"""A search before the training: trials are alike but for the structure, and what is found is what is trained."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from lnmn_tf.config import RunConfig
+from lnmn_tf.config.names import OPERATORS
+from lnmn_tf.errors import InputError
+from lnmn_tf.training import search_first
+from lnmn_tf.training.checkpoints import CheckpointFolder
+from lnmn_tf.training.evaluation import Predictor
+from lnmn_tf.training.examples import TrainingExamples
+from lnmn_tf.training.networks import build_network, sizes_of
+from lnmn_tf.training.run import train
+from tests.conftest import TINY_MODEL, TINY_TRAINING
+
+MODEL = {
+    **TINY_MODEL,
+    "encoder_filters": (4, 5),
+    "encoder_strides": (2, 1),
+    "num_steps": 3,
+    "answer_3": 0,
+    "answer_4": 2,
+    "growing": True,
+    "lone_answers": True,
+    "joining": True,
+}
+COURSE = {**TINY_TRAINING, "search_epochs": 1, "learning_rate": 1e-2, "ema_decay": 0.9}
+ONE_TRIAL = ("product", "choose_2", "product")
+
+
+def config_on(data_dir, **choices) -> RunConfig:
+    course = {**COURSE, "batch_size": 2}
+    return RunConfig.create({**MODEL, **course, "data_dir": str(data_dir), **choices})
+
+
+@pytest.fixture(scope="module")
+def opened(tiny_world):
+    """(config, examples) of a run that searches first."""
+    config = config_on(tiny_world)
+    examples = TrainingExamples.open(config)
+    return config.replace(**sizes_of(examples)), examples
+
+
+@pytest.fixture(scope="module")
+def trials(opened):
+    """Trials of a network as it is built."""
+    config, examples = opened
+    tf.keras.utils.set_random_seed(0)
+    easy = search_first.balanced(examples, 0, seed=0)
+    part = search_first.part_of(easy, config, 1, freeze_structure=True)
+    return search_first.Trials(build_network(config.model), part, "answer_4")
+
+
+@pytest.mark.parametrize("hops", [0, 1])
+def test_the_search_asks_as_much_of_each_kind_of_question(opened, hops):
+    _, examples = opened
+
+    def kinds(questions):
+        return np.stack([questions.families, questions.hop_counts], axis=-1)
+
+    everything = kinds(examples.weights.questions)
+    everything = everything[everything[:, 1] <= hops]
+    present, sizes = np.unique(everything, axis=0, return_counts=True)
+    questions = search_first.balanced(examples, hops, seed=3).weights.questions
+    asked, times = np.unique(kinds(questions), axis=0, return_counts=True)
+    np.testing.assert_array_equal(asked, present)
+    assert set(times) == {sizes.min()}
+    assert len(set(questions.question_index)) == len(questions)
+    again = search_first.balanced(examples, hops, seed=3).weights.questions
+    np.testing.assert_array_equal(again.question_index, questions.question_index)
+
+
+def test_weights_and_structure_see_other_pictures_in_every_part(opened):
+    _, examples = opened
+    for part in (search_first.without_relation(examples), search_first.balanced(examples, 1, 0)):
+        seen = [set(x.questions.image_index) for x in (part.weights, part.structure)]
+        assert all(seen) and not seen[0] & seen[1]
+        assert part.weights.store is examples.weights.store
+
+
+def test_alpha_leaves_open_what_it_is_not_sure_of():
+    sure = np.array([[0.02, 0.0, 0.0, 0.97, 0.0, 0.01]] * 3)
+    unsure = sure.copy()
+    unsure[1] = [0.0, 0.45, 0.05, 0.25, 0.0, 0.25]
+    found = search_first.likely(np.stack([sure, unsure, sure]))
+    p = "product"
+    assert found == [(p, p, p), (p, "max", p), (p, "choose_2", p)]
+    found = search_first.likely(np.full([2, 3, 6], 1 / 6))  # 216 structures, all as likely
+    assert len(set(found)) == len(found) == search_first.MOST_TRIALS
+
+
+def test_every_operator_begins_alike_but_those_left_out(trials):
+    chain = trials.network.banks["answer_4"].fusion
+    kept = chain.structure.numpy()
+    chain.begin_alike()
+    mixture = tf.nn.softmax(chain.structure, axis=-1).numpy()
+    chain.structure.assign(kept)
+    left_out = [("choose_1", "choose_2"), ("choose_1",), ("choose_1", "choose_2")]
+    for node, names in enumerate(left_out):
+        expected = np.array([0.0 if name in names else 1.0 for name in OPERATORS])
+        expected = np.tile(expected / expected.sum(), [len(mixture), 1])
+        np.testing.assert_allclose(mixture[:, node], expected, atol=1e-6)
+
+
+def test_a_trial_is_measured_with_its_structure_and_leaves_no_trace(trials, monkeypatch):
+    network, seen = trials.network, []
+    answer = Predictor.__call__
+
+    def watched(self, examples, **kwargs):
+        seen.append({name: alpha.numpy() for name, alpha in network.structure.items()})
+        return answer(self, examples, **kwargs)
+
+    monkeypatch.setattr(Predictor, "__call__", watched)
+    order = [ONE_TRIAL, ("max", "min", "sum"), ONE_TRIAL]
+    before = [variable.numpy() for variable in network.variables]
+    tables = [trials(structure) for structure in order]
+    assert tables[0] == tables[2]  # whatever was tried between
+    for alphas, structure in zip(seen, order):
+        mixture = tf.nn.softmax(alphas["answer_4"]).numpy()
+        assert mixture.max(axis=-1).min() > 0.999  # of the moving average, too
+        assert {tuple(x) for x in np.array(OPERATORS)[mixture.argmax(axis=-1)]} == {structure}
+    alphas = {id(variable) for variable in network.structure.values()}
+    assert any(  # it did train
+        not np.array_equal(old, variable.numpy())
+        for old, variable in zip(before, network.variables)
+        if id(variable) not in alphas
+    )
+    trials.go_back()
+    for old, variable in zip(before, network.variables):
+        np.testing.assert_array_equal(old, variable, err_msg=variable.name)
+
+
+def searched(config, examples, run_dir):
+    """The network as a search leaves it, and the file of what was found."""
+    tf.keras.utils.set_random_seed(config.training.seed)
+    network = build_network(config.model)
+    return network, search_first.search_first(network, config, examples, run_dir)
+
+
+def assert_same_weights(network, other):
+    for mine, theirs in zip(network.variables, other.variables):
+        np.testing.assert_array_equal(mine, theirs, err_msg=mine.name)
+
+
+def test_trials_go_on_where_they_were_stopped(opened, tmp_path, monkeypatch):
+    config, examples = opened
+    parts = []
+
+    def record_part(network, examples, folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        training = examples.config.training
+        parts.append((folder.name, training.epochs, set(examples.weights.questions.hop_counts)))
+
+    monkeypatch.setattr(search_first, "_learn", record_part)
+    monkeypatch.setattr(search_first, "MOST_TRIALS", 2)
+    monkeypatch.setattr(search_first, "OPEN", 0.0)
+    network, path = searched(config, examples, tmp_path)
+    assert parts == [("begin", 1, {0}), ("answers", 1, {0}), ("looks", 3, {0, 1})]
+    whole, record = path.read_bytes(), tmp_path / "search" / "trials.jsonl"
+    first, second = record.read_text().splitlines()
+    found = search_first.read(record)
+    best = max(found, key=lambda trial: trial.accuracy)
+    cells = json.loads(whole)["cells"]
+    assert cells["answer_4.0"] == cells["answer_4.1"] == list(best.structure)
+    assert network.banks["answer_4"].fusion.strongest() == [list(best.structure)] * 2
+
+    path.unlink()
+    record.write_text(f"{first}\n{second[:20]}")  # killed as it wrote
+    asked = []
+    try_one = search_first.Trials.__call__
+
+    def counted(self, structure):
+        asked.append(list(structure))
+        return try_one(self, structure)
+
+    monkeypatch.setattr(search_first.Trials, "__call__", counted)
+    again, path = searched(config, examples, tmp_path)
+    assert path.read_bytes() == whole
+    assert asked == [json.loads(second)["structure"]]
+    assert search_first.read(record) == found
+    assert_same_weights(network, again)
+
+
+@pytest.mark.slow  # the real machine is traced eight times
+def test_a_search_that_was_stopped_ends_with_the_same_weights(opened, tmp_path, monkeypatch):
+    config, examples = opened
+    monkeypatch.setattr(search_first, "MOST_TRIALS", 1)
+    whole, path = searched(config, examples, tmp_path / "whole")
+    again, _ = searched(config, examples, tmp_path / "whole")  # stopped before the training
+    assert_same_weights(whole, again)
+    stopped = tmp_path / "stopped"
+    shutil.copytree(tmp_path / "whole", stopped)
+    (stopped / "search" / "genotype.json").unlink()
+    shutil.rmtree(stopped / "search" / "looks")
+    again, found = searched(config, examples, stopped)
+    assert found.read_bytes() == path.read_bytes()
+    assert_same_weights(whole, again)
+
+
+@pytest.mark.parametrize("text", ["{}\n", "[]\n", "no JSON\n", '{"structure": 3, "accuracy": 1}\n'])
+def test_a_list_of_trials_that_is_none_is_refused(tmp_path, text):
+    path = tmp_path / "trials.jsonl"
+    path.write_text(text)
+    with pytest.raises(InputError, match="without it, they begin anew"):
+        search_first.read(path)
+
+
+def test_a_structure_that_is_given_is_not_searched(tiny_world):
+    assert config_on(tiny_world).training.searches_first
+    assert not config_on(tiny_world, genotype="g.json").training.searches_first
+    assert not config_on(tiny_world, freeze_structure=True).training.searches_first
+    assert not config_on(tiny_world, search_epochs=0).training.searches_first
+
+
+def test_too_few_questions_are_refused_before_anything_is_trained(opened, trials, tmp_path):
+    config, examples = opened
+    with pytest.raises(InputError, match="or --set=search_epochs=0"):
+        search_first.search_first(
+            trials.network, config.replace(batch_size=1000), examples, tmp_path
+        )
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_short_search_warms_up_for_a_quarter(opened):
+    config, examples = opened
+    easy = search_first.without_relation(examples)
+    for warmup, expected in ((1000, None), (1, 1), (0, 0)):
+        part = search_first.part_of(easy, config.replace(warmup_steps=warmup), 2)
+        assert part.config.training.warmup_steps == (
+            part.total_steps // 4 if expected is None else expected
+        )
+
+
+def test_a_model_without_such_cells_is_refused(trials):
+    network = trials.network
+    assert search_first.searched_banks(network) == ("answer_4", "look_3")
+
+    class Other:
+        structure = {"answer_3": None}
+        kinds = [kind for kind in network.kinds if kind.name != "answer_4"]
+
+    with pytest.raises(InputError, match="no answer cells of two maps"):
+        search_first.searched_banks(Other())
+
+
+@pytest.mark.slow  # the real machine is traced five times
+def test_a_given_structure_is_trained_on_the_same_questions_without_a_search(tiny_world, tmp_path):
+    path = tmp_path / "given.json"
+    cells = {"look_3.0": ["choose_1", "product"], "attention_4.0": ["min", "choose_2", "choose_1"]}
+    cells |= {f"answer_4.{i}": list(ONE_TRIAL) for i in range(2)}
+    path.write_text(json.dumps({"cells": cells}))
+    train(config_on(tiny_world, genotype=str(path)), tmp_path / "run")
+    search = tmp_path / "run" / "search"
+    assert sorted(x.name for x in search.iterdir()) == ["answers", "begin", "looks"]
+    network = build_network(RunConfig.load(tmp_path / "run").model)
+    for folder in (search / "begin", search / "answers", search / "looks", tmp_path / "run"):
+        CheckpointFolder(folder).load_weights(network, "last")
+        strongest = {n: network.banks[n].fusion.strongest() for n in network.structure}
+        assert strongest["answer_4"] == [list(ONE_TRIAL)] * 2
+        assert strongest["look_3"] == [["choose_1", "product"]]
