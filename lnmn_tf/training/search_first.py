@@ -41,7 +41,7 @@ from lnmn_tf.training.examples import Examples, TrainingExamples
 from lnmn_tf.training.fitting import fit, make_trainer
 from lnmn_tf.training.optimizers import assign_with_average
 from lnmn_tf.training.structure_history import SEARCH
-from lnmn_tf.training.warm_start import alpha_of
+from lnmn_tf.training.warm_start import alpha_of, give_genotype
 
 TRIALS, GENOTYPE = "trials.jsonl", "genotype.json"
 BEGIN_EPOCHS, TRIAL_EPOCHS, LOOK_EPOCHS = 1, 2, 3
@@ -78,6 +78,7 @@ def search_first(
     )
     if path.is_file():
         CheckpointFolder(folder / ("looks" if looks else "answers")).load_weights(network, "last")
+        give_genotype(network, str(path))
         return path
 
     _learn(network, begin, folder / "begin")
@@ -94,6 +95,7 @@ def search_first(
         return None
     genotype = _strongest(network)
     write_text(path, genotype_text(genotype))
+    give_genotype(network, str(path))
     say(f"{path}: the answer cells are {', '.join(genotype[f'{answers}.0'])}")
     return path
 

@@ -170,6 +170,8 @@ def test_trials_go_on_where_they_were_stopped(opened, tmp_path, monkeypatch):
     cells = json.loads(whole)["cells"]
     assert cells["answer_4.0"] == cells["answer_4.1"] == list(best.structure)
     assert network.banks["answer_4"].fusion.strongest() == [list(best.structure)] * 2
+    for alpha in network.structure.values():  # one operator a node, whoever reads the weights
+        assert tf.nn.softmax(alpha).numpy().max(axis=-1).min() > 0.999
 
     path.unlink()
     record.write_text(f"{first}\n{second[:20]}")  # killed as it wrote
