@@ -14,7 +14,7 @@ import numpy as np
 
 from lnmn_tf.analysis.probe import OPERATORS, softmax
 from lnmn_tf.errors import InputError
-from lnmn_tf.training.structure_history import FILE_NAME, SEARCH, append
+from lnmn_tf.training.structure_history import ANSWERS, FILE_NAME, SEARCH, append
 
 __all__ = ["FILE_NAME", "History", "append", "draw_history", "of_run", "read"]
 
@@ -27,8 +27,8 @@ class History(NamedTuple):
 
 
 def of_run(run_dir: Path) -> History | None:
-    """alpha' over the training of a run, or over its search where that was before."""
-    searched = read(run_dir / SEARCH / FILE_NAME)
+    """alpha' over the training of a run; where a search was before it, over the part for the answer cells."""
+    searched = read(run_dir / SEARCH / ANSWERS / FILE_NAME)
     return read(run_dir / FILE_NAME) if searched is None else searched
 
 

@@ -40,10 +40,10 @@ from lnmn_tf.training.evaluation import Predictor, accuracy_table
 from lnmn_tf.training.examples import Examples, TrainingExamples
 from lnmn_tf.training.fitting import fit, make_trainer
 from lnmn_tf.training.optimizers import assign_with_average
-from lnmn_tf.training.structure_history import SEARCH
+from lnmn_tf.training.structure_history import ANSWERS, SEARCH
 from lnmn_tf.training.warm_start import alpha_of, give_genotype
 
-TRIALS, GENOTYPE = "trials.jsonl", "genotype.json"
+LOOKS, TRIALS, GENOTYPE = "looks", "trials.jsonl", "genotype.json"
 BEGIN_EPOCHS, TRIAL_EPOCHS, LOOK_EPOCHS = 1, 2, 3
 OPEN, MOST_TRIALS = 0.2, 8
 Structure = tuple[str, ...]  # operators of the nodes of a cell, from first to last
@@ -77,20 +77,20 @@ def search_first(
         part_of(one_hop, config, LOOK_EPOCHS),
     )
     if path.is_file():
-        CheckpointFolder(folder / ("looks" if looks else "answers")).load_weights(network, "last")
+        CheckpointFolder(folder / (LOOKS if looks else ANSWERS)).load_weights(network, "last")
         give_genotype(network, str(path))
         return path
 
     _learn(network, begin, folder / "begin")
     if training.searches_first:
         network.banks[answers].fusion.begin_alike()
-    _learn(network, of_answers, folder / "answers")
+    _learn(network, of_answers, folder / ANSWERS)
     if training.searches_first:
         _take_best(network, of_trials, answers, folder / TRIALS)
     if looks:
         if training.searches_first:
             network.banks[looks].fusion.begin_alike()
-        _learn(network, of_looks, folder / "looks")
+        _learn(network, of_looks, folder / LOOKS)
     if not training.searches_first:
         return None
     genotype = _strongest(network)

@@ -12,7 +12,10 @@ from collections.abc import Mapping
 import numpy as np
 
 FILE_NAME = "structure.jsonl"  # in the run folder
-SEARCH = "search"  # the folder in it of a search before the training, with a file of its own
+SEARCH, ANSWERS = (
+    "search",
+    "answers",
+)  # of a search before the training, and its part for the answer cells
 
 
 def append(path: str | os.PathLike, step: int, alpha: Mapping[str, np.ndarray]) -> None:

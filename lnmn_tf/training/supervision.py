@@ -26,6 +26,10 @@ def supervision(config: RunConfig) -> dict[str, str]:
         ledger["structure of modules"] = f"answers to questions about {split}, from alpha ~ N(0, 1)"
         if getattr(model, "joining", False):
             ledger["structure of modules"] += "; cells of two maps keep both maps and the text"
+        if training.searches_first:
+            ledger["structure of modules"] += (
+                "; that of answers and looks begins anew, every operator alike, and what is left open is tried"
+            )
         if training.freeze_structure:
             ledger["structure of modules"] = "nothing: it stays as it began"
         if training.genotype:

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from lnmn_tf.analysis import history
 from lnmn_tf.config import RunConfig
 from lnmn_tf.config.names import OPERATORS
 from lnmn_tf.errors import InputError
-from lnmn_tf.training import search_first
+from lnmn_tf.training import search_first, structure_history
 from lnmn_tf.training.checkpoints import CheckpointFolder
 from lnmn_tf.training.evaluation import Predictor
 from lnmn_tf.training.examples import TrainingExamples
@@ -267,3 +268,14 @@ def test_a_given_structure_is_trained_on_the_same_questions_without_a_search(tin
         strongest = {n: network.banks[n].fusion.strongest() for n in network.structure}
         assert strongest["answer_4"] == [list(ONE_TRIAL)] * 2
         assert strongest["look_3"] == [["choose_1", "product"]]
+
+
+def test_the_history_of_a_run_that_searched_first_is_that_of_the_search(tmp_path):
+    alpha = {"answer_4.0": np.zeros([3, 6])}
+    for folder, steps in ((tmp_path, [100]), (tmp_path / "search" / "answers", [5, 10])):
+        folder.mkdir(parents=True, exist_ok=True)
+        for step in steps:
+            structure_history.append(folder / structure_history.FILE_NAME, step, alpha)
+    assert list(history.of_run(tmp_path).steps) == [5, 10]
+    shutil.rmtree(tmp_path / "search")
+    assert list(history.of_run(tmp_path).steps) == [100]

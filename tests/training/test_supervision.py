@@ -29,6 +29,7 @@ def test_end_to_end_from_pixels_learns_from_answers_alone():
             "order of questions",
             "without a relation, as many of each family",
         ),
+        ({"search_epochs": 3}, "structure of modules", "begins anew, every operator alike"),
         ({"growing": True}, "layout", "a plan, push, push, answer, which fades from 0.5 to 0.9"),
         ({"init_from": "runs/y"}, "first weights", "runs/y"),
     ],
