@@ -229,8 +229,8 @@ class TrainingExamples:
         """Pairs (weight batch, structure batch) of an epoch, from batch `start` on.
 
         A pure function of seed, epoch and start: a run that was killed goes on where it was. A worker
-        reads its part of each batch. Once the nodes have chosen, zeros stand in the place of structure
-        batches, which nobody uses and nobody reads.
+        reads its part of each batch. Once the nodes have chosen, or where the structure is given, zeros stand in
+        the place of structure batches, which nobody uses and nobody reads.
         """
         step = sum(self.steps_of_epochs[:epoch]) + start
         steps = self.steps_of_epochs[epoch] - start
@@ -256,7 +256,9 @@ class TrainingExamples:
         per_epoch = num_batches(
             self.structure.questions, self.config.training.batch_size, drop_remainder=True
         )
-        chosen = self.config.training.choose_step(self.total_steps)
+        training = self.config.training
+        fixed = training.genotype or training.freeze_structure
+        chosen = 0 if fixed else training.choose_step(self.total_steps)
         searching = steps if chosen is None else min(max(chosen - step, 0), steps)
         # Batches, the last included; the first is there for its shapes, if for nothing else.
         first, last = step // every, (step + max(searching, 1) - 1) // every

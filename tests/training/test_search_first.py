@@ -279,3 +279,16 @@ def test_the_history_of_a_run_that_searched_first_is_that_of_the_search(tmp_path
     assert list(history.of_run(tmp_path).steps) == [5, 10]
     shutil.rmtree(tmp_path / "search")
     assert list(history.of_run(tmp_path).steps) == [100]
+
+
+def test_of_a_structure_that_stays_no_structure_batch_is_read(opened):
+    config, examples = opened
+    easy = search_first.without_relation(examples)
+    parts = [search_first.part_of(easy, config, 1, freeze_structure=x) for x in (False, True)]
+    for (weights, structure), (same, nothing) in zip(*(part.epoch(0, 1) for part in parts)):
+        np.testing.assert_array_equal(weights["question"], same["question"])
+        assert np.any(structure["question"]) and not np.any(nothing["question"])
+        assert {k: v.shape for k, v in structure.items()} == {
+            k: v.shape for k, v in nothing.items()
+        }
+    assert len(list(parts[1].epoch(0, 1))) == parts[1].total_steps - 1
