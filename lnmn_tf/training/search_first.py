@@ -5,14 +5,16 @@ two looks that are right at once. So the search asks other questions, part after
 
     begin     one pass over questions without a relation: weights learn to find things, alpha from N(0, 1)
     answers   alpha of the answer cells begins anew, every operator alike; as many questions of each family, without a relation
-    trials    each cell that alpha leaves open stands in the place of all, and the best one by held-out questions is taken
     looks     alpha of the cells that look begins anew; questions with one relation, too
+
+After answers and after looks, what alpha leaves open is tried: each structure stands in all cells, and the best one by held-out
+questions is taken. Where held-out questions of a family are then no better than guessed, all begins again with other weights.
 
 The training goes on with the weights and the structure that were found. With a structure that is given (`--genotype`,
 `--freeze_structure`) the parts ask the same questions, and there are no trials: the control of a search.
 
-Each part has a folder in search/, with checkpoints, so a search that was stopped goes on; trials.jsonl has a line for each
-trial, and genotype.json is the end.
+Each part has a folder in search/, with checkpoints and trials.jsonl, a line for each trial, so a search that was stopped goes on;
+genotype.json is the end. A beginning that was given up is in search_1/ and search_2/.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,6 +31,7 @@ import tensorflow as tf
 
 from lnmn_tf.config import RunConfig
 from lnmn_tf.config.names import OPERATORS
+from lnmn_tf.data.question_set import QuestionSet
 from lnmn_tf.errors import InputError
 from lnmn_tf.files import write_text
 from lnmn_tf.models.genotype import Genotype, genotype_text
@@ -39,13 +42,16 @@ from lnmn_tf.training.checkpoints import CheckpointFolder, Progress
 from lnmn_tf.training.evaluation import Predictor, accuracy_table
 from lnmn_tf.training.examples import Examples, TrainingExamples
 from lnmn_tf.training.fitting import fit, make_trainer
+from lnmn_tf.training.networks import build_network
 from lnmn_tf.training.optimizers import assign_with_average
 from lnmn_tf.training.structure_history import ANSWERS, SEARCH
-from lnmn_tf.training.warm_start import alpha_of, give_genotype
+from lnmn_tf.training.warm_start import alpha_of, begin, give_genotype
 
 LOOKS, TRIALS, GENOTYPE = "looks", "trials.jsonl", "genotype.json"
 BEGIN_EPOCHS, TRIAL_EPOCHS, LOOK_EPOCHS = 1, 2, 3
+BEGIN_WITH_TWO = 0.4  # share of `begin` in which one step looks and one answers; then two look
 OPEN, MOST_TRIALS = 0.2, 8
+BEGINNINGS, GUESSED = 3, 0.25  # at most; share of the way from a guess to all answers right
 Structure = tuple[str, ...]  # operators of the nodes of a cell, from first to last
 
 
@@ -70,27 +76,28 @@ def search_first(
     path = folder / GENOTYPE
     answers, looks = searched_banks(network)
     easy, one_hop = (balanced(examples, hops, training.seed) for hops in (0, 1))
-    begin, of_answers, of_trials, of_looks = (
-        part_of(without_relation(examples), config, BEGIN_EPOCHS),
-        part_of(easy, config, training.search_epochs),
-        part_of(easy, config, TRIAL_EPOCHS, freeze_structure=True),
-        part_of(one_hop, config, LOOK_EPOCHS),
-    )
+    of_begin = part_of(without_relation(examples), config, BEGIN_EPOCHS, with_two=BEGIN_WITH_TWO)
+    of_answers = part_of(easy, config, training.search_epochs)
+    of_looks = part_of(one_hop, config, LOOK_EPOCHS)
     if path.is_file():
         CheckpointFolder(folder / (LOOKS if looks else ANSWERS)).load_weights(network, "last")
         give_genotype(network, str(path))
         return path
 
-    _learn(network, begin, folder / "begin")
-    if training.searches_first:
-        network.banks[answers].fusion.begin_alike()
-    _learn(network, of_answers, folder / ANSWERS)
-    if training.searches_first:
-        _take_best(network, of_trials, answers, folder / TRIALS)
+    given_up = len(list(run_dir.glob(f"{SEARCH}_*")))
+    while True:
+        if given_up:
+            renew(network, config, examples, given_up)
+        _learn(network, of_begin, folder / "begin")
+        table = _part(network, config, of_answers, answers, folder / ANSWERS)
+        guessed = families_guessed(table["families"], of_answers.structure.questions)
+        if not guessed or given_up + 1 == BEGINNINGS:
+            break
+        given_up += 1
+        say(f"search: guesses {', '.join(guessed)}; begins again with other weights")
+        folder.rename(run_dir / f"{SEARCH}_{given_up}")
     if looks:
-        if training.searches_first:
-            network.banks[looks].fusion.begin_alike()
-        _learn(network, of_looks, folder / LOOKS)
+        _part(network, config, of_looks, looks, folder / LOOKS)
     if not training.searches_first:
         return None
     genotype = _strongest(network)
@@ -100,14 +107,64 @@ def search_first(
     return path
 
 
-def _take_best(network: LNMN, examples: TrainingExamples, bank: str, path: Path) -> None:
-    """Gives the cells of a bank, which alpha has left open, the structure whose trial was best; the weights stay."""
-    found = likely(tf.nn.softmax(network.structure[bank], axis=-1).numpy())
-    trials = Trials(network, examples, bank)
-    best = max(_try(trials, found, path), key=lambda trial: trial.accuracy)
+def _part(
+    network: LNMN, config: RunConfig, examples: TrainingExamples, bank: str, folder: Path
+) -> dict:
+    """A part that searches the cells of a bank: alpha learns, and what it leaves open is tried.
+
+    The weights are those that alpha ends with. A structure that is given stays.
+
+    Returns:
+        What `accuracy_table` says of the held-out questions, after the best trial where there are trials.
+    """
+    chain = network.banks[bank].fusion
+    if not config.training.searches_first:
+        _learn(network, examples, folder)
+        return _held_out(
+            Predictor(network, config.training.batch_size, config.training.xla), examples
+        )
+    chain.begin_alike()
+    _learn(network, examples, folder)
+    found = likely(tf.nn.softmax(chain.structure, axis=-1).numpy())
+    part = part_of(examples, examples.config, TRIAL_EPOCHS, freeze_structure=True)
+    trials = Trials(network, part, bank)
+    best = max(_try(trials, found, folder / TRIALS), key=lambda trial: trial.table["accuracy"])
     trials.go_back()
-    network.structure[bank].assign(alpha_of(network, trials.genotype(best.structure))[bank])
-    network.banks[bank].fusion.hard = True  # it stays, whatever becomes of its alpha
+    chain.structure.assign(alpha_of(network, trials.genotype(best.structure))[bank])
+    chain.hard = True  # it stays, whatever becomes of its alpha
+    return best.table
+
+
+def renew(network: LNMN, config: RunConfig, examples: TrainingExamples, given_up: int) -> None:
+    """Gives a network the weights of another beginning; its image encoder stays."""
+    tf.keras.utils.set_random_seed(config.training.seed + 1000 * given_up)
+    other = build_network(network.config)
+    other.image_encoder.trainable = network.image_encoder.trainable  # one order of variables
+    for _ in begin(other, config.training, examples.vocabulary):
+        pass
+    encoder = {id(variable) for variable in network.image_encoder.variables}
+    for variable, new in zip(network.variables, other.variables):
+        if id(variable) not in encoder:
+            variable.assign(new)
+    for name in network.structure:
+        network.banks[name].fusion.hard = other.banks[name].fusion.hard
+
+
+def families_guessed(accuracies: Mapping[str, float], questions: QuestionSet) -> list[str]:
+    """The families that are answered no better than by a guess, the most frequent answer.
+
+    Args:
+        accuracies: of the families, in [0, 1].
+        questions: of which they are.
+    """
+    guessed = []
+    for index, name in enumerate(questions.family_names):
+        answers = questions.answers[questions.families == index]
+        if name in accuracies:
+            guess = np.unique(answers, return_counts=True)[1].max() / len(answers)
+            if accuracies[name] < guess + GUESSED * (1.0 - guess):
+                guessed.append(name)
+    return guessed
 
 
 def searched_banks(network: LNMN) -> tuple[str, str]:
@@ -158,11 +215,16 @@ def balanced(examples: TrainingExamples, hops: int, seed: int) -> TrainingExampl
 
 
 def part_of(
-    examples: TrainingExamples, config: RunConfig, epochs: int, freeze_structure: bool = False
+    examples: TrainingExamples,
+    config: RunConfig,
+    epochs: int,
+    freeze_structure: bool = False,
+    with_two: float = 0.0,
 ) -> TrainingExamples:
     """Examples of a part of the search, with its course.
 
-    Operators and modules stay mixed, and the last three steps of a machine that grows run by its plan. Of few steps, a quarter warms up.
+    Operators and modules stay mixed, and the last three steps of a machine that grows run by its plan; in the share `with_two` of
+    the part the last two alone. Of few steps, a quarter warms up.
 
     Raises:
         InputError: they do not fill a batch.
@@ -180,7 +242,7 @@ def part_of(
         search_epochs=0,
         search_share=0.9,
         choose_share=1.0,
-        grow_shares=(0.0, 1.0, 1.0),
+        grow_shares=(with_two, 1.0, 1.0),
         decay="constant",
         curriculum_epochs=0,
     )
@@ -270,14 +332,19 @@ class Trials:
                 verbose=0,
             )
         with trainer.answering():
-            return accuracy_table(self._predictor(examples.structure), examples.structure.questions)
+            return _held_out(self._predictor, examples)
+
+
+def _held_out(predictor: Predictor, examples: TrainingExamples) -> dict:
+    """What `accuracy_table` says of the held-out questions."""
+    return accuracy_table(predictor(examples.structure), examples.structure.questions)
 
 
 class Trial(NamedTuple):
     """A trial that is done."""
 
     structure: Structure
-    accuracy: float  # of the held-out questions
+    table: dict  # of the held-out questions, of `accuracy_table`
 
 
 def _try(trials: Trials, structures: Sequence[Structure], path: Path) -> list[Trial]:
@@ -288,7 +355,7 @@ def _try(trials: Trials, structures: Sequence[Structure], path: Path) -> list[Tr
     with Stage("search: trials", total, "structures", before, made=path) as stage:
         for structure in left:
             table = trials(structure)
-            done.append(Trial(structure, table["accuracy"]))
+            done.append(Trial(structure, table))
             with open(path, "a", encoding="utf-8") as stream:
                 stream.write(json.dumps({"structure": structure, **table}) + "\n")
             stage.note(f"{', '.join(structure)} {table['accuracy']:.4f}")
@@ -309,8 +376,11 @@ def read(path: Path) -> list[Trial]:
         write_text(path, f"{whole}\n" if whole else "")
     try:
         entries = [json.loads(line) for line in whole.splitlines()]
-        return [Trial(tuple(x["structure"]), float(x["accuracy"])) for x in entries]
-    except (ValueError, KeyError, TypeError) as error:
+        trials = [Trial(tuple(entry.pop("structure")), entry) for entry in entries]
+        for trial in trials:
+            float(trial.table["accuracy"]), dict(trial.table["families"])
+        return trials
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{path}: is no list of trials: {error!r}; without it, they begin anew"
         ) from None

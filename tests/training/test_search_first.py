@@ -150,7 +150,8 @@ def assert_same_weights(network, other):
         np.testing.assert_array_equal(mine, theirs, err_msg=mine.name)
 
 
-def test_trials_go_on_where_they_were_stopped(opened, tmp_path, monkeypatch):
+@pytest.mark.parametrize("part", ["answers", "looks"])
+def test_trials_go_on_where_they_were_stopped(opened, tmp_path, monkeypatch, part):
     config, examples = opened
     parts = []
 
@@ -162,39 +163,112 @@ def test_trials_go_on_where_they_were_stopped(opened, tmp_path, monkeypatch):
     monkeypatch.setattr(search_first, "_learn", record_part)
     monkeypatch.setattr(search_first, "MOST_TRIALS", 2)
     monkeypatch.setattr(search_first, "OPEN", 0.0)
+    monkeypatch.setattr(search_first, "BEGINNINGS", 1)
     network, path = searched(config, examples, tmp_path)
     assert parts == [("begin", 1, {0}), ("answers", 1, {0}), ("looks", 3, {0, 1})]
-    whole, record = path.read_bytes(), tmp_path / "search" / "trials.jsonl"
-    first, second = record.read_text().splitlines()
-    found = search_first.read(record)
-    best = max(found, key=lambda trial: trial.accuracy)
+    records = {name: tmp_path / "search" / name / "trials.jsonl" for name in ("answers", "looks")}
+    found = {name: search_first.read(record) for name, record in records.items()}
+    best = {
+        name: max(x, key=lambda trial: trial.table["accuracy"]).structure
+        for name, x in found.items()
+    }
+    whole = path.read_bytes()
     cells = json.loads(whole)["cells"]
-    assert cells["answer_4.0"] == cells["answer_4.1"] == list(best.structure)
-    assert network.banks["answer_4"].fusion.strongest() == [list(best.structure)] * 2
+    assert cells["answer_4.0"] == cells["answer_4.1"] == list(best["answers"])
+    assert cells["look_3.0"] == list(best["looks"])
+    assert network.banks["answer_4"].fusion.strongest() == [list(best["answers"])] * 2
+    assert network.banks["look_3"].fusion.strongest() == [list(best["looks"])]
     for alpha in network.structure.values():  # one operator a node, whoever reads the weights
         assert tf.nn.softmax(alpha).numpy().max(axis=-1).min() > 0.999
 
     path.unlink()
-    record.write_text(f"{first}\n{second[:20]}")  # killed as it wrote
+    first, second = records[part].read_text().splitlines()
+    records[part].write_text(f"{first}\n{second[:20]}")  # killed as it wrote
+    left = [tuple(json.loads(second)["structure"])]
+    if part == "answers":
+        records["looks"].unlink()
+        left += [trial.structure for trial in found["looks"]]
     asked = []
     try_one = search_first.Trials.__call__
 
     def counted(self, structure):
-        asked.append(list(structure))
+        asked.append(structure)
         return try_one(self, structure)
 
     monkeypatch.setattr(search_first.Trials, "__call__", counted)
     again, path = searched(config, examples, tmp_path)
     assert path.read_bytes() == whole
-    assert asked == [json.loads(second)["structure"]]
-    assert search_first.read(record) == found
+    assert asked == left
+    assert {name: search_first.read(record) for name, record in records.items()} == found
     assert_same_weights(network, again)
+
+
+def test_a_beginning_that_only_guesses_is_given_up(opened, tmp_path, monkeypatch):
+    config, examples = opened
+    first_weights = []
+
+    def record_part(network, examples, folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        if folder.name == "begin":
+            first_weights.append([variable.numpy() for variable in network.variables])
+
+    def record_search(network, config, examples, bank, folder):
+        folder.mkdir(exist_ok=True)
+        network.banks[bank].fusion.hard = True
+        return {"families": {}}
+
+    monkeypatch.setattr(search_first, "_learn", record_part)
+    monkeypatch.setattr(search_first, "_part", record_search)
+    monkeypatch.setattr(
+        search_first, "families_guessed", lambda *_: ["count"] if len(first_weights) == 1 else []
+    )
+    network, _ = searched(config, examples, tmp_path)
+    assert sorted(x.name for x in tmp_path.iterdir()) == ["search", "search_1"]
+    assert sorted(x.name for x in (tmp_path / "search_1").iterdir()) == ["answers", "begin"]
+    encoder = {id(variable) for variable in network.image_encoder.variables}
+    changed = [
+        id(variable) in encoder
+        for variable, old, new in zip(network.variables, *first_weights)
+        if not np.array_equal(old, new)
+    ]
+    assert len(changed) > 10 and not any(changed)
+
+    (tmp_path / "search" / "genotype.json").unlink()  # stopped before its end: the same beginning
+    searched(config, examples, tmp_path)
+    for mine, again in zip(first_weights[1], first_weights[2]):
+        np.testing.assert_array_equal(mine, again)
+
+
+def test_the_last_beginning_is_kept(opened, tmp_path, monkeypatch):
+    config, examples = opened
+    monkeypatch.setattr(
+        search_first, "_learn", lambda network, examples, folder: folder.mkdir(parents=True)
+    )
+    monkeypatch.setattr(search_first, "_part", lambda *_: {"families": {}})
+    monkeypatch.setattr(search_first, "families_guessed", lambda *_: ["count"])
+    searched(config, examples, tmp_path)
+    assert sorted(x.name for x in tmp_path.iterdir()) == ["search", "search_1", "search_2"]
+
+
+def test_a_family_is_guessed_up_to_a_quarter_of_the_way_to_all_right(opened):
+    questions = opened[1].structure.questions
+    of = {
+        n: questions.answers[questions.families == i] for i, n in enumerate(questions.family_names)
+    }
+    guess = {n: max(np.mean(x == a) for a in set(x)) for n, x in of.items() if len(x)}
+    assert search_first.families_guessed(dict.fromkeys(guess, 1.0), questions) == []
+    assert search_first.families_guessed(guess, questions) == [n for n in guess if guess[n] < 1]
+    for share, expected in ((0.24, True), (0.26, False)):
+        accuracies = {n: g + share * (1 - g) for n, g in guess.items() if g < 1}
+        found = search_first.families_guessed(accuracies, questions)
+        assert found == (list(accuracies) if expected else [])
 
 
 @pytest.mark.slow  # the real machine is traced eight times
 def test_a_search_that_was_stopped_ends_with_the_same_weights(opened, tmp_path, monkeypatch):
     config, examples = opened
     monkeypatch.setattr(search_first, "MOST_TRIALS", 1)
+    monkeypatch.setattr(search_first, "BEGINNINGS", 1)
     whole, path = searched(config, examples, tmp_path / "whole")
     again, _ = searched(config, examples, tmp_path / "whole")  # stopped before the training
     assert_same_weights(whole, again)
@@ -207,7 +281,16 @@ def test_a_search_that_was_stopped_ends_with_the_same_weights(opened, tmp_path, 
     assert_same_weights(whole, again)
 
 
-@pytest.mark.parametrize("text", ["{}\n", "[]\n", "no JSON\n", '{"structure": 3, "accuracy": 1}\n'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}\n",
+        "[]\n",
+        "no JSON\n",
+        '{"structure": 3, "accuracy": 1, "families": {}}\n',
+        '{"structure": ["min"], "accuracy": 1, "families": 2}\n',
+    ],
+)
 def test_a_list_of_trials_that_is_none_is_refused(tmp_path, text):
     path = tmp_path / "trials.jsonl"
     path.write_text(text)
@@ -229,6 +312,14 @@ def test_too_few_questions_are_refused_before_anything_is_trained(opened, trials
             trials.network, config.replace(batch_size=1000), examples, tmp_path
         )
     assert not list(tmp_path.iterdir())
+
+
+def test_at_first_one_step_looks_and_one_answers(opened):
+    config, examples = opened
+    easy = search_first.without_relation(examples)
+    assert search_first.part_of(easy, config, 1).config.training.grow_shares == (0.0, 1.0, 1.0)
+    begin = search_first.part_of(easy, config, 1, with_two=search_first.BEGIN_WITH_TWO)
+    assert begin.config.training.grow_shares == (0.4, 1.0, 1.0)
 
 
 def test_a_short_search_warms_up_for_a_quarter(opened):
@@ -254,7 +345,10 @@ def test_a_model_without_such_cells_is_refused(trials):
 
 
 @pytest.mark.slow  # the real machine is traced five times
-def test_a_given_structure_is_trained_on_the_same_questions_without_a_search(tiny_world, tmp_path):
+def test_a_given_structure_is_trained_on_the_same_questions_without_a_search(
+    tiny_world, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(search_first, "BEGINNINGS", 1)
     path = tmp_path / "given.json"
     cells = {"look_3.0": ["choose_1", "product"], "attention_4.0": ["min", "choose_2", "choose_1"]}
     cells |= {f"answer_4.{i}": list(ONE_TRIAL) for i in range(2)}
