@@ -352,7 +352,9 @@ def _try(trials: Trials, structures: Sequence[Structure], path: Path) -> list[Tr
     done = read(path)
     left = [x for x in structures if x not in {trial.structure for trial in done}]
     total, before = len(structures), len(structures) - len(left)
-    with Stage("search: trials", total, "structures", before, made=path) as stage:
+    with Stage(
+        f"search: trials of {path.parent.name}", total, "structures", before, made=path
+    ) as stage:
         for structure in left:
             table = trials(structure)
             done.append(Trial(structure, table))
