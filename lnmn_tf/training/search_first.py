@@ -136,15 +136,17 @@ def _part(
 
 
 def renew(network: LNMN, config: RunConfig, examples: TrainingExamples, given_up: int) -> None:
-    """Gives a network the weights of another beginning; its image encoder stays."""
+    """Gives a network the weights of another beginning; an image encoder that is frozen stays."""
     tf.keras.utils.set_random_seed(config.training.seed + 1000 * given_up)
-    other = build_network(network.config)
-    other.image_encoder.trainable = network.image_encoder.trainable  # one order of variables
+    other, encoder = build_network(network.config), getattr(network, "image_encoder", None)
+    frozen = set()
+    if encoder is not None and not encoder.trainable:
+        other.image_encoder.trainable = False  # variables stand in one order
+        frozen = {id(variable) for variable in encoder.variables}
     for _ in begin(other, config.training, examples.vocabulary):
         pass
-    encoder = {id(variable) for variable in network.image_encoder.variables}
     for variable, new in zip(network.variables, other.variables):
-        if id(variable) not in encoder:
+        if id(variable) not in frozen:
             variable.assign(new)
     for name in network.structure:
         network.banks[name].fusion.hard = other.banks[name].fusion.hard
