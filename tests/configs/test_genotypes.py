@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from lnmn_tf.config.names import OPERATORS
 from lnmn_tf.models.genotype import read_genotype, strongest
 from lnmn_tf.models.registry import make_config
 from lnmn_tf.training.networks import build_network
@@ -41,4 +43,18 @@ def test_a_shipped_genotype_is_the_structure_of_the_model_that_it_is_given(path)
 
 
 def test_the_random_structures_are_not_all_alike():
-    assert len({p.read_text() for p in PATHS if p.stem.startswith("random")}) == 5
+    assert len({p.read_text() for p in PATHS if p.stem.startswith("random")}) == 10
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_random_structures_of_cells_that_join_are_drawn_from_what_a_search_may_find(seed):
+    draw = np.random.default_rng(seed)
+    joined, kept = OPERATORS[:4], [name for name in OPERATORS if name != "choose_1"]
+    nodes = {"look_3.0": [OPERATORS] * 2}
+    nodes |= {
+        name: [joined, kept, joined]
+        for name in ("attention_4.0", "answer_4.0", "answer_4.1", "answer_4.2")
+    }
+    drawn = {name: [one[draw.integers(len(one))] for one in of] for name, of in nodes.items()}
+    path = FOLDER / f"random_lone_{seed}.json"
+    assert read_genotype(path, {name: len(of) for name, of in nodes.items()}) == drawn
