@@ -149,6 +149,13 @@ class TrainingConfig:
         minimum=0,
         flag=False,
     )
+    search_beginnings: int = option(
+        3,
+        "How often that search may begin, each time with other weights: it begins again where a family of held-out "
+        "questions is guessed.",
+        minimum=1,
+        flag=False,
+    )
     pretrain_epochs: int = option(
         0,
         "Passes over the pictures in which the image encoder learns what is where, from the scenes, "

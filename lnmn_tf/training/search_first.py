@@ -51,7 +51,7 @@ LOOKS, TRIALS, GENOTYPE = "looks", "trials.jsonl", "genotype.json"
 BEGIN_EPOCHS, TRIAL_EPOCHS, LOOK_EPOCHS = 1, 2, 3
 BEGIN_WITH_TWO = 0.4  # share of `begin` in which one step looks and one answers; then two look
 OPEN, MOST_TRIALS = 0.2, 8
-BEGINNINGS, GUESSED = 3, 0.25  # at most; share of the way from a guess to all answers right
+GUESSED = 0.25  # share of the way from a guess to all answers right
 Structure = tuple[str, ...]  # operators of the nodes of a cell, from first to last
 
 
@@ -91,7 +91,7 @@ def search_first(
         _learn(network, of_begin, folder / "begin")
         table = _part(network, config, of_answers, answers, folder / ANSWERS)
         guessed = families_guessed(table["families"], of_answers.structure.questions)
-        if not guessed or given_up + 1 == BEGINNINGS:
+        if not guessed or given_up + 1 >= training.search_beginnings:
             break
         given_up += 1
         say(f"search: guesses {', '.join(guessed)}; begins again with other weights")

@@ -21,9 +21,9 @@ def supervision(config: RunConfig) -> dict[str, str]:
     elif training.pretrains_encoder:
         ledger["image encoder"] = "scenes: what is where, positions included; then frozen"
     ledger["weights of modules and controller"] = ANSWERS
-    if training.search_epochs:
+    if training.search_epochs and training.search_beginnings > 1:
         ledger["weights of modules and controller"] += (
-            "; begun again, twice at most, where a family of held-out questions (programs name it) is guessed"
+            "; begun again where a family of held-out questions (programs name it) is guessed"
         )
     if isinstance(model, LNMNConfig) and model.fusion == "nodes":
         split = "the validation split" if data.structure_split == "val" else "held-out pictures"

@@ -32,7 +32,13 @@ MODEL = {
     "lone_answers": True,
     "joining": True,
 }
-COURSE = {**TINY_TRAINING, "search_epochs": 1, "learning_rate": 1e-2, "ema_decay": 0.9}
+COURSE = {
+    **TINY_TRAINING,
+    "search_epochs": 1,
+    "search_beginnings": 1,
+    "learning_rate": 1e-2,
+    "ema_decay": 0.9,
+}
 ONE_TRIAL = ("product", "choose_2", "product")
 
 
@@ -164,7 +170,6 @@ def test_trials_go_on_where_they_were_stopped(opened, tmp_path, monkeypatch, par
     monkeypatch.setattr(search_first, "_learn", record_part)
     monkeypatch.setattr(search_first, "MOST_TRIALS", 2)
     monkeypatch.setattr(search_first, "OPEN", 0.0)
-    monkeypatch.setattr(search_first, "BEGINNINGS", 1)
     network, path = searched(config, examples, tmp_path)
     assert parts == [("begin", 1, {0}), ("answers", 1, {0}), ("looks", 3, {0, 1})]
     records = {name: tmp_path / "search" / name / "trials.jsonl" for name in ("answers", "looks")}
@@ -207,6 +212,7 @@ def test_trials_go_on_where_they_were_stopped(opened, tmp_path, monkeypatch, par
 @pytest.mark.parametrize("frozen", [False, True])
 def test_a_beginning_that_only_guesses_is_given_up(opened, tmp_path, monkeypatch, frozen):
     config, examples = opened
+    config = config.replace(search_beginnings=3)
     first_weights = []
 
     def record_part(network, examples, folder):
@@ -243,6 +249,7 @@ def test_a_beginning_that_only_guesses_is_given_up(opened, tmp_path, monkeypatch
 
 def test_the_last_beginning_is_kept(opened, tmp_path, monkeypatch):
     config, examples = opened
+    config = config.replace(search_beginnings=3)
     monkeypatch.setattr(
         search_first, "_learn", lambda network, examples, folder: folder.mkdir(parents=True)
     )
@@ -270,7 +277,6 @@ def test_a_family_is_guessed_up_to_a_quarter_of_the_way_to_all_right(opened):
 def test_a_search_that_was_stopped_ends_with_the_same_weights(opened, tmp_path, monkeypatch):
     config, examples = opened
     monkeypatch.setattr(search_first, "MOST_TRIALS", 1)
-    monkeypatch.setattr(search_first, "BEGINNINGS", 1)
     whole, path = searched(config, examples, tmp_path / "whole")
     again, _ = searched(config, examples, tmp_path / "whole")  # stopped before the training
     assert_same_weights(whole, again)
@@ -347,10 +353,7 @@ def test_a_model_without_such_cells_is_refused(trials):
 
 
 @pytest.mark.slow  # the real machine is traced five times
-def test_a_given_structure_is_trained_on_the_same_questions_without_a_search(
-    tiny_world, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(search_first, "BEGINNINGS", 1)
+def test_a_given_structure_is_trained_on_the_same_questions_without_a_search(tiny_world, tmp_path):
     path = tmp_path / "given.json"
     cells = {"look_3.0": ["choose_1", "product"], "attention_4.0": ["min", "choose_2", "choose_1"]}
     cells |= {f"answer_4.{i}": list(ONE_TRIAL) for i in range(2)}
