@@ -5,6 +5,7 @@
     checkpoints/, tensorboard/      written while it trains
     structure.jsonl                 alpha after each epoch
     search/                         of a search before the training, see `search_first.py`
+    search_1/, search_2/            beginnings of it that were given up
     data_checked.json               images on disk that were read through before the training
     metrics.json, predictions.txt   written at the end: a run that has metrics is finished
     evaluations.jsonl               one line for each evaluation, see `evaluations.py`

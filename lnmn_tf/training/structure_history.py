@@ -12,10 +12,8 @@ from collections.abc import Mapping
 import numpy as np
 
 FILE_NAME = "structure.jsonl"  # in the run folder
-SEARCH, ANSWERS = (
-    "search",
-    "answers",
-)  # of a search before the training, and its part for the answer cells
+SEARCH = "search"  # of a search before the training, in the run folder
+ANSWERS = "answers"  # its part for the answer cells
 
 
 def append(path: str | os.PathLike, step: int, alpha: Mapping[str, np.ndarray]) -> None:
