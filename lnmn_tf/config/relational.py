@@ -37,8 +37,20 @@ class RelationalConfig(LNMNConfig):
 
     growing: bool = option(
         False,
-        "Training begins with two steps or three, and a plan of the layout that fades (grow_shares): push, push, "
-        "answer. The last step answers, and no other does. A step that runs NoOp reads nothing.",
+        "Training begins with two steps or three, and opens the others slowly (grow_shares). The last step answers, and no "
+        "other does; at first no other rests. A step that runs NoOp reads nothing.",
+        flag=False,
+    )
+    plan: bool = option(
+        False,
+        "At first the steps of a machine that grows run push, push, answer: a layout that all questions are told.",
+        flag=False,
+    )
+    draws: bool = option(
+        False,
+        "Until the other steps of a machine that grows begin to open, each step but the last runs one module: in training one "
+        "that is drawn from the module weights, with the gradient of their average, in an answer the likeliest. So layouts "
+        "are tried that an average hides.",
         flag=False,
     )
     word_inhibition: float = option(
@@ -67,6 +79,11 @@ class RelationalConfig(LNMNConfig):
             raise InputError(
                 "growing is true and looking_cells is 0; expected a cell that can push"
             )
+        for name in ("plan", "draws"):
+            if getattr(self, name) and not self.growing:
+                raise InputError(
+                    f"{name} is true and growing is false; expected a machine that grows"
+                )
         if 2 * self.looking_cells > self.attention_3:
             raise InputError(
                 f"looking_cells is {self.looking_cells}, which are twice as many modules; expected at "

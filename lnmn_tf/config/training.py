@@ -197,9 +197,17 @@ class TrainingConfig:
     grow_shares: tuple[float, ...] = option(
         (0.06, 0.5, 0.9),
         "The course of a machine that grows, as shares of the run: it begins with the last two steps and opens a "
-        "third after the first share. Its plan begins to fade at the second, and is gone at the third.",
+        "third after the first share. All others begin to open at the second, and are open at the third.",
         minimum=0,
         maximum=1,
+        flag=False,
+    )
+    rest_share: float = option(
+        0.0,
+        "Share of the questions in which a look that is drawn rests, by chance: then each look learns to find by itself. A "
+        "search sets it in its first pass.",
+        minimum=0,
+        below=1,
         flag=False,
     )
     layout_loss_weight: float = option(

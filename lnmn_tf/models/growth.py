@@ -1,4 +1,4 @@
-"""A machine that grows: which modules may run at which step, and how much of a plan is left."""
+"""A machine that grows: which modules may run at which step."""
 
 from __future__ import annotations
 
@@ -11,37 +11,40 @@ from lnmn_tf.models.kinds import Kind
 
 
 class Growth(keras.layers.Layer):
-    """A plan of the layout that fades: rest, .., rest, push, .., push, answer.
+    """Steps that open as training goes on: rest, .., rest, look, .., look, answer.
 
-    The last step answers, and no other does. Steps before `first_step` rest: they run NoOp. Those from it on push: no
-    map is lost, and no question is given up by running NoOp. Everything else is open by `freedom`, a factor of
-    its module weights before they are normalised: 0 at first, then rising to 1, where no plan is left. So
-    modules begin to run where the plan has them rest while they are too weak to do harm, and learn.
+    The last step answers, and no other does. Steps before `first_step` rest: they run NoOp. Those from it on look: they run
+    any module but NoOp, so no question is given up. Everything else is open by `freedom`, a factor of
+    its module weights before they are normalised: 0 at first, then rising to 1, where all is open. So
+    modules begin to run where steps rest while they are too weak to do harm, and learn.
+
+    With a plan, the modules that look are told: they push, and all questions begin with one layout, push, .., push, answer.
 
     `first_step` and `freedom` are variables that the training loop sets and a checkpoint holds.
 
     Args:
         kinds: of the modules, in the order of the module weights.
         num_steps: T.
+        plan: steps that look push.
     """
 
-    def __init__(self, kinds: Sequence[Kind], num_steps: int, **kwargs):
+    def __init__(self, kinds: Sequence[Kind], num_steps: int, plan: bool = False, **kwargs):
         super().__init__(**kwargs)
         of_modules = [kind for kind in kinds for _ in range(kind.cells)]
         self._answers = [kind.answers for kind in of_modules]
-        self._pushes = [kind.keeps for kind in of_modules]
+        self._looks = [kind.keeps if plan else not kind.answers for kind in of_modules]
         self.num_steps = num_steps
         self.first_step = tf.Variable(0, trainable=False, dtype=tf.int32, name="first_step")
         self.freedom = tf.Variable(1.0, trainable=False, dtype=tf.float32, name="freedom")
 
     def openness(self, dtype: tf.DType) -> tf.Tensor:
         """How open each module is at each step, in [0, 1], [steps, modules]; the last module is NoOp."""
-        answers, pushes = tf.constant(self._answers), tf.constant(self._pushes)
+        answers, looks = tf.constant(self._answers), tf.constant(self._looks)
         steps = tf.range(self.num_steps)[:, tf.newaxis]
         runs, last = steps >= self.first_step, tf.equal(steps, self.num_steps - 1)
-        planned = tf.concat([runs & tf.where(last, answers, pushes), ~runs], axis=-1)
+        begins = tf.concat([runs & tf.where(last, answers, looks), ~runs], axis=-1)
         possible = tf.concat([tf.where(last, answers, ~answers), ~last], axis=-1)
-        openness = tf.where(planned, 1.0, tf.where(possible, self.freedom, 0.0))
+        openness = tf.where(begins, 1.0, tf.where(possible, self.freedom, 0.0))
         return tf.cast(openness, dtype)
 
 
@@ -55,14 +58,15 @@ def open_weights(logits: tf.Tensor, openness: tf.Tensor) -> tf.Tensor:
     return tf.nn.softmax(logits + tf.math.log(tf.stop_gradient(openness)), axis=-1)
 
 
-def without_no_op(weights: tf.Tensor, may_rest: tf.Tensor) -> tf.Tensor:
-    """Module weights, [batch, modules], those of the others in its place where NoOp may not run.
+def shared(weights: tf.Tensor, no_op: tf.Tensor) -> tf.Tensor:
+    """Module weights, [batch, modules], where the modules that the stack allows share the weight of those that it does not.
 
     Args:
         weights: with what the stack does not allow counted as NoOp's.
-        may_rest: 1 where NoOp may run, else 0, [batch, 1].
+        no_op: NoOp's own weight, [batch, 1].
+
+    Returns:
+        Weights that add up to 1, however small those of what is allowed were; all 0 where nothing is allowed.
     """
-    others = weights[:, :-1]
-    others /= tf.reduce_sum(others, axis=-1, keepdims=True) + 1e-6
-    acting = tf.concat([others, tf.zeros_like(may_rest)], axis=-1)
-    return tf.where(may_rest > 0.0, weights, acting)
+    weights = tf.concat([weights[:, :-1], no_op], axis=-1)
+    return tf.math.divide_no_nan(weights, tf.reduce_sum(weights, axis=-1, keepdims=True))

@@ -17,7 +17,8 @@ from lnmn_tf.layers.controller import Controller, Question
 from lnmn_tf.layers.dropout import StepDropout
 from lnmn_tf.layers.encoders import ImageEncoder, KnowledgeBase, QuestionEncoder
 from lnmn_tf.layers.loop import loop
-from lnmn_tf.models.growth import open_weights, without_no_op
+from lnmn_tf.models.draw import Draw, one_of
+from lnmn_tf.models.growth import open_weights, shared
 
 
 class Encoded(NamedTuple):
@@ -41,7 +42,7 @@ class State(NamedTuple):
 class Trace(NamedTuple):
     """What the machine did at each of its T steps."""
 
-    module_weights: tf.Tensor  # w^(t), [batch, steps, modules]
+    module_weights: tf.Tensor  # w^(t) as executed, [batch, steps, modules]
     word_attention: tf.Tensor  # cv_t, [batch, steps, words]
     attention: tf.Tensor  # the map at the pointer as the step begins, [batch, steps, height, width]
     stack: tf.Tensor  # A after the step, [batch, steps, height, width, stack_len]
@@ -52,7 +53,9 @@ class Trace(NamedTuple):
 class StepOutputs(NamedTuple):
     """What losses need of each step, and `call` returns."""
 
-    module_weights: tf.Tensor  # w^(t) as executed, [batch, steps, modules]
+    module_weights: (
+        tf.Tensor
+    )  # w^(t) as executed, or of which one module is drawn, [batch, steps, modules]
     module_logits: tf.Tensor  # MLP(u), of which w^(t) is the softmax, [batch, steps, modules]
 
 
@@ -70,8 +73,8 @@ class StackMachine(keras.Model):
             instance), and `encoded`, what `encode` returned, in place of what it was made of.
 
     Returns:
-        dict with `logits` [batch, answers], and `module_weights` (as executed) and `module_logits`
-        (the controller's), both [batch, steps, modules].
+        dict with `logits` [batch, answers], and `module_weights` (as executed, or drawn from) and
+        `module_logits` (the controller's), both [batch, steps, modules].
 
     Raises:
         ValueError: `image` and `features` are both given, or neither, or `image` without an encoder.
@@ -85,6 +88,9 @@ class StackMachine(keras.Model):
         super().__init__(**kwargs)
         self.config = config
         self.loop = loop
+        self.draw: Draw | None = (
+            None  # draws a module a step in training; None = all run, by their weights
+        )
         self.reads_question = True  # `encode` reads the question as well as the image
         self.image_encoder = None
         if config.image_height:
@@ -198,7 +204,7 @@ class StackMachine(keras.Model):
 
     def call(self, inputs: dict[str, Any], training: bool | None = None) -> dict[str, Any]:
         """See the class."""
-        question, state, outputs, _ = self._run(inputs, traced=False)
+        question, state, outputs, _ = self._run(inputs, traced=False, training=training)
         logits = self._classify(question.encoding, state.memory, training)
         return {"logits": logits, **outputs._asdict()}
 
@@ -258,26 +264,20 @@ class StackMachine(keras.Model):
         return self.map_projection(knowledge_base) if self.map_projection else knowledge_base
 
     @tf.autograph.experimental.do_not_convert  # nothing here needs it, and it takes most of tracing
-    def _run(self, inputs, traced: bool):
+    def _run(self, inputs, traced: bool, training: bool | None = None):
         """Encodes the inputs and runs the loop over steps."""
         encoded = (inputs if "encoded" in inputs else self.encode(inputs))["encoded"]
         if not encoded.question:
             encoded = self._read(encoded, inputs)
-        rows, layout, opened = encoded.queries, inputs.get("module_weights"), self.opened()
-        if layout is not None:
-            rows, opened = tf.concat([rows, tf.cast(layout, rows.dtype)], axis=-1), None
-        elif opened is not None:
-            alike = tf.broadcast_to(opened, [tf.shape(rows)[0], *opened.shape])
-            rows = tf.concat([rows, tf.cast(alike, rows.dtype)], axis=-1)
-        rows = tf.einsum("btd->tbd", rows)
+        layout = inputs.get("module_weights")
+        given = self._given(encoded.queries, encoded.question.mask, layout, training)
+        widths = [x.shape[-1] for x in given.values()]
+        rows = tf.einsum("btd->tbd", tf.concat(list(given.values()), axis=-1))
+        run = self._step_if_open if "opened" in given else self._step
 
         def step(row, state, invariant):
-            query, beside = row[:, : self.config.text_dim], row[:, self.config.text_dim :]
-            if opened is not None:
-                state, outputs, record = self._step_if_open(query, beside, state, *invariant)
-            else:
-                given = beside if layout is not None else None
-                state, outputs, record = self._step(query, state, *invariant, layout=given)
+            of_step = dict(zip(given, tf.split(row, widths, axis=-1)))
+            state, outputs, record = run(of_step, state, *invariant)
             return state, (outputs, record if traced else ())
 
         state, (outputs, trace) = self.loop(
@@ -293,26 +293,53 @@ class StackMachine(keras.Model):
         )
         return encoded.question, state, outputs, trace
 
-    def _step(self, query, state: State, question: Question, image, layout=None, opened=None):
-        """One step of Algorithm 1; `layout` replaces the module weights, `opened` is a factor of them."""
-        instruction = self.controller(query, state.text, question, state.read)
-        weights = instruction.module_weights if layout is None else layout
+    def _given(self, queries, mask, layout, training) -> dict[str, tf.Tensor]:
+        """What each step is given, by name, each [batch, steps, channels]; `_step` says what it does with it."""
+        given = {"query": queries}
+        if layout is not None:
+            return {**given, "layout": tf.cast(layout, queries.dtype)}
+        opened = self.opened()
         if opened is not None:
-            weights = open_weights(instruction.module_logits, opened)
-        weights = self.allowed(weights, state)
-        if opened is not None:
-            weights = without_no_op(weights, may_rest=opened[:, -1:])
-        new = self.execute(image, instruction.text, state, weights)
+            alike = tf.broadcast_to(opened, [tf.shape(queries)[0], *opened.shape])
+            given["opened"] = tf.cast(alike, queries.dtype)
+        if self.draw is not None:
+            given |= self.draw(mask, training)
+        return given
+
+    def _step(self, given: dict[str, tf.Tensor], state: State, question: Question, image):
+        """One step of Algorithm 1.
+
+        Args:
+            given: `query` of the step; where there is one, the `layout` that replaces the module weights; how
+                `opened` modules are, a factor of these; the `noise` by which one module is drawn, where a step `draws`, or whether it `rests`.
+            state: before the step.
+            question: the encoded question.
+            image: what modules see.
+
+        Returns:
+            The state after it, what losses need, and what is traced.
+        """
+        instruction = self.controller(given["query"], state.text, question, state.read)
+        weights = given.get("layout", instruction.module_weights)
+        if "opened" in given:
+            weights = open_weights(instruction.module_logits, given["opened"])
+            weights = shared(self.allowed(weights, state), no_op=weights[:, -1:])
+        else:
+            weights = self.allowed(weights, state)
+        executed = weights
+        if "noise" in given:
+            executed = one_of(weights, given["noise"], given["draws"], given["rests"])
+        new = self.execute(image, instruction.text, state, executed)
         text, read = instruction.text, instruction.word_attention
         if self.no_op_rests:
-            rests = weights[:, -1:]
+            rests = executed[:, -1:]
             text, read = text + rests * (state.text - text), (1.0 - rests) * read
         new = new._replace(pointer=self.sharpen(new.pointer), text=text)
         if self.controller.inhibition:
             new = new._replace(read=state.read + read)
         outputs = StepOutputs(weights, instruction.module_logits)
         record = Trace(
-            module_weights=weights,
+            module_weights=executed,
             word_attention=instruction.word_attention,
             attention=stacks.read(state.stack, state.pointer),
             stack=new.stack,
@@ -321,8 +348,9 @@ class StackMachine(keras.Model):
         )
         return new, outputs, record
 
-    def _step_if_open(self, query, opened, state: State, question: Question, image):
-        """`_step`, or nothing where `opened` leaves NoOp alone; then none of its work is done."""
+    def _step_if_open(self, given, state: State, question: Question, image):
+        """`_step`, or nothing where NoOp alone is open; then none of its work is done."""
+        opened = given["opened"]
 
         def rest():
             record = Trace(
@@ -337,7 +365,7 @@ class StackMachine(keras.Model):
 
         return tf.cond(
             tf.reduce_any(opened[:, :-1] > 0.0),
-            lambda: self._step(query, state, question, image, opened=opened),
+            lambda: self._step(given, state, question, image),
             rest,
         )
 

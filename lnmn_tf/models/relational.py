@@ -23,6 +23,7 @@ from lnmn_tf.layers.places import (
     spread,
 )
 from lnmn_tf.layers.pooling import Pooling, Relation
+from lnmn_tf.models.draw import Draw
 from lnmn_tf.models.growth import Growth
 from lnmn_tf.models.kinds import Kind, paper_kinds
 from lnmn_tf.models.lnmn import LNMN
@@ -44,7 +45,7 @@ class RelationalLNMN(LNMN):
     * Image, text and memory are normalised (Ba et al., 2016); all cells share one image and one text
       projection; c_t mixes word embeddings.
     * A module that does not answer leaves the memory as it is.
-    * All questions begin with one layout (`Controller.alike`).
+    * All questions begin with one layout (`Controller.alike`), and may draw others (`models.draw`).
     * Modules that the stack has no maps for do not run, as in Stack-NMN: what looks first must push.
     * The pointer is not sharpened. Its moves are exact, so it is as sharp as the module weights; a
       softmax after each step would pull it back to the slot where most of it is.
@@ -74,8 +75,10 @@ class RelationalLNMN(LNMN):
         self.memory_norm = keras.layers.LayerNormalization(name="memory_norm")
         self.growth = None
         if config.growing:
-            self.growth = Growth(self.kinds, config.num_steps, name="growth")
+            self.growth = Growth(self.kinds, config.num_steps, config.plan, name="growth")
             self.no_op_rests = True
+        if config.draws:
+            self.draw = Draw(self.growth, len(self.module_names), name="draw")
 
     def make_kinds(self, config: RelationalConfig) -> tuple[Kind, ...]:
         looking = config.looking_cells

@@ -12,6 +12,7 @@ from tensorflow import keras
 from lnmn_tf.config import TrainingConfig
 from lnmn_tf.errors import InputError
 from lnmn_tf.layers.dropout import StepDropout
+from lnmn_tf.models.draw import Draw
 from lnmn_tf.progress import Stage, say
 from lnmn_tf.training import structure_history
 from lnmn_tf.training.checkpoints import CheckpointFolder, Progress
@@ -58,7 +59,7 @@ class Clock:
 
 
 class Schedule(keras.callbacks.Callback):
-    """Sets lambda_w, the step of dropout and, from the choice on, hard nodes; keeps the clock; comes first."""
+    """Sets lambda_w, the step of what is random and, from the choice on, hard nodes; keeps the clock; comes first."""
 
     def __init__(self, clock: Clock, config: TrainingConfig):
         super().__init__()
@@ -66,13 +67,13 @@ class Schedule(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None) -> None:
         layers = self.model.network.submodules
-        self._dropouts = [layer for layer in layers if isinstance(layer, StepDropout)]
+        self._random = [layer for layer in layers if isinstance(layer, (StepDropout, Draw))]
 
     def on_train_batch_begin(self, batch, logs=None) -> None:
         clock = self.clock
         epoch = clock.epoch + clock.batch / clock.steps_of_epochs[clock.epoch]
         self.model.entropy_weight.assign(entropy_weight(epoch, self.config))
-        for layer in self._dropouts:
+        for layer in self._random:
             layer.step.assign(clock.step)
         network = self.model.network
         if getattr(network, "growth", None):
@@ -80,6 +81,8 @@ class Schedule(keras.callbacks.Callback):
             growth = network.growth
             growth.first_step.assign(first_step(share, growth.num_steps, self.config))
             growth.freedom.assign(freedom(share, self.config))
+        if network.draw is not None:
+            network.draw.rest_share.assign(self.config.rest_share)
         trainer = self.model
         chosen = trainer.has_choice and clock.step >= trainer.choose_step
         if chosen and not trainer.hardened:

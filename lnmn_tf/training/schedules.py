@@ -10,7 +10,7 @@ from tensorflow import keras
 
 from lnmn_tf.config import TrainingConfig
 
-FIRST_FREEDOM = -10.0  # its logarithm as a plan begins to fade
+FIRST_FREEDOM = -10.0  # its logarithm as the steps that rest begin to open
 
 
 def entropy_weight(epoch: float, config: TrainingConfig) -> float:
@@ -46,7 +46,7 @@ def turning(time: float, zero: float) -> float:
 
 
 def first_step(share: float, num_steps: int, config: TrainingConfig) -> int:
-    """The first step that a growing machine runs by its plan, from 0, at a share of the run.
+    """The first step of a growing machine that does not rest at first, from 0, at a share of the run.
 
     It begins with the last two of T steps: one that looks, one that answers. The third from the end opens
     after the first of `grow_shares`.
@@ -55,7 +55,7 @@ def first_step(share: float, num_steps: int, config: TrainingConfig) -> int:
 
 
 def freedom(share: float, config: TrainingConfig) -> float:
-    """What is left of a growing machine's plan, from 0, all of it, to 1, nothing, at a share of the run.
+    """How open a growing machine's other steps and modules are, from 0 to 1, at a share of the run.
 
     From the second to the third of `grow_shares` its logarithm rises in a straight line.
     """

@@ -3,7 +3,8 @@
 In a run over all questions alpha has settled before comparisons are better than a guess: they are few, and need a whole cell and
 two looks that are right at once. So the search asks other questions, part after part (docs/learning.md):
 
-    begin     one pass over questions without a relation: weights learn to find things, alpha from N(0, 1)
+    begin     one pass over questions without a relation: weights learn to find things, each look by itself, for the other one rests
+              in a quarter of the questions; alpha from N(0, 1)
     answers   alpha of the answer cells begins anew, every operator alike; as many questions of each family, without a relation
     looks     alpha of the cells that look begins anew; questions with one relation, too
 
@@ -20,39 +21,32 @@ genotype.json is the end. A beginning that was given up is in search_1/ and sear
 from __future__ import annotations
 
 import dataclasses
-import itertools
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from lnmn_tf.config import RunConfig
-from lnmn_tf.config.names import OPERATORS
 from lnmn_tf.data.question_set import QuestionSet
 from lnmn_tf.errors import InputError
 from lnmn_tf.files import write_text
-from lnmn_tf.models.genotype import Genotype, genotype_text
+from lnmn_tf.models.genotype import genotype_text
 from lnmn_tf.models.lnmn import LNMN
-from lnmn_tf.progress import Stage, say
-from lnmn_tf.training import callbacks
+from lnmn_tf.progress import say
 from lnmn_tf.training.checkpoints import CheckpointFolder, Progress
-from lnmn_tf.training.evaluation import Predictor, accuracy_table
+from lnmn_tf.training.evaluation import Predictor
 from lnmn_tf.training.examples import Examples, TrainingExamples
 from lnmn_tf.training.fitting import fit, make_trainer
 from lnmn_tf.training.networks import build_network
-from lnmn_tf.training.optimizers import assign_with_average
 from lnmn_tf.training.structure_history import ANSWERS, SEARCH
+from lnmn_tf.training.trials import Trials, held_out, likely, strongest, try_each
 from lnmn_tf.training.warm_start import alpha_of, begin, give_genotype
 
-LOOKS, TRIALS, GENOTYPE = "looks", "trials.jsonl", "genotype.json"
+LOOKS, GENOTYPE = "looks", "genotype.json"
 BEGIN_EPOCHS, TRIAL_EPOCHS, LOOK_EPOCHS = 1, 2, 3
-BEGIN_WITH_TWO = 0.4  # share of `begin` in which one step looks and one answers; then two look
-OPEN, MOST_TRIALS = 0.2, 8
+BEGIN_RESTS = 0.25  # rest_share of `begin`
 GUESSED = 0.25  # share of the way from a guess to all answers right
-Structure = tuple[str, ...]  # operators of the nodes of a cell, from first to last
 
 
 def search_first(
@@ -76,7 +70,7 @@ def search_first(
     path = folder / GENOTYPE
     answers, looks = searched_banks(network)
     easy, one_hop = (balanced(examples, hops, training.seed) for hops in (0, 1))
-    of_begin = part_of(without_relation(examples), config, BEGIN_EPOCHS, with_two=BEGIN_WITH_TWO)
+    of_begin = part_of(without_relation(examples), config, BEGIN_EPOCHS, rest_share=BEGIN_RESTS)
     of_answers = part_of(easy, config, training.search_epochs)
     of_looks = part_of(one_hop, config, LOOK_EPOCHS)
     if path.is_file():
@@ -100,7 +94,7 @@ def search_first(
         _part(network, config, of_looks, looks, folder / LOOKS)
     if not training.searches_first:
         return None
-    genotype = _strongest(network)
+    genotype = strongest(network)
     write_text(path, genotype_text(genotype))
     give_genotype(network, str(path))
     say(f"{path}: the answer cells are {', '.join(genotype[f'{answers}.0'])}")
@@ -120,7 +114,7 @@ def _part(
     chain = network.banks[bank].fusion
     if not config.training.searches_first:
         _learn(network, examples, folder)
-        return _held_out(
+        return held_out(
             Predictor(network, config.training.batch_size, config.training.xla), examples
         )
     chain.begin_alike()
@@ -128,7 +122,7 @@ def _part(
     found = likely(tf.nn.softmax(chain.structure, axis=-1).numpy())
     part = part_of(examples, examples.config, TRIAL_EPOCHS, freeze_structure=True)
     trials = Trials(network, part, bank)
-    best = max(_try(trials, found, folder / TRIALS), key=lambda trial: trial.table["accuracy"])
+    best = max(try_each(trials, found, folder), key=lambda trial: trial.table["accuracy"])
     trials.go_back()
     chain.structure.assign(alpha_of(network, trials.genotype(best.structure))[bank])
     chain.hard = True  # it stays, whatever becomes of its alpha
@@ -221,12 +215,12 @@ def part_of(
     config: RunConfig,
     epochs: int,
     freeze_structure: bool = False,
-    with_two: float = 0.0,
+    rest_share: float = 0.0,
 ) -> TrainingExamples:
     """Examples of a part of the search, with its course.
 
-    Operators and modules stay mixed, and the last three steps of a machine that grows run by its plan; in the share `with_two` of
-    the part the last two alone. Of few steps, a quarter warms up.
+    Operators and modules stay mixed, and the last three steps of a machine that grows run; its looks rest in the share
+    `rest_share` of the questions. Of few steps, a quarter warms up.
 
     Raises:
         InputError: they do not fill a batch.
@@ -244,32 +238,14 @@ def part_of(
         search_epochs=0,
         search_share=0.9,
         choose_share=1.0,
-        grow_shares=(with_two, 1.0, 1.0),
+        grow_shares=(0.0, 1.0, 1.0),
+        rest_share=rest_share,
         decay="constant",
         curriculum_epochs=0,
     )
     steps = dataclasses.replace(examples, config=course, fresh=None).total_steps
     warmup = min(course.training.warmup_steps, steps // 4)
     return dataclasses.replace(examples, config=course.replace(warmup_steps=warmup), fresh=None)
-
-
-def likely(mixtures: np.ndarray) -> list[Structure]:
-    """The structures that a search leaves open, the likeliest first, `MOST_TRIALS` at most.
-
-    A node leaves its strongest operator open, and any other of a weight of `OPEN` or more; a structure is as likely as the
-    product of its weights.
-
-    Args:
-        mixtures: alpha' of the cells, [cells, nodes, 6].
-    """
-    weights: dict[Structure, float] = {}
-    for cell in mixtures:
-        open_ = [np.flatnonzero((node >= OPEN) | (node == node.max())) for node in cell]
-        for indices in itertools.product(*open_):
-            structure = tuple(OPERATORS[i] for i in indices)
-            weight = float(np.prod([node[i] for node, i in zip(cell, indices)]))
-            weights[structure] = max(weight, weights.get(structure, 0.0))
-    return sorted(weights, key=weights.__getitem__, reverse=True)[:MOST_TRIALS]
 
 
 def _learn(network: LNMN, examples: TrainingExamples, folder: Path) -> None:
@@ -280,111 +256,3 @@ def _learn(network: LNMN, examples: TrainingExamples, folder: Path) -> None:
         progress = checkpoints.restore(trainer)
     fit(trainer, examples, checkpoints, progress, stage=f"search: {folder.name}")
     checkpoints.load_weights(network, "last")
-
-
-def _strongest(network: LNMN) -> Genotype:
-    """The strongest operators of each cell, by its name."""
-    return {
-        f"{name}.{i}": cell
-        for name in network.structure
-        for i, cell in enumerate(network.banks[name].fusion.strongest())
-    }
-
-
-class Trials:
-    """Trials of structures of one bank, all from the same weights and on the same questions.
-
-    Args:
-        network: with the weights that each trial begins with.
-        examples: of a trial.
-        bank: name of the cells that are tried; all of them have one structure. The others are their strongest operators.
-    """
-
-    def __init__(self, network: LNMN, examples: TrainingExamples, bank: str):
-        self.network, self.examples, self.bank = network, examples, bank
-        training = examples.config.training
-        self._trainer = make_trainer(network, examples.config, examples.total_steps)
-        variables = (*network.variables, *self._trainer.optimizer.variables())
-        self._first = [(variable, variable.numpy()) for variable in variables]
-        self._others = _strongest(network)
-        self._predictor = Predictor(network, training.batch_size, training.xla)
-
-    def genotype(self, structure: Structure) -> Genotype:
-        """The whole structure with one that is tried."""
-        cells = range(self.network.structure[self.bank].shape[0])
-        return {**self._others, **{f"{self.bank}.{i}": list(structure) for i in cells}}
-
-    def go_back(self) -> None:
-        """Gives the network the weights that each trial begins with."""
-        for variable, value in self._first:
-            variable.assign(value)
-
-    def __call__(self, structure: Structure) -> dict:
-        """Trains with a structure. Returns what `accuracy_table` says of the held-out questions."""
-        self.go_back()
-        trainer, examples = self._trainer, self.examples
-        for name, alpha in alpha_of(self.network, self.genotype(structure)).items():
-            assign_with_average(trainer.arch_optimizer, self.network.structure[name], alpha)
-        clock = callbacks.Clock(Progress(), examples.steps_of_epochs)
-        for epoch, steps in enumerate(examples.steps_of_epochs):
-            trainer.fit(
-                examples.epoch(epoch, 0),
-                steps_per_epoch=steps,
-                callbacks=[callbacks.Schedule(clock, examples.config.training)],
-                verbose=0,
-            )
-        with trainer.answering():
-            return _held_out(self._predictor, examples)
-
-
-def _held_out(predictor: Predictor, examples: TrainingExamples) -> dict:
-    """What `accuracy_table` says of the held-out questions."""
-    return accuracy_table(predictor(examples.structure), examples.structure.questions)
-
-
-class Trial(NamedTuple):
-    """A trial that is done."""
-
-    structure: Structure
-    table: dict  # of the held-out questions, of `accuracy_table`
-
-
-def _try(trials: Trials, structures: Sequence[Structure], path: Path) -> list[Trial]:
-    """Tries structures, but those that an earlier start has tried; writes each one down."""
-    done = read(path)
-    left = [x for x in structures if x not in {trial.structure for trial in done}]
-    total, before = len(structures), len(structures) - len(left)
-    with Stage(
-        f"search: trials of {path.parent.name}", total, "structures", before, made=path
-    ) as stage:
-        for structure in left:
-            table = trials(structure)
-            done.append(Trial(structure, table))
-            with open(path, "a", encoding="utf-8") as stream:
-                stream.write(json.dumps({"structure": structure, **table}) + "\n")
-            stage.note(f"{', '.join(structure)} {table['accuracy']:.4f}")
-            stage.update()
-    return done
-
-
-def read(path: Path) -> list[Trial]:
-    """The trials in a file; a last line without its end, of a process that was killed, is cut off.
-
-    Raises:
-        InputError: a line is no trial.
-    """
-    if not path.is_file():
-        return []
-    whole, _, rest = path.read_text(encoding="utf-8").rpartition("\n")
-    if rest:
-        write_text(path, f"{whole}\n" if whole else "")
-    try:
-        entries = [json.loads(line) for line in whole.splitlines()]
-        trials = [Trial(tuple(entry.pop("structure")), entry) for entry in entries]
-        for trial in trials:
-            float(trial.table["accuracy"]), dict(trial.table["families"])
-        return trials
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"{path}: is no list of trials: {error!r}; without it, they begin anew"
-        ) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lnmn_tf.config import RunConfig
 from lnmn_tf.config.lnmn import LNMNConfig
+from lnmn_tf.config.relational import RelationalConfig
 
 ANSWERS = "answers alone"
 
@@ -28,7 +29,7 @@ def supervision(config: RunConfig) -> dict[str, str]:
     if isinstance(model, LNMNConfig) and model.fusion == "nodes":
         split = "the validation split" if data.structure_split == "val" else "held-out pictures"
         ledger["structure of modules"] = f"answers to questions about {split}, from alpha ~ N(0, 1)"
-        if getattr(model, "joining", False):
+        if isinstance(model, RelationalConfig) and model.joining:
             ledger["structure of modules"] += "; cells of two maps keep both maps and the text"
         if training.searches_first:
             ledger["structure of modules"] += (
@@ -44,11 +45,17 @@ def supervision(config: RunConfig) -> dict[str, str]:
         if weight
         else ANSWERS
     )
-    if getattr(model, "growing", False):
-        _, fades, gone = training.grow_shares
-        ledger["layout"] = (
-            f"a plan, push, push, answer, which fades from {fades:g} to {gone:g} of the run; then {ANSWERS}"
-        )
+    if isinstance(model, RelationalConfig) and model.growing:
+        _, opens, open_ = training.grow_shares
+        at_first = f"until {opens:g} of the run, and less and less until {open_:g}"
+        if model.plan:
+            ledger["layout"] = f"a plan, push, push, answer, {at_first}; then {ledger['layout']}"
+        else:
+            ledger["layout"] += (
+                f"; {at_first}, three steps alone: two look and the last one answers"
+            )
+    if isinstance(model, RelationalConfig) and model.word_inhibition:
+        ledger["words that a step reads"] = f"{ANSWERS}; what was read is read less again"
     curriculum = training.curriculum_epochs
     ledger["order of questions"] = (
         f"program lengths: short ones first, for {curriculum} epochs" if curriculum else "random"

@@ -25,6 +25,7 @@ CHOICES = {
     "relational": ("relational", CELLS),
     "relational_zeroed": ("relational", {**CELLS, "zeroed_operators": ("max",)}),
     "relational_growing": ("relational", {**CELLS, "growing": True, "word_inhibition": 2.0}),
+    "relational_drawn": ("relational", {**CELLS, "growing": True, "draws": True}),
     "stack_nmn": ("stack_nmn", {"module_mlp_dim": 23, "hard_pointer": False}),
 }
 HARD = {name: (name, {**CELLS, "hard_operators": True}) for name in ("paper", "released")}
@@ -48,7 +49,7 @@ def pair(model, choices):
         network(make_inputs())
         if config.model == "relational" and config.growing:
             network.growth.first_step.assign(1)
-            network.growth.freedom.assign(0.2)
+            network.growth.freedom.assign(0.0 if config.draws else 0.2)
     random = np.random.default_rng(23)
     names = [[(v.name.split("/")[-1], v.shape) for v in n.variables] for n in (plain, fast)]
     assert names[0] == names[1]
@@ -61,7 +62,7 @@ def pair(model, choices):
 
 def answer(network, inputs):
     with tf.GradientTape() as tape:
-        outputs = network(inputs, training=False)
+        outputs = network(inputs, training=network.draw is not None)
         loss = tf.reduce_mean(tf.square(outputs["logits"] - 1.0))
         loss += tf.reduce_mean(tf.square(outputs["module_weights"]))
     gradients = tape.gradient(loss, network.trainable_variables, unconnected_gradients="zero")

@@ -1,4 +1,4 @@
-"""A machine that grows: closed steps do not run, the last step answers, and a plan fades without a jump."""
+"""A machine that grows: closed steps do not run, the last step answers, and what is closed opens without a jump."""
 
 from types import SimpleNamespace
 
@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from lnmn_tf.config import TrainingConfig
 from lnmn_tf.kernels.install import install
+from lnmn_tf.models.growth import shared
 from lnmn_tf.models.registry import make_config, make_model
 from lnmn_tf.training.callbacks import Clock, Schedule
 from lnmn_tf.training.checkpoints import Progress
@@ -21,6 +22,11 @@ SIZES["stack_len"] = 4  # room for a push at each step
 @pytest.fixture(scope="module")
 def network():
     return make_network(growing=True)
+
+
+@pytest.fixture(scope="module")
+def planned():
+    return make_network(growing=True, plan=True)
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +52,9 @@ def freedom(request, network):
     return request.param
 
 
-def test_the_training_loop_opens_steps_and_lets_the_plan_fade_by_its_clock(network):
-    config = TrainingConfig(epochs=2, grow_shares=(0.1, 0.5, 0.75))
+def test_the_training_loop_opens_steps_by_its_clock():
+    network = make_network(growing=True, draws=True)
+    config = TrainingConfig(epochs=2, grow_shares=(0.1, 0.5, 0.75), rest_share=0.25)
     clock = Clock(Progress(), steps_of_epochs=[10, 10])
     schedule = Schedule(clock, config)
     schedule.set_model(
@@ -65,7 +72,9 @@ def test_the_training_loop_opens_steps_and_lets_the_plan_fade_by_its_clock(netwo
     freedoms = [0.0] * 10 + fading + [1.0] * 5
     assert [first for first, _ in course] == [2] * 2 + [1] * 18
     np.testing.assert_allclose([left for _, left in course], freedoms, rtol=1e-5)
-    for mine in (network.growth.first_step, network.growth.freedom):
+    assert float(network.draw.rest_share) == 0.25
+    assert int(network.draw.step) == 19
+    for mine in (network.growth.first_step, network.growth.freedom, network.draw.rest_share):
         assert any(variable is mine for variable in network.variables)  # as checkpoints do
 
 
@@ -116,32 +125,46 @@ def test_the_last_step_answers_and_no_other_does(network, inputs, first, freedom
     assert (weights[:, -1, answers].sum(axis=-1) > 0.0).all()
 
 
-def test_modules_that_the_plan_closes_do_not_run(network, inputs):
+def test_modules_that_a_plan_closes_do_not_run(planned, inputs):
     """Weights that are not numbers do not reach the answer."""
-    network.growth.freedom.assign(0.0)
-    expected = network(inputs)["logits"].numpy()
-    bank = network.banks["attention_4"]
+    planned.growth.freedom.assign(0.0)
+    expected = planned(inputs)["logits"].numpy()
+    bank = planned.banks["attention_4"]
     kept = [variable.numpy() for variable in bank.trainable_variables]
     for variable in bank.trainable_variables:
         variable.assign(np.nan * variable)
-    found = network(inputs)["logits"].numpy()
+    found = planned(inputs)["logits"].numpy()
     for variable, value in zip(bank.trainable_variables, kept):
         variable.assign(value)
     np.testing.assert_array_equal(found, expected)
 
 
-def test_by_the_plan_open_steps_push(network, inputs):
+def weights_of_open_steps(network, inputs, first):
     network.growth.freedom.assign(0.0)
-    pushes = np.array([name.startswith("push") for name in network.module_names])
-    for first in range(STEPS - 1):
-        network.growth.first_step.assign(first)
-        weights = network(inputs)["module_weights"].numpy()
-        np.testing.assert_allclose(weights[:, first:-1, pushes].sum(axis=-1), 1.0, atol=1e-5)
-        np.testing.assert_array_equal(weights[:, first:, -1], 0.0)
+    network.growth.first_step.assign(first)
+    return network(inputs)["module_weights"].numpy()[:, first:]
 
 
 @pytest.mark.parametrize("first", range(STEPS - 1))
-def test_module_weights_are_a_softmax_times_openness_of_which_the_stack_allows_a_part(
+def test_steps_that_are_open_at_first_look_and_do_not_rest(network, inputs, first):
+    weights = weights_of_open_steps(network, inputs, first)
+    np.testing.assert_array_equal(weights[..., -1], 0.0)
+    np.testing.assert_allclose(weights.sum(axis=-1), 1.0, atol=1e-5)
+    kinds = [kind for kind in network.kinds for _ in range(kind.cells)]
+    for module, kind in enumerate(kinds):  # any that the maps on the stack suffice for
+        if not kind.answers:
+            assert (weights[:, kind.pops : -1, module] > 0.0).all()
+
+
+@pytest.mark.parametrize("first", range(STEPS - 1))
+def test_by_a_plan_they_push(planned, inputs, first):
+    weights = weights_of_open_steps(planned, inputs, first)
+    pushes = np.array([name.startswith("push") for name in planned.module_names])
+    np.testing.assert_allclose(weights[:, :-1, pushes].sum(axis=-1), 1.0, atol=1e-5)
+
+
+@pytest.mark.parametrize("first", range(STEPS - 1))
+def test_module_weights_are_a_softmax_times_openness_over_what_the_stack_allows(
     network, inputs, first, freedom
 ):
     network.growth.first_step.assign(first)
@@ -154,25 +177,20 @@ def test_module_weights_are_a_softmax_times_openness_of_which_the_stack_allows_a
         if is_last:
             openness = [float(kind.answers) for kind in kinds] + [0.0]
         else:
-            planned = [kind.keeps and not rests for kind in kinds] + [rests]
             answers = [kind.answers for kind in kinds] + [False]
-            openness = [1.0 if p else 0.0 if a else freedom for p, a in zip(planned, answers)]
-        likes = np.exp(logits[:, step]) * openness
-        expected = likes / likes.sum(axis=-1, keepdims=True)
+            at_first = [not kind.answers and not rests for kind in kinds] + [rests]
+            openness = [0.0 if a else 1.0 if b else freedom for a, b in zip(answers, at_first)]
+        expected = np.exp(logits[:, step]) * openness
         for module, kind in enumerate(kinds):
             left = np.arange(SIZES["stack_len"]) - kind.pops
             allowed = (left >= 0) & (left + kind.pushes < SIZES["stack_len"])
             expected[:, module] *= height @ allowed
-        used = expected[:, :-1].sum(axis=-1)
-        if openness[-1]:
-            expected[:, -1] = 1.0 - used
-        else:
-            expected /= used[:, np.newaxis]
+        expected /= expected.sum(axis=-1, keepdims=True)
         np.testing.assert_allclose(trace.module_weights[:, step], expected, atol=1e-4)
         height = trace.pointer[:, step].numpy()
 
 
-def test_a_plan_that_begins_to_fade_changes_no_answer(inputs):
+def test_what_begins_to_open_changes_no_answer(inputs):
     network = make_network(growing=True, word_inhibition=3.0)
     network.growth.first_step.assign(1)
     answers = []
@@ -222,3 +240,10 @@ def test_cells_of_two_maps_can_be_kept_from_reading_one(inputs):
             assert choose_2[:, 1].min() > 0.1  # the picture may be left out
         else:
             assert choose_1.max() > 0.1
+
+
+@pytest.mark.parametrize("small", [1e-3, 1e-9, 1e-20])
+def test_what_the_stack_allows_has_all_the_weight_however_small_it_was(small):
+    weights = tf.constant([[0.0, small, 3.0 * small, 1.0 - 4.0 * small], [0.0, 0.0, 0.0, 1.0]])
+    found = shared(weights, no_op=tf.constant([[0.0], [0.0]])).numpy()
+    np.testing.assert_allclose(found, [[0.0, 0.25, 0.75, 0.0], [0.0] * 4], rtol=1e-5)

@@ -16,7 +16,7 @@ from tests.conftest import TINY_MODEL, TINY_TRAINING
 @pytest.fixture(scope="module")
 def config(tiny_world):
     sizes = {"encoder_filters": (4, 5), "encoder_strides": (2, 1), "num_steps": 3}
-    course = {"growing": True, "grow_shares": (0.2, 0.6, 0.9), "checkpoint_steps": 1}
+    course = {"growing": True, "draws": True, "grow_shares": (0.2, 0.6, 0.9), "checkpoint_steps": 1}
     choices = {**TINY_MODEL, **TINY_TRAINING, **sizes, **course, "data_dir": str(tiny_world)}
     return RunConfig.create(choices)
 

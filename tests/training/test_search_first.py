@@ -13,7 +13,7 @@ from lnmn_tf.analysis import history
 from lnmn_tf.config import RunConfig
 from lnmn_tf.config.names import OPERATORS
 from lnmn_tf.errors import InputError
-from lnmn_tf.training import search_first, structure_history
+from lnmn_tf.training import search_first, structure_history, trials
 from lnmn_tf.training.checkpoints import CheckpointFolder
 from lnmn_tf.training.evaluation import Predictor
 from lnmn_tf.training.examples import TrainingExamples
@@ -29,6 +29,7 @@ MODEL = {
     "answer_3": 0,
     "answer_4": 2,
     "growing": True,
+    "draws": True,
     "lone_answers": True,
     "joining": True,
 }
@@ -56,13 +57,13 @@ def opened(tiny_world):
 
 
 @pytest.fixture(scope="module")
-def trials(opened):
+def some_trials(opened):
     """Trials of a network as it is built."""
     config, examples = opened
     tf.keras.utils.set_random_seed(0)
     easy = search_first.balanced(examples, 0, seed=0)
     part = search_first.part_of(easy, config, 1, freeze_structure=True)
-    return search_first.Trials(build_network(config.model), part, "answer_4")
+    return trials.Trials(build_network(config.model), part, "answer_4")
 
 
 @pytest.mark.parametrize("hops", [0, 1])
@@ -96,15 +97,15 @@ def test_alpha_leaves_open_what_it_is_not_sure_of():
     sure = np.array([[0.02, 0.0, 0.0, 0.97, 0.0, 0.01]] * 3)
     unsure = sure.copy()
     unsure[1] = [0.0, 0.45, 0.05, 0.25, 0.0, 0.25]
-    found = search_first.likely(np.stack([sure, unsure, sure]))
+    found = trials.likely(np.stack([sure, unsure, sure]))
     p = "product"
     assert found == [(p, p, p), (p, "max", p), (p, "choose_2", p)]
-    found = search_first.likely(np.full([2, 3, 6], 1 / 6))  # 216 structures, all as likely
-    assert len(set(found)) == len(found) == search_first.MOST_TRIALS
+    found = trials.likely(np.full([2, 3, 6], 1 / 6))  # 216 structures, all as likely
+    assert len(set(found)) == len(found) == trials.MOST_TRIALS
 
 
-def test_every_operator_begins_alike_but_those_left_out(trials):
-    chain = trials.network.banks["answer_4"].fusion
+def test_every_operator_begins_alike_but_those_left_out(some_trials):
+    chain = some_trials.network.banks["answer_4"].fusion
     kept = chain.structure.numpy()
     chain.begin_alike()
     mixture = tf.nn.softmax(chain.structure, axis=-1).numpy()
@@ -116,8 +117,8 @@ def test_every_operator_begins_alike_but_those_left_out(trials):
         np.testing.assert_allclose(mixture[:, node], expected, atol=1e-6)
 
 
-def test_a_trial_is_measured_with_its_structure_and_leaves_no_trace(trials, monkeypatch):
-    network, seen = trials.network, []
+def test_a_trial_is_measured_with_its_structure_and_leaves_no_trace(some_trials, monkeypatch):
+    network, seen = some_trials.network, []
     answer = Predictor.__call__
 
     def watched(self, examples, **kwargs):
@@ -127,7 +128,7 @@ def test_a_trial_is_measured_with_its_structure_and_leaves_no_trace(trials, monk
     monkeypatch.setattr(Predictor, "__call__", watched)
     order = [ONE_TRIAL, ("max", "min", "sum"), ONE_TRIAL]
     before = [variable.numpy() for variable in network.variables]
-    tables = [trials(structure) for structure in order]
+    tables = [some_trials(structure) for structure in order]
     assert tables[0] == tables[2]  # whatever was tried between
     for alphas, structure in zip(seen, order):
         mixture = tf.nn.softmax(alphas["answer_4"]).numpy()
@@ -139,7 +140,7 @@ def test_a_trial_is_measured_with_its_structure_and_leaves_no_trace(trials, monk
         for old, variable in zip(before, network.variables)
         if id(variable) not in alphas
     )
-    trials.go_back()
+    some_trials.go_back()
     for old, variable in zip(before, network.variables):
         np.testing.assert_array_equal(old, variable, err_msg=variable.name)
 
@@ -168,12 +169,12 @@ def test_trials_go_on_where_they_were_stopped(opened, tmp_path, monkeypatch, par
         parts.append((folder.name, training.epochs, set(examples.weights.questions.hop_counts)))
 
     monkeypatch.setattr(search_first, "_learn", record_part)
-    monkeypatch.setattr(search_first, "MOST_TRIALS", 2)
-    monkeypatch.setattr(search_first, "OPEN", 0.0)
+    monkeypatch.setattr(trials, "MOST_TRIALS", 2)
+    monkeypatch.setattr(trials, "OPEN", 0.0)
     network, path = searched(config, examples, tmp_path)
     assert parts == [("begin", 1, {0}), ("answers", 1, {0}), ("looks", 3, {0, 1})]
     records = {name: tmp_path / "search" / name / "trials.jsonl" for name in ("answers", "looks")}
-    found = {name: search_first.read(record) for name, record in records.items()}
+    found = {name: trials.read(record) for name, record in records.items()}
     best = {
         name: max(x, key=lambda trial: trial.table["accuracy"]).structure
         for name, x in found.items()
@@ -195,17 +196,17 @@ def test_trials_go_on_where_they_were_stopped(opened, tmp_path, monkeypatch, par
         records["looks"].unlink()
         left += [trial.structure for trial in found["looks"]]
     asked = []
-    try_one = search_first.Trials.__call__
+    try_one = trials.Trials.__call__
 
     def counted(self, structure):
         asked.append(structure)
         return try_one(self, structure)
 
-    monkeypatch.setattr(search_first.Trials, "__call__", counted)
+    monkeypatch.setattr(trials.Trials, "__call__", counted)
     again, path = searched(config, examples, tmp_path)
     assert path.read_bytes() == whole
     assert asked == left
-    assert {name: search_first.read(record) for name, record in records.items()} == found
+    assert {name: trials.read(record) for name, record in records.items()} == found
     assert_same_weights(network, again)
 
 
@@ -276,7 +277,7 @@ def test_a_family_is_guessed_up_to_a_quarter_of_the_way_to_all_right(opened):
 @pytest.mark.slow  # the real machine is traced eight times
 def test_a_search_that_was_stopped_ends_with_the_same_weights(opened, tmp_path, monkeypatch):
     config, examples = opened
-    monkeypatch.setattr(search_first, "MOST_TRIALS", 1)
+    monkeypatch.setattr(trials, "MOST_TRIALS", 1)
     whole, path = searched(config, examples, tmp_path / "whole")
     again, _ = searched(config, examples, tmp_path / "whole")  # stopped before the training
     assert_same_weights(whole, again)
@@ -303,7 +304,7 @@ def test_a_list_of_trials_that_is_none_is_refused(tmp_path, text):
     path = tmp_path / "trials.jsonl"
     path.write_text(text)
     with pytest.raises(InputError, match="without it, they begin anew"):
-        search_first.read(path)
+        trials.read(path)
 
 
 def test_a_structure_that_is_given_is_not_searched(tiny_world):
@@ -313,21 +314,32 @@ def test_a_structure_that_is_given_is_not_searched(tiny_world):
     assert not config_on(tiny_world, search_epochs=0).training.searches_first
 
 
-def test_too_few_questions_are_refused_before_anything_is_trained(opened, trials, tmp_path):
+def test_too_few_questions_are_refused_before_anything_is_trained(opened, some_trials, tmp_path):
     config, examples = opened
     with pytest.raises(InputError, match="or --set=search_epochs=0"):
         search_first.search_first(
-            trials.network, config.replace(batch_size=1000), examples, tmp_path
+            some_trials.network, config.replace(batch_size=1000), examples, tmp_path
         )
     assert not list(tmp_path.iterdir())
 
 
-def test_at_first_one_step_looks_and_one_answers(opened):
+def test_in_a_search_three_steps_run_and_looks_rest_in_its_first_pass(
+    opened, tmp_path, monkeypatch
+):
     config, examples = opened
+    courses = {}
+
+    def record_part(network, examples, folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        courses[folder.name] = examples.config.training
+
+    monkeypatch.setattr(search_first, "_learn", record_part)
+    monkeypatch.setattr(search_first, "_part", lambda *_: {"families": {}})
+    searched(config, examples, tmp_path)
     easy = search_first.without_relation(examples)
-    assert search_first.part_of(easy, config, 1).config.training.grow_shares == (0.0, 1.0, 1.0)
-    begin = search_first.part_of(easy, config, 1, with_two=search_first.BEGIN_WITH_TWO)
-    assert begin.config.training.grow_shares == (0.4, 1.0, 1.0)
+    courses["another"] = search_first.part_of(easy, config, 1).config.training
+    assert {x.grow_shares for x in courses.values()} == {(0.0, 1.0, 1.0)}
+    assert {name: x.rest_share for name, x in courses.items()} == {"begin": 0.25, "another": 0.0}
 
 
 def test_a_short_search_warms_up_for_a_quarter(opened):
@@ -340,8 +352,8 @@ def test_a_short_search_warms_up_for_a_quarter(opened):
         )
 
 
-def test_a_model_without_such_cells_is_refused(trials):
-    network = trials.network
+def test_a_model_without_such_cells_is_refused(some_trials):
+    network = some_trials.network
     assert search_first.searched_banks(network) == ("answer_4", "look_3")
 
     class Other:

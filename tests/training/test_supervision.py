@@ -30,7 +30,9 @@ def test_end_to_end_from_pixels_learns_from_answers_alone():
             "without a relation, as many of each family",
         ),
         ({"search_epochs": 3}, "structure of modules", "begins anew, every operator alike"),
-        ({"growing": True}, "layout", "a plan, push, push, answer, which fades from 0.5 to 0.9"),
+        ({"growing": True}, "layout", "answers alone; until 0.5 of the run"),
+        ({"growing": True, "plan": True}, "layout", "a plan, push, push, answer, until 0.5 of"),
+        ({"word_inhibition": 2.0}, "words that a step reads", "is read less again"),
         ({"init_from": "runs/y"}, "first weights", "runs/y"),
     ],
 )
