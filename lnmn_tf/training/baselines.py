@@ -9,7 +9,7 @@ from tensorflow import keras
 from lnmn_tf.data.question_set import QuestionSet
 from lnmn_tf.training.evaluation import accuracy_table
 
-EMBED_DIM, LSTM_DIM, BATCH_SIZE, EPOCHS = 64, 128, 256, 8
+EMBED_DIM, LSTM_DIM, BATCH_SIZE, EPOCHS = 32, 64, 256, 8
 MAX_QUESTIONS = 50_000  # more take minutes and gain nothing on questions that templates word
 
 
