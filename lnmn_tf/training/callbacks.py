@@ -75,14 +75,14 @@ class Schedule(keras.callbacks.Callback):
         self.model.entropy_weight.assign(entropy_weight(epoch, self.config))
         for layer in self._random:
             layer.step.assign(clock.step)
+            if isinstance(layer, Draw):
+                layer.rest_share.assign(self.config.rest_share)
         network = self.model.network
         if getattr(network, "growth", None):
             share = epoch / self.config.epochs
             growth = network.growth
             growth.first_step.assign(first_step(share, growth.num_steps, self.config))
             growth.freedom.assign(freedom(share, self.config))
-        if network.draw is not None:
-            network.draw.rest_share.assign(self.config.rest_share)
         trainer = self.model
         chosen = trainer.has_choice and clock.step >= trainer.choose_step
         if chosen and not trainer.hardened:
