@@ -1,4 +1,4 @@
-"""Layouts of one module a step: drawn in training, the likeliest in an answer, and never the average of all."""
+"""Layouts of one module a step: drawn in training, the likeliest in an answer."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from lnmn_tf.models.growth import Growth
 class Draw(keras.layers.Layer):
     """Gumbel noise by which each step but the last draws its module, see `one_of`; while a machine is small.
 
-    An average of layouts is no layout: where a look pushes by half, the pointer stands between two maps, and no
-    cell sees either. Drawn, a question has two maps or one, and learns from what it has. The last step answers; its
-    modules add to one memory, and their average is what each would say. As the other steps begin to open, all steps run
-    the average: what is new has a small weight then, and would be drawn whole.
+    Where a look pushes by half, the pointer stands between two maps. Drawn, a question has two maps or one. The last step
+    answers; its modules add to one memory, and their average is what each would say. As the other steps begin to open, all
+    steps run the average: what is new has a small weight then, and would be drawn whole. That it is better than an average
+    is not shown (docs/learning.md).
 
-    Of questions in training, the share `rest_share` lets a look rest, by chance, each look by itself. So each of them learns to find what
-    another look might not have found.
+    In the share `rest_share` of the questions of a training a look rests, by chance, each look by itself. So each of them
+    learns to find.
 
-    Noise is a function of `step`, and of the lengths of the questions, which tell apart the shards of a batch. `step` and `rest_share` are variables that the training loop sets and a
-    checkpoint holds.
+    Noise is a function of `step`, and of the lengths of the questions, which tell apart the shards of a batch. `step` and
+    `rest_share` are variables that the training loop sets and a checkpoint holds.
 
     Args:
         growth: of the machine.

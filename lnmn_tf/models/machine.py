@@ -53,9 +53,7 @@ class Trace(NamedTuple):
 class StepOutputs(NamedTuple):
     """What losses need of each step, and `call` returns."""
 
-    module_weights: (
-        tf.Tensor
-    )  # w^(t) as executed, or of which one module is drawn, [batch, steps, modules]
+    module_weights: tf.Tensor  # w^(t), before one module is drawn, [batch, steps, modules]
     module_logits: tf.Tensor  # MLP(u), of which w^(t) is the softmax, [batch, steps, modules]
 
 
@@ -88,9 +86,7 @@ class StackMachine(keras.Model):
         super().__init__(**kwargs)
         self.config = config
         self.loop = loop
-        self.draw: Draw | None = (
-            None  # draws a module a step in training; None = all run, by their weights
-        )
+        self.draw: Draw | None = None  # each step runs one module; None = all, by weight
         self.reads_question = True  # `encode` reads the question as well as the image
         self.image_encoder = None
         if config.image_height:
@@ -311,7 +307,8 @@ class StackMachine(keras.Model):
 
         Args:
             given: `query` of the step; where there is one, the `layout` that replaces the module weights; how
-                `opened` modules are, a factor of these; the `noise` by which one module is drawn, where a step `draws`, or whether it `rests`.
+                `opened` modules are, a factor of these; the `noise` by which one module is drawn where a step
+                `draws`, and whether it `rests`.
             state: before the step.
             question: the encoded question.
             image: what modules see.
