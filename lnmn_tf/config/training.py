@@ -202,14 +202,6 @@ class TrainingConfig:
         maximum=1,
         flag=False,
     )
-    rest_share: float = option(
-        0.0,
-        "Share of the questions in which a look that is drawn rests, by chance: then each look learns to find by itself. A "
-        "search sets it in its first pass.",
-        minimum=0,
-        below=1,
-        flag=False,
-    )
     layout_loss_weight: float = option(
         0.0,
         "Weight of the loss that pulls the module weights to expert layouts, made of the questions' "

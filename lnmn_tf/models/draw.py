@@ -19,8 +19,8 @@ class Draw(keras.layers.Layer):
     In the share `rest_share` of the questions of a training a look rests, by chance, each look by itself. So each of them
     learns to find.
 
-    Noise is a function of `step`, and of the lengths of the questions, which tell apart the shards of a batch. `step` and
-    `rest_share` are variables that the training loop sets and a checkpoint holds.
+    Noise is a function of `step`, and of the lengths of the questions, which tell apart the shards of a batch. `step`, which
+    the training loop sets, and `rest_share`, which a search sets, are variables that a checkpoint holds.
 
     Args:
         growth: of the machine.

@@ -75,8 +75,6 @@ class Schedule(keras.callbacks.Callback):
         self.model.entropy_weight.assign(entropy_weight(epoch, self.config))
         for layer in self._random:
             layer.step.assign(clock.step)
-            if isinstance(layer, Draw):
-                layer.rest_share.assign(self.config.rest_share)
         network = self.model.network
         if getattr(network, "growth", None):
             share = epoch / self.config.epochs

@@ -45,7 +45,7 @@ from lnmn_tf.training.warm_start import alpha_of, begin, give_genotype
 
 LOOKS, GENOTYPE = "looks", "genotype.json"
 BEGIN_EPOCHS, TRIAL_EPOCHS, LOOK_EPOCHS = 1, 2, 3
-BEGIN_RESTS = 0.25  # rest_share of `begin`
+BEGIN_RESTS = 0.25  # share of the questions of `begin` in which a look that is drawn rests
 GUESSED = 0.25  # share of the way from a guess to all answers right
 
 
@@ -70,7 +70,7 @@ def search_first(
     path = folder / GENOTYPE
     answers, looks = searched_banks(network)
     easy, one_hop = (balanced(examples, hops, training.seed) for hops in (0, 1))
-    of_begin = part_of(without_relation(examples), config, BEGIN_EPOCHS, rest_share=BEGIN_RESTS)
+    of_begin = part_of(without_relation(examples), config, BEGIN_EPOCHS)
     of_answers = part_of(easy, config, training.search_epochs)
     of_looks = part_of(one_hop, config, LOOK_EPOCHS)
     if path.is_file():
@@ -82,7 +82,9 @@ def search_first(
     while True:
         if given_up:
             renew(network, config, examples, given_up)
+        _let_rest(network, BEGIN_RESTS)
         _learn(network, of_begin, folder / "begin")
+        _let_rest(network, 0.0)
         table = _part(network, config, of_answers, answers, folder / ANSWERS)
         guessed = families_guessed(table["families"], of_answers.structure.questions)
         if not guessed or given_up + 1 >= training.search_beginnings:
@@ -215,12 +217,10 @@ def part_of(
     config: RunConfig,
     epochs: int,
     freeze_structure: bool = False,
-    rest_share: float = 0.0,
 ) -> TrainingExamples:
     """Examples of a part of the search, with its course.
 
-    Operators and modules stay mixed, and the last three steps of a machine that grows run; its looks rest in the share
-    `rest_share` of the questions. Of few steps, a quarter warms up.
+    Operators and modules stay mixed, and the last three steps of a machine that grows run. Of few steps, a quarter warms up.
 
     Raises:
         InputError: they do not fill a batch.
@@ -239,13 +239,18 @@ def part_of(
         search_share=0.9,
         choose_share=1.0,
         grow_shares=(0.0, 1.0, 1.0),
-        rest_share=rest_share,
         decay="constant",
         curriculum_epochs=0,
     )
     steps = dataclasses.replace(examples, config=course, fresh=None).total_steps
     warmup = min(course.training.warmup_steps, steps // 4)
     return dataclasses.replace(examples, config=course.replace(warmup_steps=warmup), fresh=None)
+
+
+def _let_rest(network: LNMN, share: float) -> None:
+    """In this share of the questions of a training each look that is drawn rests."""
+    if network.draw is not None:
+        network.draw.rest_share.assign(share)
 
 
 def _learn(network: LNMN, examples: TrainingExamples, folder: Path) -> None:

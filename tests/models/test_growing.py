@@ -54,7 +54,7 @@ def freedom(request, network):
 
 def test_the_training_loop_opens_steps_by_its_clock():
     network = make_network(growing=True, draws=True)
-    config = TrainingConfig(epochs=2, grow_shares=(0.1, 0.5, 0.75), rest_share=0.25)
+    config = TrainingConfig(epochs=2, grow_shares=(0.1, 0.5, 0.75))
     clock = Clock(Progress(), steps_of_epochs=[10, 10])
     schedule = Schedule(clock, config)
     schedule.set_model(
@@ -72,7 +72,6 @@ def test_the_training_loop_opens_steps_by_its_clock():
     freedoms = [0.0] * 10 + fading + [1.0] * 5
     assert [first for first, _ in course] == [2] * 2 + [1] * 18
     np.testing.assert_allclose([left for _, left in course], freedoms, rtol=1e-5)
-    assert float(network.draw.rest_share) == 0.25
     assert int(network.draw.step) == 19
     for mine in (network.growth.first_step, network.growth.freedom, network.draw.rest_share):
         assert any(variable is mine for variable in network.variables)  # as checkpoints do

@@ -327,19 +327,23 @@ def test_in_a_search_three_steps_run_and_looks_rest_in_its_first_pass(
     opened, tmp_path, monkeypatch
 ):
     config, examples = opened
-    courses = {}
+    shares, rests = set(), {}
 
-    def record_part(network, examples, folder):
+    def record(network, examples, folder):
         folder.mkdir(parents=True, exist_ok=True)
-        courses[folder.name] = examples.config.training
+        shares.add(examples.config.training.grow_shares)
+        rests[folder.name] = float(network.draw.rest_share)
 
-    monkeypatch.setattr(search_first, "_learn", record_part)
-    monkeypatch.setattr(search_first, "_part", lambda *_: {"families": {}})
-    searched(config, examples, tmp_path)
-    easy = search_first.without_relation(examples)
-    courses["another"] = search_first.part_of(easy, config, 1).config.training
-    assert {x.grow_shares for x in courses.values()} == {(0.0, 1.0, 1.0)}
-    assert {name: x.rest_share for name, x in courses.items()} == {"begin": 0.25, "another": 0.0}
+    def record_search(network, config, examples, bank, folder):
+        record(network, examples, folder)
+        return {"families": {}}
+
+    monkeypatch.setattr(search_first, "_learn", record)
+    monkeypatch.setattr(search_first, "_part", record_search)
+    network, _ = searched(config, examples, tmp_path)
+    assert shares == {(0.0, 1.0, 1.0)}
+    assert rests == {"begin": 0.25, "answers": 0.0, "looks": 0.0}
+    assert float(network.draw.rest_share) == 0.0
 
 
 def test_a_short_search_warms_up_for_a_quarter(opened):
