@@ -48,25 +48,25 @@ class Growth(keras.layers.Layer):
         return tf.cast(openness, dtype)
 
 
-def open_weights(logits: tf.Tensor, openness: tf.Tensor) -> tf.Tensor:
-    """softmax(logits) times openness, normalised, [batch, modules]; openness learns nothing.
+HIGHEST = 5.0  # above the module of the largest weight: so gradients of what is hardly allowed are bounded
+
+
+def open_weights(logits: tf.Tensor, openness: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
+    """e^logit times openness and validity, normalised: what is closed or not allowed leaves its weight to the others.
+
+    It is exact however small a softmax of all modules would make what is left, and so is its gradient. A logit counts as at
+    most `HIGHEST` above that of the largest weight; that matters for modules of a validity below e^-5.
 
     Args:
         logits: of the modules, [batch, modules].
-        openness: of each module, in [0, 1], at least one above 0, [batch, modules].
-    """
-    return tf.nn.softmax(logits + tf.math.log(tf.stop_gradient(openness)), axis=-1)
-
-
-def shared(weights: tf.Tensor, no_op: tf.Tensor) -> tf.Tensor:
-    """Module weights, [batch, modules], where the modules that the stack allows share the weight of those that it does not.
-
-    Args:
-        weights: with what the stack does not allow counted as NoOp's.
-        no_op: NoOp's own weight, [batch, 1].
+        openness: of each module, in [0, 1], at least one above 0, [batch, modules]; it learns nothing.
+        valid: how far the stack allows each module, in [0, 1], [batch, modules].
 
     Returns:
-        Weights that add up to 1, however small those of what is allowed were; all 0 where nothing is allowed.
+        Weights that add up to 1, [batch, modules]; all 0 where nothing that is open is allowed.
     """
-    weights = tf.concat([weights[:, :-1], no_op], axis=-1)
+    scores = logits + tf.math.log(tf.stop_gradient(openness))
+    sizes = scores + tf.math.log(tf.maximum(valid, 0.0))
+    largest = tf.reduce_max(tf.stop_gradient(sizes), axis=-1, keepdims=True)
+    weights = valid * tf.exp(tf.minimum(scores - tf.maximum(largest, scores.dtype.min), HIGHEST))
     return tf.math.divide_no_nan(weights, tf.reduce_sum(weights, axis=-1, keepdims=True))

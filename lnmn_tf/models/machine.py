@@ -18,7 +18,6 @@ from lnmn_tf.layers.dropout import StepDropout
 from lnmn_tf.layers.encoders import ImageEncoder, KnowledgeBase, QuestionEncoder
 from lnmn_tf.layers.loop import loop
 from lnmn_tf.models.draw import Draw, one_of
-from lnmn_tf.models.growth import open_weights, shared
 
 
 class Encoded(NamedTuple):
@@ -176,6 +175,10 @@ class StackMachine(keras.Model):
         """
         return None
 
+    def open_weights(self, logits: tf.Tensor, opened: tf.Tensor, state: State) -> tf.Tensor:
+        """The module weights that are executed where not all modules are open, [batch, modules]."""
+        raise NotImplementedError
+
     def sharpen(self, pointer: tf.Tensor) -> tf.Tensor:
         """The pointer after the average over modules, [batch, stack_len]."""
         raise NotImplementedError
@@ -319,8 +322,7 @@ class StackMachine(keras.Model):
         instruction = self.controller(given["query"], state.text, question, state.read)
         weights = given.get("layout", instruction.module_weights)
         if "opened" in given:
-            weights = open_weights(instruction.module_logits, given["opened"])
-            weights = shared(self.allowed(weights, state), no_op=weights[:, -1:])
+            weights = self.open_weights(instruction.module_logits, given["opened"], state)
         else:
             weights = self.allowed(weights, state)
         executed = weights

@@ -24,7 +24,7 @@ from lnmn_tf.layers.places import (
 )
 from lnmn_tf.layers.pooling import Pooling, Relation
 from lnmn_tf.models.draw import Draw
-from lnmn_tf.models.growth import Growth
+from lnmn_tf.models.growth import Growth, open_weights
 from lnmn_tf.models.kinds import Kind, paper_kinds
 from lnmn_tf.models.lnmn import LNMN
 from lnmn_tf.models.machine import State
@@ -144,18 +144,21 @@ class RelationalLNMN(LNMN):
 
         The stack begins empty, so what looks first must push.
         """
-        module_weights = super().allowed(module_weights, state)
+        weights = super().allowed(module_weights, state)[:, :-1] * self.valid(state)[:, :-1]
+        no_op = 1.0 - tf.reduce_sum(weights, axis=-1, keepdims=True)
+        return tf.concat([weights, no_op], axis=-1)
+
+    def open_weights(self, logits: tf.Tensor, opened: tf.Tensor, state: State) -> tf.Tensor:
+        return super().allowed(open_weights(logits, opened, self.valid(state)), state)
+
+    def valid(self, state: State) -> tf.Tensor:
+        """How far the stack has maps and room for each module, in [0, 1], [batch, modules]; NoOp needs none."""
         lone = self.config.lone_answers
         needed = [1 if lone and kind.answers else kind.pops for kind in self.kinds]
         pops = [n for n, kind in zip(needed, self.kinds) for _ in range(kind.cells)]
         pushes = [kind.pushes for kind in self.kinds for _ in range(kind.cells)]
-        valid = stacks.validity(pops, pushes, self.config.stack_len)
-        valid = tf.matmul(
-            state.pointer, tf.cast(valid, state.pointer.dtype)
-        )  # [batch, modules - 1]
-        weights = module_weights[:, :-1] * valid
-        no_op = 1.0 - tf.reduce_sum(weights, axis=-1, keepdims=True)
-        return tf.concat([weights, no_op], axis=-1)
+        valid = stacks.validity([*pops, 0], [*pushes, 0], self.config.stack_len)
+        return tf.matmul(state.pointer, tf.cast(valid, state.pointer.dtype))
 
     def opened(self) -> tf.Tensor | None:
         return self.growth.openness(self.compute_dtype) if self.growth else None

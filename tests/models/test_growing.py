@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from lnmn_tf.config import TrainingConfig
 from lnmn_tf.kernels.install import install
-from lnmn_tf.models.growth import shared
+from lnmn_tf.models.growth import open_weights
 from lnmn_tf.models.registry import make_config, make_model
 from lnmn_tf.training.callbacks import Clock, Schedule
 from lnmn_tf.training.checkpoints import Progress
@@ -241,8 +241,38 @@ def test_cells_of_two_maps_can_be_kept_from_reading_one(inputs):
             assert choose_1.max() > 0.1
 
 
-@pytest.mark.parametrize("small", [1e-3, 1e-9, 1e-20])
-def test_what_the_stack_allows_has_all_the_weight_however_small_it_was(small):
-    weights = tf.constant([[0.0, small, 3.0 * small, 1.0 - 4.0 * small], [0.0, 0.0, 0.0, 1.0]])
-    found = shared(weights, no_op=tf.constant([[0.0], [0.0]])).numpy()
-    np.testing.assert_allclose(found, [[0.0, 0.25, 0.75, 0.0], [0.0] * 4], rtol=1e-5)
+def weights_by_numpy(logits, openness, valid):
+    sizes = np.exp(np.float64(logits)) * openness * valid
+    total = sizes.sum(axis=-1, keepdims=True)
+    return np.divide(sizes, total, out=np.zeros_like(sizes), where=total > 0.0)
+
+
+@pytest.mark.parametrize("distance", [5.0, 50.0, 200.0])
+def test_what_is_open_and_allowed_has_all_the_weight_however_unlikely_it_was(distance):
+    logits = np.float32([[0.0, 1.0, distance, 2.0], [3.0, 0.0, 1.0, distance], [0.0] * 4])
+    openness = np.float32([[1.0, 1.0, 1.0, 0.0], [1.0, 1e-4, 1.0, 0.0], [1.0] * 4])
+    valid = np.float32([[1.0, 1.0, 0.0, 1.0], [0.5, 1.0, 0.3, 1.0], [0.0] * 4])
+    found = open_weights(*map(tf.constant, (logits, openness, valid))).numpy()
+    np.testing.assert_allclose(found, weights_by_numpy(logits, openness, valid), rtol=1e-5)
+    np.testing.assert_allclose(found.sum(-1), [1.0, 1.0, 0.0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("xla", [False, True])
+@pytest.mark.parametrize("distance", [5.0, 50.0, 200.0])
+def test_gradients_of_open_weights_are_those_of_a_softmax_and_bounded(distance, xla):
+    logits = tf.constant([[0.0, 1.0, distance, 2.0]])
+    openness, valid = tf.constant([[1.0, 1.0, 1.0, 0.0]]), tf.constant([[1.0, 1.0, 0.0, 1.0]])
+    towards = tf.constant([[1.0, 3.0, 7.0, 2.0]])
+
+    @tf.function(jit_compile=xla)
+    def gradients():
+        with tf.GradientTape() as tape:
+            tape.watch((logits, valid))
+            loss = tf.reduce_sum(towards * open_weights(logits, openness, valid))
+        return tape.gradient(loss, (logits, valid))
+
+    of_logits, of_valid = (x.numpy()[0] for x in gradients())
+    first, second = np.exp([0.0, 1.0]) / np.exp([0.0, 1.0]).sum()
+    slope = first * second * (3.0 - 1.0)  # of a softmax of two
+    np.testing.assert_allclose(of_logits, [-slope, slope, 0.0, 0.0], rtol=1e-4)
+    assert np.abs(of_valid).max() <= 7.0 * np.exp(5.0)
