@@ -2,7 +2,7 @@
 
     python -m lnmn_tf.main --mode=export --run_dir=pretrained/quickstart --export_dir=/tmp/quickstart
     python -m tests.export.demo.browser --run_dir=pretrained/quickstart --export_dir=/tmp/quickstart \
-        --example=5 --question="What is the shape of the large object that is in front of the purple cylinder?"
+        --example=5 --question="Is the purple cylinder the same size as the green cube?"
 
 writes `export/demo/screenshot.jpg`: an example of the run's data, and its answer.
 """
