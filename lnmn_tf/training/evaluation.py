@@ -77,18 +77,30 @@ def accuracy_table(
         vqa_rules: how VQA's answers are compared, see `lnmn_tf.data.vqa_accuracy`.
 
     Returns:
-        {"accuracy": in [0, 1], "families": {family: accuracy}, "questions": N}; a family without
+        {"accuracy": in [0, 1], "families": {family: accuracy}, "hops": {h: {family: accuracy}}, "questions": N};
+        "hops" has those questions alone whose programs go h times from one object to another. A family without
         questions is left out. For VQA, see `vqa_table`.
     """
     if questions.annotations is not None:
         return vqa_table(_spelt(predictions, questions.vocabulary), questions, vqa_rules)
     right = predictions == questions.answers
-    families = {
-        name: float(right[questions.families == index].mean())
-        for index, name in enumerate(questions.family_names)
-        if (questions.families == index).any()
+
+    def of_families(asked: np.ndarray) -> dict[str, float]:
+        chosen = {
+            name: right[asked & (questions.families == index)]
+            for index, name in enumerate(questions.family_names)
+        }
+        return {
+            name: float(of_family.mean()) for name, of_family in chosen.items() if len(of_family)
+        }
+
+    hops = questions.hop_counts
+    return {
+        "accuracy": float(right.mean()),
+        "families": of_families(np.ones_like(right)),
+        "hops": {str(h): of_families(hops == h) for h in np.unique(hops)},
+        "questions": len(questions),
     }
-    return {"accuracy": float(right.mean()), "families": families, "questions": len(questions)}
 
 
 def write_predictions(

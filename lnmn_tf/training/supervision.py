@@ -65,6 +65,8 @@ def supervision(config: RunConfig) -> dict[str, str]:
             "programs: before the training those without a relation, as many of each family, then those with one, too; then "
             + ledger["order of questions"]
         )
+    if data.max_hops >= 0:
+        ledger["questions"] = f"those alone whose programs have {data.max_hops} relations at most"
     if data.trains_on_val:
         ledger[f"reported split {data.val_split}"] = (
             f"trained on, as part of {data.train_split}: its accuracy says nothing of other questions"

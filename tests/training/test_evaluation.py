@@ -29,6 +29,12 @@ def test_accuracy_is_the_share_of_right_answers_and_its_families_weighted(questi
     }
     weighted = sum(counts[name] * value for name, value in table["families"].items())
     assert weighted / len(questions) == pytest.approx(table["accuracy"])
+    hops = questions.hop_counts
+    assert set(table["hops"]) == {str(h) for h in hops} and len(table["hops"]) > 1
+    for h, families in table["hops"].items():
+        for name, value in families.items():
+            asked = (hops == int(h)) & (questions.families == questions.family_names.index(name))
+            assert value == np.mean((predictions == questions.answers)[asked])
 
 
 def test_right_answers_are_all_right(questions):
