@@ -109,8 +109,7 @@ class DataConfig:
     )
     max_hops: int = option(
         -1,
-        "Train only on questions of at most so many hops between objects; -1 = all, as in every run that is "
-        "reported.",
+        "Train only on questions of at most so many hops between objects; -1 = all. All are reported.",
         minimum=-1,
         flag=False,
     )
