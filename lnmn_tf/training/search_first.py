@@ -8,8 +8,10 @@ two looks that are right at once. So the search asks other questions, part after
     answers   alpha of the answer cells begins anew, every operator alike; as many questions of each family, without a relation
     looks     alpha of the cells that look begins anew; questions with one relation, too
 
-After answers and after looks, what alpha leaves open is tried: each structure stands in all cells, and the best one by held-out
-questions is taken. Where held-out questions of a family are then no better than guessed, all begins again with other weights.
+After answers and after looks, what alpha leaves open is tried: each structure stands in all cells, and by held-out questions the
+best one is taken, or a simpler one that is as good. Of a look, the likeliest structure without the map's features is tried, too:
+questions without a relation cannot tell it from one that multiplies by them. Where held-out questions of a family are then no
+better than guessed, all begins again with other weights.
 
 The training goes on with the weights and the structure that were found. With a structure that is given (`--genotype`,
 `--freeze_structure`) the parts ask the same questions, and there are no trials: the control of a search.
@@ -40,7 +42,16 @@ from lnmn_tf.training.examples import Examples, TrainingExamples
 from lnmn_tf.training.fitting import fit, make_trainer
 from lnmn_tf.training.networks import build_network
 from lnmn_tf.training.structure_history import ANSWERS, SEARCH
-from lnmn_tf.training.trials import Trials, held_out, likely, strongest, try_each
+from lnmn_tf.training.trials import (
+    Trial,
+    Trials,
+    best,
+    held_out,
+    likely,
+    strongest,
+    try_each,
+    with_simpler,
+)
 from lnmn_tf.training.warm_start import alpha_of, begin, give_genotype
 
 LOOKS, GENOTYPE = "looks", "genotype.json"
@@ -111,24 +122,25 @@ def _part(
     The weights are those that alpha ends with. A structure that is given stays.
 
     Returns:
-        What `accuracy_table` says of the held-out questions, after the best trial where there are trials.
+        What `accuracy_table` says of the held-out questions, after the trial that was taken where there are trials.
     """
-    chain = network.banks[bank].fusion
-    if not config.training.searches_first:
-        _learn(network, examples, folder)
-        return held_out(
-            Predictor(network, config.training.batch_size, config.training.xla), examples
-        )
-    chain.begin_alike()
+    chain, training = network.banks[bank].fusion, config.training
+    if training.searches_first:
+        chain.begin_alike()
     _learn(network, examples, folder)
-    found = likely(tf.nn.softmax(chain.structure, axis=-1).numpy())
-    part = part_of(examples, examples.config, TRIAL_EPOCHS, freeze_structure=True)
-    trials = Trials(network, part, bank)
-    best = max(try_each(trials, found, folder), key=lambda trial: trial.table["accuracy"])
-    trials.go_back()
-    chain.structure.assign(alpha_of(network, trials.genotype(best.structure))[bank])
-    chain.hard = True  # it stays, whatever becomes of its alpha
-    return best.table
+    if training.searches_first:
+        found = likely(tf.nn.softmax(chain.structure, axis=-1).numpy())
+        if folder.name == LOOKS:
+            found = with_simpler(found)
+        part = part_of(examples, examples.config, TRIAL_EPOCHS, freeze_structure=True)
+        trials = Trials(network, part, bank)
+        taken = best(try_each(trials, found, folder)) if len(found) > 1 else Trial(found[0], {})
+        trials.go_back()
+        chain.structure.assign(alpha_of(network, trials.genotype(taken.structure))[bank])
+        chain.hard = True  # it stays, whatever becomes of its alpha
+        if taken.table:
+            return taken.table
+    return held_out(Predictor(network, training.batch_size, training.xla), examples)
 
 
 def renew(network: LNMN, config: RunConfig, examples: TrainingExamples, given_up: int) -> None:

@@ -32,6 +32,13 @@ OPEN, MOST_TRIALS = 0.2, 3
 Structure = tuple[str, ...]  # operators of the nodes of a cell, from first to last
 
 
+class Trial(NamedTuple):
+    """A trial that is done."""
+
+    structure: Structure
+    table: dict  # of the held-out questions, of `accuracy_table`
+
+
 def likely(mixtures: np.ndarray) -> list[Structure]:
     """The structures that a search leaves open, the likeliest first, `MOST_TRIALS` at most.
 
@@ -49,6 +56,36 @@ def likely(mixtures: np.ndarray) -> list[Structure]:
             weight = float(np.prod([node[i] for node, i in zip(cell, indices)]))
             weights[structure] = max(weight, weights.get(structure, 0.0))
     return sorted(weights, key=weights.__getitem__, reverse=True)[:MOST_TRIALS]
+
+
+def with_simpler(structures: Sequence[Structure]) -> list[Structure]:
+    """Structures of a cell of one map, and the likeliest one without the map's features; `MOST_TRIALS` at most.
+
+    The first node of such a cell joins picture and map. A look still sees where the map points by its `Relation`.
+
+    Args:
+        structures: the likeliest first.
+    """
+    likeliest, *others = structures
+    return list(dict.fromkeys([likeliest, ("choose_1", *likeliest[1:]), *others]))[:MOST_TRIALS]
+
+
+def best(trials: Sequence[Trial]) -> Trial:
+    """The simplest trial whose accuracy is within one standard error of the highest.
+
+    So says the rule of one standard error (Breiman et al., Classification and Regression Trees, 1984). A structure is the
+    simpler, the more of its nodes pass on one of their operands; of two that are alike, the more accurate one is the best.
+    """
+    highest = max(trials, key=lambda trial: trial.table["accuracy"]).table
+    accuracy = highest["accuracy"]
+    enough = accuracy - (accuracy * (1.0 - accuracy) / highest["questions"]) ** 0.5
+    near = [trial for trial in trials if trial.table["accuracy"] >= enough]
+
+    def merit(trial: Trial) -> tuple[int, float]:
+        passes_on = sum(operator.startswith("choose") for operator in trial.structure)
+        return passes_on, trial.table["accuracy"]
+
+    return max(near, key=merit)
 
 
 def strongest(network: LNMN) -> Genotype:
@@ -111,13 +148,6 @@ def held_out(predictor: Predictor, examples: TrainingExamples) -> dict:
     return accuracy_table(predictor(examples.structure), examples.structure.questions)
 
 
-class Trial(NamedTuple):
-    """A trial that is done."""
-
-    structure: Structure
-    table: dict  # of the held-out questions, of `accuracy_table`
-
-
 def try_each(trials: Trials, structures: Sequence[Structure], folder: Path) -> list[Trial]:
     """Tries structures, but those that an earlier start has tried; writes each one down in the folder."""
     path = folder / FILE_NAME
@@ -151,7 +181,11 @@ def read(path: Path) -> list[Trial]:
         entries = [json.loads(line) for line in whole.splitlines()]
         trials = [Trial(tuple(entry.pop("structure")), entry) for entry in entries]
         for trial in trials:
-            float(trial.table["accuracy"]), dict(trial.table["families"])
+            (
+                float(trial.table["accuracy"]),
+                dict(trial.table["families"]),
+                int(trial.table["questions"]),
+            )
         return trials
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(

@@ -104,6 +104,35 @@ def test_alpha_leaves_open_what_it_is_not_sure_of():
     assert len(set(found)) == len(found) == trials.MOST_TRIALS
 
 
+def test_a_look_is_tried_without_its_map():
+    product, without = ("product", "min"), ("choose_1", "min")
+    least = ("min", "min")
+    assert trials.with_simpler([product]) == [product, without]
+    assert trials.with_simpler([product, least, ("sum", "min")]) == [product, without, least]
+    assert trials.with_simpler([without, product]) == [without, product]
+
+
+@pytest.mark.parametrize(
+    "questions, taken",
+    [
+        (400, ("choose_1", "product")),  # one standard error is 1.5 points
+        (40_000, ("product", "product")),  # 0.15 points
+        (100, ("choose_1", "choose_2")),  # 3 points
+    ],
+)
+def test_the_simplest_structure_within_one_standard_error_is_taken(questions, taken):
+    tried = [
+        trials.Trial(structure, {"accuracy": accuracy, "questions": questions})
+        for structure, accuracy in (
+            (("product", "product"), 0.9),
+            (("choose_1", "min"), 0.886),
+            (("choose_1", "product"), 0.888),
+            (("choose_1", "choose_2"), 0.88),
+        )
+    ]
+    assert trials.best(tried).structure == taken
+
+
 def test_every_operator_begins_alike_but_those_left_out(some_trials):
     chain = some_trials.network.banks["answer_4"].fusion
     kept = chain.structure.numpy()
@@ -175,10 +204,7 @@ def test_trials_go_on_where_they_were_stopped(opened, tmp_path, monkeypatch, par
     assert parts == [("begin", 1, {0}), ("answers", 1, {0}), ("looks", 3, {0, 1})]
     records = {name: tmp_path / "search" / name / "trials.jsonl" for name in ("answers", "looks")}
     found = {name: trials.read(record) for name, record in records.items()}
-    best = {
-        name: max(x, key=lambda trial: trial.table["accuracy"]).structure
-        for name, x in found.items()
-    }
+    best = {name: trials.best(x).structure for name, x in found.items()}
     whole = path.read_bytes()
     cells = json.loads(whole)["cells"]
     assert cells["answer_4.0"] == cells["answer_4.1"] == list(best["answers"])
@@ -277,7 +303,7 @@ def test_a_family_is_guessed_up_to_a_quarter_of_the_way_to_all_right(opened):
 @pytest.mark.slow  # the real machine is traced eight times
 def test_a_search_that_was_stopped_ends_with_the_same_weights(opened, tmp_path, monkeypatch):
     config, examples = opened
-    monkeypatch.setattr(trials, "MOST_TRIALS", 1)
+    monkeypatch.setattr(trials, "MOST_TRIALS", 2)
     whole, path = searched(config, examples, tmp_path / "whole")
     again, _ = searched(config, examples, tmp_path / "whole")  # stopped before the training
     assert_same_weights(whole, again)
@@ -298,6 +324,7 @@ def test_a_search_that_was_stopped_ends_with_the_same_weights(opened, tmp_path, 
         "no JSON\n",
         '{"structure": 3, "accuracy": 1, "families": {}}\n',
         '{"structure": ["min"], "accuracy": 1, "families": 2}\n',
+        '{"structure": ["min"], "accuracy": 1, "families": {}}\n',
     ],
 )
 def test_a_list_of_trials_that_is_none_is_refused(tmp_path, text):
