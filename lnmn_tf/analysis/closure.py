@@ -145,15 +145,20 @@ def closure_questions(
             found += 1
 
 
+def scenes_path(data_dir: str | Path, split: str) -> Path:
+    """Where CLEVR keeps the scenes of a split."""
+    return Path(data_dir) / "scenes" / f"CLEVR_{split}_scenes.json"
+
+
 def read_scenes(data_dir: str | Path, split: str) -> list[dict[str, Any]]:
     """The scenes of a split. Raises InputError where there is no such file, or it is no JSON."""
-    path = Path(data_dir) / "scenes" / f"CLEVR_{split}_scenes.json"
+    path = scenes_path(data_dir, split)
     try:
         return json.loads(path.read_text(encoding="utf-8"))["scenes"]
     except OSError as error:
         raise InputError(
-            f"{path}: {error.strerror or error}; --what=generalise expected the scenes, about which new "
-            "questions are asked"
+            f"{path}: {error.strerror or error}; expected the scenes of its pictures: "
+            "--what=generalise asks new questions about them, --what=relations looks up where things are"
         ) from None
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: is no file of scenes: {error}") from None

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lnmn_tf.analysis import interrupts
+from lnmn_tf.analysis import interrupts, relations
 from lnmn_tf.analysis.ledger import Ledger
 from lnmn_tf.analysis.output import write_csv, write_figure, write_result
 from lnmn_tf.analysis.retraining import STEPS
@@ -27,6 +27,7 @@ INSTRUMENTS = (
     "layouts",
     "stack",
     "cells",
+    "relations",
     "generalise",
 )
 NEED_NODES = ("structure", "formulas", "attribution", "cells")
@@ -88,6 +89,8 @@ def analyze(
         wanted = [name for name in wanted if name not in NEED_NODES]
     if not what and subject.pictures is None:
         wanted.remove("generalise")  # it asks about pictures
+    if not what and not relations.can_measure(subject):
+        wanted.remove("relations")
     options = {"points": int(points), "attribution": attribution, "retrain_steps": retrain_steps}
     if retrained_dir:
         options["retrained"] = Subject.open(retrained_dir, split, checkpoint, choices)

@@ -26,7 +26,7 @@ COMMANDS = {
         "",
         "benchmark: some of train, infer, hard, threshold, input, growth, serving; empty = the first "
         "three. analyze: some of structure, formulas, attribution, operators, hardmax, layouts, stack, "
-        "cells, generalise; empty = all.",
+        "cells, relations, generalise; empty = all.",
     ),
     "runs": ("", "report: run folders, with commas between them."),
     "output_dir": (

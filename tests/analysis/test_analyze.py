@@ -25,7 +25,7 @@ from lnmn_tf.models.registry import make_config
 from lnmn_tf.training.networks import build_network
 
 QUESTIONS = "questions/CLEVR_{}_questions.json"
-QUICK = ("structure", "formulas", "layouts", "stack")
+QUICK = ("structure", "formulas", "layouts", "stack", "relations")
 SLOW = tuple(name for name in INSTRUMENTS if name not in QUICK)
 
 

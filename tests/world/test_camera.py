@@ -1,7 +1,6 @@
 """Laws of the camera, checked against its own inverse and against real CLEVR scenes."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +8,6 @@ import pytest
 from lnmn_tf.world.camera import Camera
 from lnmn_tf.world.scenes import CAMERA_JITTER, CAMERA_POSITION
 
-REAL_SCENES = Path(__file__).parents[4] / "shared/clevr_mini/scenes/CLEVR_val_scenes.json"
 WIDTH, HEIGHT = 131, 97
 
 
@@ -35,11 +33,10 @@ def test_a_ray_through_a_projected_point_meets_the_point():
     np.testing.assert_allclose(np.array(camera.position) + depth * ray, point, atol=1e-4)
 
 
-def test_the_lens_is_the_one_of_real_clevr():
+def test_the_lens_is_the_one_of_real_clevr(clevr_sample):
     """A camera found from the objects' pixels stands where CLEVR's can, and explains them all."""
-    if not REAL_SCENES.exists():
-        pytest.skip("no real CLEVR scenes beside the repository")
-    scenes = json.loads(REAL_SCENES.read_text())["scenes"]
+    path = clevr_sample / "scenes/CLEVR_val_scenes.json"
+    scenes = json.loads(path.read_text())["scenes"]
     for scene in [scene for scene in scenes if len(scene["objects"]) >= 7][:5]:
         points = np.array([thing["3d_coords"] for thing in scene["objects"]])
         pixels = np.array([thing["pixel_coords"] for thing in scene["objects"]])

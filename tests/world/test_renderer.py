@@ -1,7 +1,5 @@
 """Laws of the pictures: what belongs to a scene is visible in them."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -11,7 +9,6 @@ from lnmn_tf.world.objects import COLORS, SceneObject
 from lnmn_tf.world.renderer import object_index_map, render
 from lnmn_tf.world.scenes import CAMERA_POSITION, Lights, Scene, sample_scene
 
-REAL_PICTURES = Path(__file__).parents[4] / "shared/clevr_mini/images/val"
 WIDTH, HEIGHT = 131, 97
 
 
@@ -125,10 +122,9 @@ def test_an_object_outside_the_picture_leaves_it_whole():
     assert render(scene, WIDTH, HEIGHT).min() > 0
 
 
-def test_pictures_are_as_bright_as_real_ones():
-    if not REAL_PICTURES.is_dir():
-        pytest.skip("no real CLEVR pictures beside the repository")
-    real = [np.asarray(Image.open(path).convert("RGB")) for path in REAL_PICTURES.glob("*.png")]
+def test_pictures_are_as_bright_as_real_ones(clevr_sample):
+    pictures = (clevr_sample / "images/val").glob("*.png")
+    real = [np.asarray(Image.open(path).convert("RGB")) for path in pictures]
     rng = np.random.default_rng(1)
     ours = [render(sample_scene(rng, index, "val"), WIDTH, HEIGHT) for index in range(11)]
     for channel in range(3):

@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,15 +11,13 @@ from lnmn_tf.world import raycast, scenes
 from lnmn_tf.world.objects import COLORS, MATERIALS, SHAPES, SIZES
 from lnmn_tf.world.scenes import directions, relationships, sample_scene
 
-REAL_SCENES = Path(__file__).parents[4] / "shared/clevr_mini/scenes/CLEVR_train_scenes.json"
 SCENES = [sample_scene(np.random.default_rng(seed), seed, "train") for seed in range(23)]
 
 
 @pytest.fixture(scope="module")
-def real_scenes():
-    if not REAL_SCENES.exists():
-        pytest.skip("no real CLEVR scenes beside the repository")
-    return json.loads(REAL_SCENES.read_text())["scenes"]
+def real_scenes(clevr_sample):
+    path = clevr_sample / "scenes/CLEVR_train_scenes.json"
+    return json.loads(path.read_text())["scenes"]
 
 
 def test_relation_law_reproduces_every_relation_of_real_scenes(real_scenes):

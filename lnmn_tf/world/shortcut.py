@@ -1,0 +1,76 @@
+"""Relations read without the thing that they start from: what a network can get right without looking from anywhere.
+
+Of the things that fit "cube left of the ball" the only one is the leftmost cube, whatever the ball is: any cube further left
+would be left of the ball as well. So a program that asks for one thing needs no ball. One that counts does; the best guess
+without it is the cubes that lie left of the middle of all cubes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from lnmn_tf.world.programs import (
+    FUNCTIONS,
+    IllPosed,
+    SceneGraph,
+    answer_text,
+    function_of,
+    indices_of,
+    mask_of,
+)
+
+
+def answer_without_start(
+    program: Sequence[Mapping[str, Any]], scene: Mapping[str, Any]
+) -> str | None:
+    """Answers a program whose relations say a direction alone.
+
+    Of the things that fit the description behind a relation, `unique` takes the furthest one in its direction, and any other
+    function those beyond the middle of these things. All else is executed as it is.
+
+    Args:
+        program: CLEVR's nodes.
+        scene: in CLEVR's JSON form, with `3d_coords` and `directions`.
+
+    Returns:
+        The answer; None where a `unique` finds no thing, or several.
+    """
+    graph = SceneGraph(scene)
+    values: list[Any] = []
+    directions: dict[int, np.ndarray] = {}  # of the sets that a relation has not narrowed yet
+    for node in program:
+        name, inputs = function_of(node), node["inputs"]
+        if name == "relate":
+            directions[len(values)] = np.array(scene["directions"][node["value_inputs"][0]])
+            values.append(graph.everything)
+            continue
+        read = [values[index] for index in inputs]
+        if name.startswith("filter_"):
+            if inputs[0] in directions:
+                directions[len(values)] = directions[inputs[0]]
+        else:
+            read = [
+                _narrowed(scene, value, directions[index], name == "unique")
+                if index in directions
+                else value
+                for index, value in zip(inputs, read)
+            ]
+        try:
+            values.append(FUNCTIONS[name].apply(graph, *read, *node["value_inputs"]))
+        except IllPosed:
+            return None
+    return answer_text(values[-1])
+
+
+def _narrowed(scene: Mapping[str, Any], things: int, direction: np.ndarray, one: bool) -> int:
+    """Of a set of things, a mask, the furthest one, or those beyond their middle."""
+    fitting = indices_of(things)
+    if not fitting:
+        return 0
+    along = np.array([np.dot(scene["objects"][i]["3d_coords"], direction) for i in fitting])
+    if one:
+        return 1 << fitting[int(along.argmax())]
+    return mask_of(i for i, place in zip(fitting, along) if place > along.mean())
