@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lnmn_tf.data.clevr import scenes_path
 from lnmn_tf.errors import InputError
 from lnmn_tf.world.filters import FilterIndex
 from lnmn_tf.world.instances import DeadEnd, instantiate
@@ -143,11 +144,6 @@ def closure_questions(
                 **question,
             }
             found += 1
-
-
-def scenes_path(data_dir: str | Path, split: str) -> Path:
-    """Where CLEVR keeps the scenes of a split."""
-    return Path(data_dir) / "scenes" / f"CLEVR_{split}_scenes.json"
 
 
 def read_scenes(data_dir: str | Path, split: str) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
+from lnmn_tf.data.clevr import scenes_path
 from lnmn_tf.data.json_stream import stream_array
 from lnmn_tf.errors import InputError
 from lnmn_tf.files import write_json
@@ -113,7 +114,7 @@ def draw_condition(
     known = None if answers is None else set(answers)
     questions = [q for q in questions if known is None or q["answer"] in known]
     questions = [{**question, "question_index": i} for i, question in enumerate(questions)]
-    write_json(folder / "scenes" / f"CLEVR_{split}_scenes.json", {"scenes": scenes})
+    write_json(scenes_path(folder, split), {"scenes": scenes})
     write_json(folder / "questions" / f"CLEVR_{split}_questions.json", {"questions": questions})
     return len(questions)
 
@@ -131,7 +132,7 @@ def share_of(scenes: Iterable[Mapping[str, Any]], condition: str = "B") -> float
 
 def share_in_training(data_dir: str | Path, split: str) -> float | None:
     """The share of B's pairs among what was trained on; None where there are no scenes."""
-    path = Path(data_dir) / "scenes" / f"CLEVR_{split}_scenes.json"
+    path = scenes_path(data_dir, split)
     try:
         return share_of(islice(stream_array(path, "scenes"), _READ))
     except (InputError, OSError, KeyError, TypeError):

@@ -108,6 +108,11 @@ def cogent_subject(subject: Subject, condition: str, folder: Path) -> Subject:
     return dataclasses.replace(subject, examples=examples, pictures=store)
 
 
+def can_measure(subject: Subject) -> bool:
+    """Whether there are pictures to ask about."""
+    return subject.pictures is not None
+
+
 def measure(subject: Subject, ledger: Ledger, options: Mapping[str, Any]) -> dict[str, Any]:
     """Accuracies on the split, in other words, on CoGenT's conditions, on CLOSURE's families, as JSON."""
     subject.need_answers("generalise")
@@ -256,11 +261,6 @@ def draw(result: Mapping[str, Any]) -> dict[str, Any]:
         )
         for name, look in zip(names, looks):
             axes.plot([], [], linestyle="", label=name, **look)
-        axes.set_yticks(range(len(table)), [row["questions"].replace("_", " ") for row in table])
-        axes.invert_yaxis()
-        axes.tick_params(axis="y", length=0)
-        axes.set(xlim=(0, 112), xticks=range(0, 101, 20), xlabel="accuracy, %")
-        axes.grid(axis="x")
-        axes.set_axisbelow(True)
+        pictures.percents(axes, [row["questions"].replace("_", " ") for row in table], high=112.0)
         figure.legend(loc="outside upper left", ncols=3)
     return {"": figure}

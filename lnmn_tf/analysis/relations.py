@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from lnmn_tf.analysis.closure import read_scenes, scenes_path
+from lnmn_tf.analysis.closure import read_scenes
 from lnmn_tf.analysis.ledger import Ledger
 from lnmn_tf.analysis.subject import Subject
+from lnmn_tf.data.clevr import scenes_path
 from lnmn_tf.data.json_stream import stream_array
+from lnmn_tf.errors import InputError
 from lnmn_tf.world.programs import function_of
 from lnmn_tf.world.shortcut import answer_without_start
 
@@ -63,16 +65,21 @@ def measure(subject: Subject, ledger: Ledger, options: Mapping[str, Any]) -> dic
 def _answers(subject: Subject) -> dict[str, np.ndarray]:
     """Of each question: whether network and reader are right, its family, and its relations."""
     questions = subject.questions
-    right = np.zeros(len(questions))
+    right, reader, relations = np.zeros([3, len(questions)])
+    for position, record, scene in _records(subject):
+        try:
+            program = record["program"]
+            relations[position] = [function_of(node) for node in program].count("relate")
+            if relations[position]:
+                reader[position] = answer_without_start(program, scene) == record["answer"]
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise InputError(
+                f"{questions.source}: the program of question {questions.question_index[position]} cannot be run on the "
+                f"scene of its picture: {error!r}; expected CLEVR's programs, and scenes with 3d_coords and directions"
+            ) from None
     for batch in subject.batches():
         logits = subject.probe.answer(batch.encoded)["logits"].numpy()[: batch.real]
         right[batch.positions] = logits.argmax(-1) == questions.answers[batch.positions]
-    reader, relations = np.zeros(len(questions)), np.zeros(len(questions))
-    for position, record, scene in _records(subject):
-        functions = [function_of(node) for node in record["program"]]
-        relations[position] = functions.count("relate")
-        if relations[position]:
-            reader[position] = answer_without_start(record["program"], scene) == record["answer"]
     return {
         "right": right,
         "reader": reader,
@@ -91,7 +98,7 @@ def _records(subject: Subject) -> Iterator[tuple[int, Mapping[str, Any], Mapping
     for place, record in enumerate(stream_array(subject.questions.source, "questions")):
         position = positions.get(record.get("question_index", place))
         if position is not None:
-            yield position, record, scenes[record["image_filename"]]
+            yield position, record, scenes.get(record["image_filename"], {})
 
 
 def rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -127,27 +134,15 @@ def draw(result: Mapping[str, Any]) -> dict[str, Any]:
     with pictures.style():
         figure = pictures.figure(6.4, 0.3 * len(table) + 0.9)
         axes = figure.subplots()
-        for place, row in enumerate(table):
-            ends = [row["without_start"], row["accuracy"]]
-            axes.plot(ends, [place] * 2, color=pictures.LINE, linewidth=2.5, zorder=1)
-            axes.plot(ends[0], place, marker="|", markersize=11, color=pictures.INK)
-            axes.plot(ends[1], place, marker="D", markersize=6, color="#D55E00")
-        looks = ({"marker": "D", "color": "#D55E00"}, {"marker": "|", "color": pictures.INK})
-        for name, look in zip(("this network", "without the start of the relation"), looks):
-            axes.plot([], [], linestyle="", label=name, **look)
-        axes.set_yticks(
-            range(len(table)),
-            [f"{row['family'].replace('_', ' ')}, {row['relations']}" for row in table],
+        here, without = ([row[name] for row in table] for name in ("accuracy", "without_start"))
+        places = range(len(table))
+        axes.hlines(places, without, here, color=pictures.LINE, linewidth=2.5, zorder=1)
+        axes.plot(here, places, "D", color="#D55E00", label="this network")
+        axes.plot(
+            without, places, "|", markersize=11, color=pictures.INK, label="without the start"
         )
-        axes.invert_yaxis()
-        axes.tick_params(axis="y", length=0)
-        axes.set(
-            xlim=(0, 104),
-            xticks=range(0, 101, 20),
-            xlabel="accuracy, %",
-            ylabel="family, relations",
-        )
-        axes.grid(axis="x")
-        axes.set_axisbelow(True)
+        names = [f"{pictures.nice(row['family'])}, {row['relations']}" for row in table]
+        pictures.percents(axes, names)
+        axes.set_ylabel("family, relations")
         figure.legend(loc="outside upper left", ncols=2)
     return {"": figure}

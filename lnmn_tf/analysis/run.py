@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lnmn_tf.analysis import interrupts, relations
+from lnmn_tf.analysis import interrupts
 from lnmn_tf.analysis.ledger import Ledger
 from lnmn_tf.analysis.output import write_csv, write_figure, write_result
 from lnmn_tf.analysis.retraining import STEPS
@@ -17,7 +17,8 @@ from lnmn_tf.errors import InputError
 from lnmn_tf.files import write_text
 
 # Each a module here with measure(subject, ledger, options) -> a result, rows(result) -> its table,
-# summary(result) -> text, and draw(result) -> figures by the ends of their names.
+# summary(result) -> text, and draw(result) -> figures by the ends of their names. With can_measure(subject), one says whether
+# it belongs to all that a subject allows.
 INSTRUMENTS = (
     "structure",
     "formulas",
@@ -87,15 +88,19 @@ def analyze(
                 "relational, paper or released with fusion=nodes"
             )
         wanted = [name for name in wanted if name not in NEED_NODES]
-    if not what and subject.pictures is None:
-        wanted.remove("generalise")  # it asks about pictures
-    if not what and not relations.can_measure(subject):
-        wanted.remove("relations")
+    if not what:
+        wanted = [name for name in wanted if can_measure(name, subject)]
     options = {"points": int(points), "attribution": attribution, "retrain_steps": retrain_steps}
     if retrained_dir:
         options["retrained"] = Subject.open(retrained_dir, split, checkpoint, choices)
     with interrupts.remembered():
         return {name: run_instrument(name, subject, options) for name in wanted}
+
+
+def can_measure(name: str, subject: Subject) -> bool:
+    """Whether an instrument finds what it needs, such as pictures or scenes."""
+    instrument = importlib.import_module(f"lnmn_tf.analysis.{name}")
+    return getattr(instrument, "can_measure", lambda _: True)(subject)
 
 
 def run_instrument(

@@ -28,7 +28,19 @@ from lnmn_tf.data.question_set import (
 from lnmn_tf.data.vocabulary import PADDING, UNKNOWN, Vocabulary
 from lnmn_tf.errors import InputError
 
-__all__ = ["FAMILIES", "QuestionSet", "question_family", "read_questions", "split_for_structure"]
+__all__ = [
+    "FAMILIES",
+    "QuestionSet",
+    "question_family",
+    "read_questions",
+    "scenes_path",
+    "split_for_structure",
+]
+
+
+def scenes_path(data_dir: str | os.PathLike, split: str) -> Path:
+    """Where CLEVR's scenes of a split stand."""
+    return Path(data_dir) / "scenes" / f"CLEVR_{split}_scenes.json"
 
 
 def read_questions(

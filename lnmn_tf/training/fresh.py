@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from lnmn_tf.config import RunConfig
+from lnmn_tf.data.clevr import scenes_path
 from lnmn_tf.data.expert_layouts import layout_ids
 from lnmn_tf.data.json_stream import stream_array
 from lnmn_tf.data.programs import FAMILIES, count_hops, family_of
@@ -82,7 +83,7 @@ class FreshSource:
         data = config.data
         types, questions_per_image = _asked_by_world(data.data_dir)
         images = np.unique(part.image_index)
-        path = Path(data.data_dir) / "scenes" / f"CLEVR_{data.train_split}_scenes.json"
+        path = scenes_path(data.data_dir, data.train_split)
         wanted = {part.image_filenames[image]: row for row, image in enumerate(images)}
         scenes = [None] * len(images)
         for scene in stream_array(path, "scenes"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lnmn_tf.config import RunConfig
+from lnmn_tf.data.clevr import scenes_path
 from lnmn_tf.errors import InputError
 from lnmn_tf.layers.encoders import ImageEncoder
 from lnmn_tf.models.machine import StackMachine
@@ -16,7 +17,6 @@ from lnmn_tf.training.pretraining import (
     attribute_accuracy,
     describe_accuracy,
     pretrain,
-    scenes_path,
 )
 
 

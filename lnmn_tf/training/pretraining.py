@@ -21,6 +21,7 @@ from tensorflow import keras
 
 from lnmn_tf.config import RunConfig
 from lnmn_tf.data.attributes import ATTRIBUTES
+from lnmn_tf.data.clevr import scenes_path
 from lnmn_tf.errors import InputError
 from lnmn_tf.files import read_json
 from lnmn_tf.layers.encoders import ImageEncoder
@@ -32,11 +33,6 @@ from lnmn_tf.training.replicas import mean_over_replicas, run_on_replicas
 GROUPS = tuple(len(values) for values in ATTRIBUTES.values())
 _FAR = 1e3  # farther than any scene, and within float16
 _REACH = 4.2  # of CLEVR's scenes: how far from the middle objects stand, in its units
-
-
-def scenes_path(data_dir: str | Path, split: str) -> Path:
-    """Where CLEVR's scenes of a split stand."""
-    return Path(data_dir) / "scenes" / f"CLEVR_{split}_scenes.json"
 
 
 def read_targets(

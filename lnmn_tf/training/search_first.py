@@ -43,7 +43,6 @@ from lnmn_tf.training.fitting import fit, make_trainer
 from lnmn_tf.training.networks import build_network
 from lnmn_tf.training.structure_history import ANSWERS, SEARCH
 from lnmn_tf.training.trials import (
-    Trial,
     Trials,
     best,
     held_out,
@@ -125,22 +124,21 @@ def _part(
         What `accuracy_table` says of the held-out questions, after the trial that was taken where there are trials.
     """
     chain, training = network.banks[bank].fusion, config.training
-    if training.searches_first:
-        chain.begin_alike()
+    if not training.searches_first:
+        _learn(network, examples, folder)
+        return held_out(Predictor(network, training.batch_size, training.xla), examples)
+    chain.begin_alike()
     _learn(network, examples, folder)
-    if training.searches_first:
-        found = likely(tf.nn.softmax(chain.structure, axis=-1).numpy())
-        if folder.name == LOOKS:
-            found = with_simpler(found)
-        part = part_of(examples, examples.config, TRIAL_EPOCHS, freeze_structure=True)
-        trials = Trials(network, part, bank)
-        taken = best(try_each(trials, found, folder)) if len(found) > 1 else Trial(found[0], {})
-        trials.go_back()
-        chain.structure.assign(alpha_of(network, trials.genotype(taken.structure))[bank])
-        chain.hard = True  # it stays, whatever becomes of its alpha
-        if taken.table:
-            return taken.table
-    return held_out(Predictor(network, training.batch_size, training.xla), examples)
+    found = likely(tf.nn.softmax(chain.structure, axis=-1).numpy())
+    if folder.name == LOOKS:
+        found = with_simpler(found)
+    part = part_of(examples, examples.config, TRIAL_EPOCHS, freeze_structure=True)
+    trials = Trials(network, part, bank)
+    taken = best(try_each(trials, found, folder))
+    trials.go_back()
+    chain.structure.assign(alpha_of(network, trials.genotype(taken.structure))[bank])
+    chain.hard = True  # it stays, whatever becomes of its alpha
+    return taken.table
 
 
 def renew(network: LNMN, config: RunConfig, examples: TrainingExamples, given_up: int) -> None:

@@ -33,8 +33,8 @@ def supervision(config: RunConfig) -> dict[str, str]:
             ledger["structure of modules"] += "; cells of two maps keep both maps and the text"
         if training.searches_first:
             ledger["structure of modules"] += (
-                "; that of answers and looks begins anew, every operator alike; what is left open is tried, and a simpler "
-                "structure that is as good is taken"
+                "; that of answers and looks begins anew, every operator alike; what is left open is tried, of looks "
+                "choose_1 in the first node, too, and the simplest structure that is as good is taken"
             )
         if training.freeze_structure:
             ledger["structure of modules"] = "nothing: it stays as it began"

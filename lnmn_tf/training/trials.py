@@ -181,11 +181,8 @@ def read(path: Path) -> list[Trial]:
         entries = [json.loads(line) for line in whole.splitlines()]
         trials = [Trial(tuple(entry.pop("structure")), entry) for entry in entries]
         for trial in trials:
-            (
-                float(trial.table["accuracy"]),
-                dict(trial.table["families"]),
-                int(trial.table["questions"]),
-            )
+            float(trial.table["accuracy"]), int(trial.table["questions"])
+            dict(trial.table["families"])
         return trials
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(

@@ -1,7 +1,7 @@
 """Relations read without the thing that they start from: what a network can get right without looking from anywhere.
 
 Of the things that fit "cube left of the ball" the only one is the leftmost cube, whatever the ball is: any cube further left
-would be left of the ball as well. So a program that asks for one thing needs no ball. One that counts does; the best guess
+would be left of the ball as well. So a program that asks for one thing needs no ball. One that counts does; a guess
 without it is the cubes that lie left of the middle of all cubes.
 """
 

@@ -59,3 +59,13 @@ def test_a_split_without_scenes_is_refused(subject, monkeypatch, tmp_path):
     assert not relations.can_measure(subject)
     with pytest.raises(InputError, match="--what=relations looks up where things are"):
         relations.measure(subject, Ledger(), {})
+
+
+def test_scenes_that_do_not_say_where_things_are_are_refused(subject, monkeypatch):
+    bare = [
+        {k: v for k, v in scene.items() if k != "directions"}
+        for scene in relations.read_scenes(subject.config.data.data_dir, subject.split)
+    ]
+    monkeypatch.setattr(relations, "read_scenes", lambda *_: bare)
+    with pytest.raises(InputError, match="'directions'.*expected CLEVR's programs, and scenes"):
+        relations.measure(subject, Ledger(), {})
