@@ -170,6 +170,10 @@ def test_an_epoch_in_the_order_of_the_file_reads_each_image_about_once(questions
     assert [read[0] for read in store.reads] == sorted(read[0] for read in store.reads)
 
 
+def test_an_epoch_does_not_wait_for_the_thread_that_tunes_it(questions, store):
+    assert batches(questions, store, BATCH, shuffle=True).options().autotune.enabled is False
+
+
 def test_batches_before_the_start_are_not_read(questions):
     store = CountingStore(in_memory=False)
     epoch(questions, store, shuffle=False, start=14)

@@ -39,6 +39,10 @@ def test_each_structure_batch_stands_as_often_as_steps_share_it(examples):
     assert (steps[0] != steps[3]).any()
 
 
+def test_an_epoch_of_pairs_does_not_wait_for_the_thread_that_tunes_it(examples):
+    assert examples.epoch(0, 0).options().autotune.enabled is False
+
+
 def test_an_epoch_of_the_weights_asks_no_question_twice(examples):
     seen = positions(examples.epoch(0, 0))[:, 0].ravel()
     assert len(seen) == len(set(seen.tolist()))
