@@ -136,7 +136,7 @@ def unhindered(dataset: tf.data.Dataset) -> tf.data.Dataset:
     """A dataset that ends when its last batch is read.
 
     The thread that tunes a dataset in TensorFlow 2.15 sleeps for 10 ms, 20 ms, 40 ms, .. up to a minute, and an iterator that ends
-    waits until it wakes: for as long again as the iterator was in use. Nothing here is left to tune.
+    waits until it wakes: for up to as long again as the iterator was in use. Nothing here is left to tune.
     """
     options = tf.data.Options()
     options.autotune.enabled = False

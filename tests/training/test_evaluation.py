@@ -9,7 +9,11 @@ import pytest
 
 from lnmn_tf.data.clevr import read_questions
 from lnmn_tf.data.question_set import UNKNOWN_FAMILY
-from lnmn_tf.training.baselines import most_frequent_answer, question_only_lstm
+from lnmn_tf.training.baselines import (
+    _of_like_length,
+    most_frequent_answer,
+    question_only_lstm,
+)
 from lnmn_tf.training.evaluation import accuracy_table, format_table, write_predictions
 
 
@@ -86,6 +90,17 @@ def test_what_training_never_saw_gets_the_answer_of_the_next_wider_kind(question
     train = kinds([3, 3, 3, 1, 1, 2], [0, 0, 0, 1, 1, 1], [7, 7, 7, 5, 5, 7])
     reported = kinds([0] * 5, [0, 1, 1, 1, 2], [7, 7, 5, 9, 7])
     assert most_frequent_answer(train, reported).tolist() == [3, 2, 1, 1, 3]
+
+
+def test_the_question_only_lstm_is_asked_each_question_once_without_needless_padding(questions):
+    def with_answers(ids, answers):
+        return sorted((*words[words > 0], -1, answer) for words, answer in zip(ids, answers))
+
+    asked = []
+    for words, answers in _of_like_length(questions, seed=3):
+        asked += with_answers(words.numpy(), answers.numpy())
+        assert (words.numpy() > 0).any(axis=0).all()
+    assert sorted(asked) == with_answers(questions.question_ids, questions.answers)
 
 
 def test_the_question_only_lstm_gives_one_answer_to_one_question(questions):
