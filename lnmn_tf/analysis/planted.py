@@ -3,19 +3,20 @@
     python -m lnmn_tf.analysis.planted --out_dir=runs/planted
     python -m lnmn_tf.analysis.planted --out_dir=runs/planted --rung=answers --arms=searched,hand
 
-On the graded world (`world/graded.py`) it trains a stack machine whose two cells of two maps are searched, and the
-controls. The same command goes on where it was stopped: each run is a folder, `<out_dir>/<rung>/<arm>/seed_<n>`,
-which `--mode=evaluate`, `analyze` and `report` read. At the end it writes `planted.json`, `planted.csv`,
-`planted.png` and `planted.svg`.
+On the graded world (`world/graded.py`) it trains a stack machine with two cells that join two maps and two that answer of two
+maps, and searches for their operators in two ways, beside controls. The same command goes on where it was stopped: each run is a
+folder, `<out_dir>/<rung>/<arm>/seed_<n>`, which `--mode=evaluate`, `analyze` and `report` read. At the end it writes
+`planted.json`, `planted.csv`, `planted.png` and `planted.svg`.
 
 | arm | structure |
 |---|---|
+| tried | every pair of operators is tried where two maps meet, weights anew for each; held-out questions choose |
+| forbidden | the same without min and max |
 | searched | Algorithm 2, alpha ~ N(0, 1) |
 | hand | what people once wrote: min and max, product for *same*, sum for *more*; weights learn alone |
 | frozen | alpha ~ N(0, 1), a mixture that is never learned |
 | product | every node is a product |
 | random | each node is one operator, drawn at random (ten draws) |
-| forbidden | Algorithm 2; min and max contribute nothing, in training and after it |
 
 `--rung` says what a run is told beside answers:
 
@@ -23,27 +24,34 @@ which `--mode=evaluate`, `analyze` and `report` read. At the end it writes `plan
 |---|---|
 | answers | nothing |
 | expert | which kind of module runs at each step (expert layouts), not which of its cells |
-| cells | that, and the operators of the cells that look and answer; only the two attention cells of two maps are searched |
+| joins | that, and the operator of each node but the four where two maps meet |
 
-Alpha learns from a held-out quarter of the training scenes, weights from the others, and `val` reports.
+Structures are chosen by a held-out quarter of the training scenes, weights learn from the others, and `val` reports. What is
+tried is told that later nodes pass on what the first one makes, in all rungs.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lnmn_tf.config.names import OPERATORS
 from lnmn_tf.errors import InputError, exit_code
-from lnmn_tf.files import read_json, write_text
+from lnmn_tf.files import read_json, write_json, write_text
 from lnmn_tf.world.graded import KINDS, graded_world, write_graded
+
+if TYPE_CHECKING:
+    from lnmn_tf.analysis.planted_runs import SharedRuns
+    from lnmn_tf.models.genotype import Genotype
+    from lnmn_tf.training.trials import Structure, Trial
 
 HAND = {
     "look_3.0": ["choose_1", "product"],
@@ -53,8 +61,11 @@ HAND = {
     "answer_4.0": ["product", "choose_2", "choose_1"],
     "answer_4.1": ["sum", "choose_2", "choose_1"],
 }
-RUNGS = ("answers", "expert", "cells")
-SEARCHED = "attention_4"  # in the rung `cells`
+RUNGS = ("answers", "expert", "joins")
+JOINS = {
+    "attention_4": ("and", "or"),
+    "answer_4": ("same", "more"),
+}  # cells of two maps: who needs them
 TRAIN, VAL = (
     (16_000, 1),
     (3_000, 3),
@@ -68,36 +79,79 @@ class Arm:
 
     genotype: str = ""  # hand, product or random
     freeze: bool = False
-    zeroed: tuple[str, ...] = ()
+    tried: tuple[str, ...] = ()  # operators
 
 
 ARMS = {
+    "tried": Arm(tried=OPERATORS),
+    "forbidden": Arm(tried=tuple(name for name in OPERATORS if name not in ("min", "max"))),
     "searched": Arm(),
     "hand": Arm("hand"),
     "frozen": Arm(freeze=True),
     "product": Arm("product"),
     "random": Arm("random"),
-    "forbidden": Arm(zeroed=("min", "max")),
 }
 
 
-def genotype(name: str, seed: int = 0, rung: str = "expert") -> dict[str, list[str]]:
-    """The genotype of an arm: hand, product, or random; in the rung `cells`, of its searched cells."""
+def genotype(name: str, seed: int = 0, rung: str = "expert") -> Genotype:
+    """The genotype of an arm: hand, product, or random; in the rung `joins`, of the nodes that are not told."""
     if name == "hand":
         return HAND
-    rng = np.random.default_rng([seed, 11])
-    made = {
-        cell: ["product" if name == "product" else str(rng.choice(OPERATORS)) for _ in nodes]
+    rng, told = np.random.default_rng([seed, 11]), given(rung)
+    return {
+        cell: [
+            told.get(cell, [""] * len(nodes))[place]
+            or ("product" if name == "product" else str(rng.choice(OPERATORS)))
+            for place in range(len(nodes))
+        ]
         for cell, nodes in HAND.items()
     }
-    return {**made, **given(rung)}
 
 
-def given(rung: str) -> dict[str, list[str]]:
-    """The operators that a run is told, by cell."""
-    if rung != "cells":
+def given(rung: str) -> Genotype:
+    """The operators that a run is told, by cell; "" = none of that node."""
+    if rung != "joins":
         return {}
-    return {cell: nodes for cell, nodes in HAND.items() if not cell.startswith(SEARCHED)}
+    joins = [cell for cell in HAND if cell.partition(".")[0] in JOINS]
+    return {cell: ["", *nodes[1:]] if cell in joins else nodes for cell, nodes in HAND.items()}
+
+
+def joined(pairs: Mapping[str, Sequence[str]]) -> Genotype:
+    """The genotype by hand, but for the operators of its joins.
+
+    Args:
+        pairs: for each bank of JOINS the first operators of its two cells.
+    """
+    firsts = {f"{bank}.{i}": name for bank, pair in pairs.items() for i, name in enumerate(pair)}
+    return {
+        cell: [firsts[cell], *nodes[1:]] if cell in firsts else list(nodes)
+        for cell, nodes in HAND.items()
+    }
+
+
+def found(trials: Sequence[Trial], operators: Sequence[str]) -> Genotype:
+    """What trials find among some operators: for each bank the best pair by the questions that need it, see `trials.best`.
+
+    Args:
+        trials: of pairs that stand in both banks, with the accuracy of each kind under "families".
+        operators: that are allowed.
+    """
+
+    from lnmn_tf.training.trials import Trial, best
+
+    def of(trial: Trial, kinds: Sequence[str]) -> Trial:
+        table = trial.table
+        accuracy = float(np.mean([table["families"][kind] for kind in kinds]))
+        count = table["questions"] * len(kinds) // len(KINDS)
+        return Trial(trial.structure, {"accuracy": accuracy, "questions": count})
+
+    allowed = [trial for trial in trials if set(trial.structure) <= set(operators)]
+    return joined(
+        {
+            bank: best([of(trial, kinds) for trial in allowed]).structure
+            for bank, kinds in JOINS.items()
+        }
+    )
 
 
 def run_all(out_dir: Path, rung: str, arms: Sequence[str], seeds: int) -> list[dict[str, Any]]:
@@ -116,39 +170,56 @@ def run_all(out_dir: Path, rung: str, arms: Sequence[str], seeds: int) -> list[d
     if not (data / "questions" / "CLEVR_val_questions.json").is_file():
         print(f"makes {TRAIN[0]} + {VAL[0]} questions in {data}", flush=True)
         write_graded(data, {"train": graded_world(*TRAIN), "val": graded_world(*VAL)})
-    for zeroed in dict.fromkeys(ARMS[arm].zeroed for arm in arms):
-        jobs = [
-            (seed, arm)
-            for seed in range(max(seeds, DRAWS) if seeds >= 5 else seeds)
-            for arm in arms
-            if ARMS[arm].zeroed == zeroed and (seed < seeds or arm == "random")
-        ]
-        jobs = [job for job in jobs if not (_folder(out_dir, rung, *job) / "cells.json").is_file()]
-        if jobs:
-            _run(out_dir, rung, zeroed, jobs)
+    jobs = [
+        (seed, arm)
+        for seed in range(max(seeds, DRAWS) if seeds >= 5 else seeds)
+        for arm in arms
+        if seed < seeds or arm == "random"
+    ]
+    jobs = [job for job in jobs if not (_folder(out_dir, rung, *job) / "cells.json").is_file()]
+    if jobs:
+        _run(out_dir, rung, jobs)
     return results(out_dir, rung)
 
 
-def _run(out_dir: Path, rung: str, zeroed: tuple[str, ...], jobs) -> None:
+def _run(out_dir: Path, rung: str, jobs: Sequence[tuple[int, str]]) -> None:
     from lnmn_tf.analysis.planted_cells import describe_cells
     from lnmn_tf.analysis.planted_runs import SharedRuns
-    from lnmn_tf.files import write_json
     from lnmn_tf.models.genotype import genotype_text
 
-    runs = SharedRuns(out_dir / "data", zeroed, 3.0 if rung != "answers" else 0.0)
-    for number, (seed, arm) in enumerate(jobs):
-        folder, path = _folder(out_dir, rung, seed, arm), ""
-        if ARMS[arm].genotype:
+    runs = SharedRuns(out_dir / "data", 3.0 if rung != "answers" else 0.0)
+    for number, (seed, name) in enumerate(jobs):
+        arm, folder, path, how = ARMS[name], _folder(out_dir, rung, seed, name), "", ""
+        structure = genotype(arm.genotype, seed, rung) if arm.genotype else {}
+        if arm.tried:
+            structure = found(
+                _trials(runs, out_dir / rung / "trials" / f"seed_{seed}", seed), arm.tried
+            )
+            how = f"held-out answers choose operators where two maps meet, of {', '.join(arm.tried)}; all others by hand"
+        if structure:
             path = str(folder / "given_genotype.json")
-            write_text(path, genotype_text(genotype(ARMS[arm].genotype, seed, rung)))
-        metrics = runs.run(folder, seed, path, ARMS[arm].freeze, given(rung))
+            write_text(path, genotype_text(structure))
+        metrics = runs.run(folder, seed, path, arm.freeze, given(rung), how)
         write_json(folder / "cells.json", describe_cells(runs))  # the last: the run is whole
         kinds = "  ".join(f"{kind} {100 * x:.1f}" for kind, x in metrics["kinds"].items())
         print(
-            f"run {number + 1} of {len(jobs)}: {arm}, seed {seed}: {kinds}  "
+            f"run {number + 1} of {len(jobs)}: {name}, seed {seed}: {kinds}  "
             f"({metrics['seconds']:.0f} s)",
             flush=True,
         )
+
+
+def _trials(runs: SharedRuns, folder: Path, seed: int) -> list[Trial]:
+    """Every pair of operators in both banks of two maps, but those that an earlier start has tried."""
+    from lnmn_tf.training.trials import try_each
+
+    pairs = list(itertools.combinations_with_replacement(OPERATORS, 2))
+
+    def table(pair: Structure) -> dict:
+        return runs.held_out(seed, joined(dict.fromkeys(JOINS, pair)))
+
+    folder.mkdir(parents=True, exist_ok=True)
+    return try_each(table, pairs, folder)
 
 
 def _folder(out_dir: Path, rung: str, seed: int, arm: str) -> Path:
@@ -164,12 +235,12 @@ def results(out_dir: Path, rung: str) -> list[dict[str, Any]]:
             row = {"rung": rung, "arm": arm, "seed": int(path.parent.name.partition("_")[2])}
             row |= {kind: metrics["kinds"][kind] for kind in KINDS}
             for kind in ("and", "or", "same", "more"):
-                found = cells["kinds"][kind]
+                ran = cells["kinds"][kind]
                 row |= {
-                    f"{kind} cell": found["cell"],
-                    f"{kind} weight": found["weight"],
-                    f"{kind} operator": found["operators"][0],
-                    f"{kind} operators": " ".join(found["operators"]),
+                    f"{kind} cell": ran["cell"],
+                    f"{kind} weight": ran["weight"],
+                    f"{kind} operator": ran["operators"][0],
+                    f"{kind} operators": " ".join(ran["operators"]),
                 }
             row |= {"sign": cells["sign"], "seconds": metrics["seconds"]}
             rows.append(row)
@@ -204,12 +275,12 @@ def report(out_dir: Path, rung: str) -> None:
     rows = results(out_dir, rung)
     print(summary(rows))
     result: dict[str, Any] = {"rung": rung, "runs": rows}
-    for arm in ("searched", "forbidden"):
+    for arm in ("tried", "searched"):
         folders = sorted((out_dir / rung / arm).glob("seed_*"))
-        found = {folder.name: agreement.read_cells(folder) for folder in folders}
-        found = {name: cells for name, cells in found.items() if cells}
-        if len(found) > 1:
-            result[f"agreement of {arm}"] = measured = agreement.measure(found)
+        cells = {folder.name: agreement.read_cells(folder) for folder in folders}
+        cells = {name: operators for name, operators in cells.items() if operators}
+        if len(cells) > 1:
+            result[f"agreement of {arm}"] = measured = agreement.measure(cells)
             print(f"{arm}: {agreement.summary(measured)}")
     folder = out_dir / rung
     write_result(folder / "planted.json", result)
@@ -224,7 +295,7 @@ def run(arguments: Sequence[str]) -> None:
     parser.add_argument(
         "--out_dir", default="runs/planted", help="folder of data, runs and results"
     )
-    parser.add_argument("--rung", default="cells", help=", ".join(RUNGS))
+    parser.add_argument("--rung", default="joins", help=", ".join(RUNGS))
     parser.add_argument("--arms", default=",".join(ARMS), help="some of " + ", ".join(ARMS))
     parser.add_argument("--seeds", default="5", help="so many, from 0 on")
     options = parser.parse_args(arguments)

@@ -13,31 +13,30 @@ from lnmn_tf.config.names import OPERATORS
 from lnmn_tf.world.graded import KINDS
 
 NAMES = {
-    "searched": "searched from answers",
+    "tried": "all tried, answers choose",
+    "forbidden": "the same, min and max forbidden",
+    "searched": "searched by alpha",
     "hand": "set by hand: min, max, ..",
     "frozen": "random mixture, frozen",
     "product": "all product",
     "random": "random operators",
-    "forbidden": "searched, min and max forbidden",
 }
-_HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx", "----")  # for grey
+_HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx", "----", "++++")  # for grey
 _GUESS = {"one": 25, "and": 25, "or": 25, "same": 50, "more": 50}
 
 
 def draw(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """A figure of the rows of `planted.results`: above accuracies, below operators."""
     arms = [arm for arm in NAMES if any(row["arm"] == arm for row in rows)]
-    searched = [row for row in rows if row["arm"] == "searched"]
-    # In the rung `cells` those of the other kinds are given, not searched.
-    given = {row.get("rung") for row in searched} == {"cells"}
-    kinds = ("and", "or") if given else ("and", "or", "same", "more")
+    found = [row for row in rows if row["arm"] == arms[0]]
+    kinds = ("and", "or", "same", "more")
     with pictures.style():
         figure = pictures.figure(7.2, 4.7)
         grid = figure.add_gridspec(2, len(kinds), height_ratios=[1.9, 1])
         _accuracies(figure.add_subplot(grid[0, :]), rows, arms)
         for column, kind in enumerate(kinds):
             axes = figure.add_subplot(grid[1, column])
-            _operators(axes, searched, kind, first=column == 0)
+            _operators(axes, found, kind, first=column == 0)
     return figure
 
 
@@ -94,4 +93,4 @@ def _operators(axes, rows, kind: str, first: bool) -> None:
     grid = grid.reshape(len(rows), len(OPERATORS))
     labels = [f"seed {row['seed']}" for row in rows] if first else [""] * len(rows)
     pictures.heat_map(axes, grid * 0.8, labels, OPERATORS, write=None)
-    axes.set_title(f"searched: {kind} became", fontsize=7.5)
+    axes.set_title(f"{kind}: its cell joins by", fontsize=7.5)

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from lnmn_tf.config import RunConfig
-from lnmn_tf.data.question_set import split_for_structure
+from lnmn_tf.data.question_set import QuestionSet, split_for_structure
 from lnmn_tf.files import write_json, write_text
 from lnmn_tf.layers.nodes import LEAST_ALPHA
 from lnmn_tf.models.genotype import one_hot
@@ -46,6 +46,7 @@ SIZES = {
     "attention_4": 2,
     "answer_3": 1,
     "answer_4": 2,
+    "word_inhibition": 15.0,
 }
 TRAINING = {
     "epochs": 12,
@@ -73,17 +74,15 @@ class SharedRuns:
 
     Args:
         data: folder of `world.graded.write_graded`, with the splits train and val.
-        zeroed: operators that contribute nothing, in training and after it.
         layout_weight: of the loss of expert layouts; 0 = answers alone.
     """
 
-    def __init__(self, data: Path, zeroed: tuple[str, ...] = (), layout_weight: float = 3.0):
+    def __init__(self, data: Path, layout_weight: float = 3.0):
         choices = {
             **SIZES,
             **TRAINING,
             "data_dir": str(data),
             "features": f"{data}/{{split}}.h5",
-            "zeroed_operators": zeroed,
             "layout_loss_weight": layout_weight,
         }
         self.config = RunConfig.create(choices)
@@ -106,6 +105,7 @@ class SharedRuns:
         genotype: str = "",
         freeze: bool = False,
         given: Mapping[str, Sequence[str]] | None = None,
+        how: str = "",
     ) -> dict:
         """Trains one run from its beginning, and reports. Of a finished one, the network has the weights.
 
@@ -114,8 +114,9 @@ class SharedRuns:
             seed: of its first weights, its order of the data, and what it holds out for the structure.
             genotype: a file; the structure is that from the beginning and stays so.
             freeze: the structure stays as it is drawn.
-            given: operators of some cells. They begin so surely (softmax(alpha) is one operator to the last
-                bit) that no gradient moves them, and are given anew after each epoch, for the decay does.
+            given: operators of some nodes, by cell; "" = none of that node. They begin so surely (softmax(alpha) is one
+                operator to the last bit) that no gradient moves them, and are given anew after each epoch, for the decay does.
+            how: the genotype was found, for the ledger of supervision.
 
         Returns:
             Its `metrics.json`, with accuracies by kind of question under "kinds".
@@ -126,17 +127,13 @@ class SharedRuns:
             CheckpointFolder(folder).load_weights(self.network)
             return finished
         self._begin(seed, genotype, given or {})
-        weights, structure = (
-            Examples(part, self._store)
-            for part in split_for_structure(self._train, config.data.structure_fraction, seed)
-        )
-        examples = TrainingExamples(weights, structure, config)
+        examples = self._examples(config)
         clock = self._fit(examples, given or {}, search=not (genotype or freeze))
         predictions = self._predictor(self.reported)
         metrics = {
             "val": accuracy_table(predictions, self.reported.questions),
-            "kinds": self.by_kind(predictions),
-            "supervision": self._supervision(config, given or {}),
+            "kinds": by_kind(predictions, self.reported.questions),
+            "supervision": self._supervision(config, given or {}, how),
             "steps": clock.step,
             "seconds": clock.seconds,
             "parameters": int(sum(np.prod(v.shape) for v in self.network.trainable_variables)),
@@ -156,16 +153,34 @@ class SharedRuns:
         write_json(folder / METRICS, metrics)
         return metrics
 
-    def by_kind(self, predictions: np.ndarray) -> dict[str, float]:
-        """Accuracy of each kind of question, in [0, 1]."""
-        questions = self.reported.questions
-        right = predictions == questions.answers
-        kinds = questions.question_family_index
-        return {
-            kind: float(right[kinds == place].mean())
-            for place, kind in enumerate(KINDS)
-            if (kinds == place).any()
-        }
+    def held_out(self, seed: int, structure: Mapping[str, Sequence[str]]) -> dict:
+        """Trains weights from their beginning with a structure, and leaves no folder.
+
+        Args:
+            seed: as in `run`.
+            structure: operators of all nodes, by cell.
+
+        Returns:
+            "accuracy" and number of "questions" of those that choose the structure, and the accuracy of each kind, by
+            "families".
+        """
+        self._begin(seed, "", structure)
+        examples = self._examples(self.config.replace(seed=seed))
+        self._fit(examples, structure, search=False)
+        questions = examples.structure.questions
+        kinds = by_kind(self._predictor(examples.structure), questions)
+        right = float(np.mean([kinds[KINDS[kind]] for kind in questions.question_family_index]))
+        return {"accuracy": right, "questions": len(questions), "families": kinds}
+
+    def _examples(self, config: RunConfig) -> TrainingExamples:
+        """The training questions, parted as a seed says."""
+        weights, structure = (
+            Examples(part, self._store)
+            for part in split_for_structure(
+                self._train, config.data.structure_fraction, config.training.seed
+            )
+        )
+        return TrainingExamples(weights, structure, config)
 
     def _begin(self, seed: int, genotype: str, given: Mapping[str, Sequence[str]]) -> None:
         """Weights and structure of a new network, and optimizers that have seen nothing."""
@@ -181,12 +196,13 @@ class SharedRuns:
                 variable.assign(tf.zeros_like(variable))
 
     def _give(self, operators: Mapping[str, Sequence[str]]) -> None:
-        """Makes each node of some cells one operator."""
+        """Makes some nodes one operator each."""
         for bank, structure in self.network.structure.items():
             alpha = structure.numpy()
             for cell in range(len(alpha)):
-                if f"{bank}.{cell}" in operators:
-                    alpha[cell] = LEAST_ALPHA * (1 - one_hot(operators[f"{bank}.{cell}"]))
+                for place, name in enumerate(operators.get(f"{bank}.{cell}", ())):
+                    if name:
+                        alpha[cell, place] = LEAST_ALPHA * (1 - one_hot([name])[0])
             structure.assign(alpha)
 
     def _fit(self, examples: TrainingExamples, given: Mapping, search: bool) -> Clock:
@@ -211,8 +227,20 @@ class SharedRuns:
             self._give(given)
         return clock
 
-    def _supervision(self, config: RunConfig, given: Mapping) -> Mapping[str, str]:
+    def _supervision(self, config: RunConfig, given: Mapping, how: str) -> Mapping[str, str]:
         ledger = supervision(config)
-        if given:
+        if how:
+            ledger["structure of modules"] = how
+        elif given:
             ledger["structure of modules"] += f"; given by hand in {', '.join(given)}"
         return {**ledger, "layout": SUPERVISED} if config.training.layout_loss_weight else ledger
+
+
+def by_kind(predictions: np.ndarray, questions: QuestionSet) -> dict[str, float]:
+    """Accuracy of each kind of question, in [0, 1]; predictions are [N]."""
+    right, kinds = predictions == questions.answers, questions.question_family_index
+    return {
+        kind: float(right[kinds == place].mean())
+        for place, kind in enumerate(KINDS)
+        if (kinds == place).any()
+    }

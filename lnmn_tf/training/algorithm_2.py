@@ -106,6 +106,18 @@ class AlternatingTrainer(keras.Model):
         super().compile(optimizer=optimizer, **kwargs)
         self.arch_optimizer = arch_optimizer
 
+    def compute_as(self, other: AlternatingTrainer) -> None:
+        """Takes over what another trainer has compiled. Both have one network, in one state, and the same losses."""
+        for name in (
+            "entropy_weight",
+            "_of_weights",
+            "_of_structure",
+            "_of_both",
+            "_mixed",
+            "predictor",
+        ):
+            setattr(self, name, getattr(other, name))
+
     @contextlib.contextmanager
     def answering(self) -> Iterator[None]:
         """Within it, weights and structure are those that answer: moving averages, where there are any."""

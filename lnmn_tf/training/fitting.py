@@ -24,8 +24,21 @@ from lnmn_tf.training.tensorboard import TENSORBOARD, Board, Texts
 from lnmn_tf.training.watched import watch
 
 
-def make_trainer(network: StackMachine, config: RunConfig, total_steps: int) -> AlternatingTrainer:
-    """Algorithm 2 around a network, its optimizers ready for a checkpoint."""
+def make_trainer(
+    network: StackMachine,
+    config: RunConfig,
+    total_steps: int,
+    like: AlternatingTrainer | None = None,
+) -> AlternatingTrainer:
+    """Algorithm 2 around a network, its optimizers ready for a checkpoint.
+
+    Args:
+        network: built.
+        config: of the run.
+        total_steps: of the training.
+        like: a trainer whose compiled gradients and answers serve again, see `AlternatingTrainer.compute_as`; None = they are
+            compiled, which takes longer than some hundred steps.
+    """
     training = config.training
     weight = training.layout_loss_weight
     fixed = training.freeze_structure or training.genotype
@@ -50,6 +63,10 @@ def make_trainer(network: StackMachine, config: RunConfig, total_steps: int) -> 
     trainer.compile(optimizer=of_weights, arch_optimizer=of_structure)
     if training.genotype:  # each node is one operator from the first step on
         trainer.harden()
+    if like is None:
+        trainer.predictor = Predictor(network, training.batch_size, training.xla)
+    else:
+        trainer.compute_as(like)
     return trainer
 
 
@@ -78,10 +95,8 @@ def fit(
         np.arange(min(training.monitor_questions, len(examples.structure.questions)))
     )
 
-    predictor = Predictor(trainer.network, training.batch_size, training.xla)
-
     def monitor() -> dict:
-        return accuracy_table(predictor(monitored), monitored.questions)
+        return accuracy_table(trainer.predictor(monitored), monitored.questions)
 
     def describe(epoch: int, batch: int) -> str:
         (positions,) = examples.weight_batches(epoch, batch).map(lambda b: b["position"]).take(1)

@@ -36,8 +36,8 @@ from lnmn_tf.files import write_text
 from lnmn_tf.models.genotype import genotype_text
 from lnmn_tf.models.lnmn import LNMN
 from lnmn_tf.progress import say
+from lnmn_tf.training.algorithm_2 import AlternatingTrainer
 from lnmn_tf.training.checkpoints import CheckpointFolder, Progress
-from lnmn_tf.training.evaluation import Predictor
 from lnmn_tf.training.examples import Examples, TrainingExamples
 from lnmn_tf.training.fitting import fit, make_trainer
 from lnmn_tf.training.networks import build_network
@@ -88,14 +88,14 @@ def search_first(
         give_genotype(network, str(path))
         return path
 
-    given_up = len(list(run_dir.glob(f"{SEARCH}_*")))
+    given_up, trainer = len(list(run_dir.glob(f"{SEARCH}_*"))), None
     while True:
         if given_up:
             renew(network, config, examples, given_up)
         _let_rest(network, BEGIN_RESTS)
-        _learn(network, of_begin, folder / "begin")
+        trainer = _learn(network, of_begin, folder / "begin", trainer)
         _let_rest(network, 0.0)
-        table = _part(network, config, of_answers, answers, folder / ANSWERS)
+        table = _part(network, config, of_answers, answers, folder / ANSWERS, trainer)
         guessed = families_guessed(table["families"], of_answers.structure.questions)
         if not guessed or given_up + 1 >= training.search_beginnings:
             break
@@ -114,7 +114,12 @@ def search_first(
 
 
 def _part(
-    network: LNMN, config: RunConfig, examples: TrainingExamples, bank: str, folder: Path
+    network: LNMN,
+    config: RunConfig,
+    examples: TrainingExamples,
+    bank: str,
+    folder: Path,
+    like: AlternatingTrainer | None = None,
 ) -> dict:
     """A part that searches the cells of a bank: alpha learns, and what it leaves open is tried.
 
@@ -125,15 +130,15 @@ def _part(
     """
     chain, training = network.banks[bank].fusion, config.training
     if not training.searches_first:
-        _learn(network, examples, folder)
-        return held_out(Predictor(network, training.batch_size, training.xla), examples)
+        trainer = _learn(network, examples, folder, like)
+        return held_out(trainer.predictor, examples)
     chain.begin_alike()
-    _learn(network, examples, folder)
+    trainer = _learn(network, examples, folder, like)
     found = likely(tf.nn.softmax(chain.structure, axis=-1).numpy())
     if folder.name == LOOKS:
         found = with_simpler(found)
     part = part_of(examples, examples.config, TRIAL_EPOCHS, freeze_structure=True)
-    trials = Trials(network, part, bank)
+    trials = Trials(network, part, bank, trainer)
     taken = best(try_each(trials, found, folder))
     trials.go_back()
     chain.structure.assign(alpha_of(network, trials.genotype(taken.structure))[bank])
@@ -263,11 +268,14 @@ def _let_rest(network: LNMN, share: float) -> None:
         network.draw.rest_share.assign(share)
 
 
-def _learn(network: LNMN, examples: TrainingExamples, folder: Path) -> None:
-    """Algorithm 2. Leaves the network with the last weights, averaged where the run averages them."""
+def _learn(
+    network: LNMN, examples: TrainingExamples, folder: Path, like: AlternatingTrainer | None = None
+) -> AlternatingTrainer:
+    """Algorithm 2. Leaves the network with the last weights, averaged where the run averages them; returns its trainer."""
     checkpoints, progress = CheckpointFolder(folder), Progress()
-    trainer = make_trainer(network, examples.config, examples.total_steps)
+    trainer = make_trainer(network, examples.config, examples.total_steps, like)
     if checkpoints.exists():
         progress = checkpoints.restore(trainer)
     fit(trainer, examples, checkpoints, progress, stage=f"search: {folder.name}")
     checkpoints.load_weights(network, "last")
+    return trainer

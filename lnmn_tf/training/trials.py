@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +20,7 @@ from lnmn_tf.models.genotype import Genotype
 from lnmn_tf.models.lnmn import LNMN
 from lnmn_tf.progress import Stage
 from lnmn_tf.training import callbacks
+from lnmn_tf.training.algorithm_2 import AlternatingTrainer
 from lnmn_tf.training.checkpoints import Progress
 from lnmn_tf.training.evaluation import Predictor, accuracy_table
 from lnmn_tf.training.examples import TrainingExamples
@@ -104,16 +105,21 @@ class Trials:
         network: with the weights that each trial begins with.
         examples: of a trial.
         bank: name of the cells that are tried; all of them have one structure. The others are their strongest operators.
+        like: as in `make_trainer`.
     """
 
-    def __init__(self, network: LNMN, examples: TrainingExamples, bank: str):
+    def __init__(
+        self,
+        network: LNMN,
+        examples: TrainingExamples,
+        bank: str,
+        like: AlternatingTrainer | None = None,
+    ):
         self.network, self.examples, self.bank = network, examples, bank
-        training = examples.config.training
-        self._trainer = make_trainer(network, examples.config, examples.total_steps)
+        self._trainer = make_trainer(network, examples.config, examples.total_steps, like)
         variables = (*network.variables, *self._trainer.optimizer.variables())
         self._first = [(variable, variable.numpy()) for variable in variables]
         self._others = strongest(network)
-        self._predictor = Predictor(network, training.batch_size, training.xla)
 
     def genotype(self, structure: Structure) -> Genotype:
         """The whole structure with one that is tried."""
@@ -140,7 +146,7 @@ class Trials:
                 verbose=0,
             )
         with trainer.answering():
-            return held_out(self._predictor, examples)
+            return held_out(trainer.predictor, examples)
 
 
 def held_out(predictor: Predictor, examples: TrainingExamples) -> dict:
@@ -148,7 +154,9 @@ def held_out(predictor: Predictor, examples: TrainingExamples) -> dict:
     return accuracy_table(predictor(examples.structure), examples.structure.questions)
 
 
-def try_each(trials: Trials, structures: Sequence[Structure], folder: Path) -> list[Trial]:
+def try_each(
+    trials: Callable[[Structure], dict], structures: Sequence[Structure], folder: Path
+) -> list[Trial]:
     """Tries structures, but those that an earlier start has tried; writes each one down in the folder."""
     path = folder / FILE_NAME
     done = read(path)

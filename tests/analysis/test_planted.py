@@ -11,6 +11,7 @@ from lnmn_tf.analysis.planted_picture import draw
 from lnmn_tf.config.names import OPERATORS
 from lnmn_tf.main import main
 from lnmn_tf.models.genotype import genotype_text, read_genotype
+from lnmn_tf.training.trials import Trial
 from lnmn_tf.world.graded import KINDS, graded_world, write_graded
 
 NODES = {cell: len(nodes) for cell, nodes in planted.HAND.items()}
@@ -37,13 +38,38 @@ def test_random_genotypes_differ_by_seed_and_all_product_is_all_product():
     assert {o for nodes in planted.genotype("product").values() for o in nodes} == {"product"}
 
 
-def test_the_rung_of_given_cells_draws_only_what_is_searched():
-    told = planted.given("cells")
-    assert set(planted.HAND) - set(told) == {"attention_4.0", "attention_4.1"}
-    drawn = planted.genotype("random", 2, "cells")
-    assert {name: drawn[name] for name in told} == told
-    assert drawn["attention_4.0"] != planted.HAND["attention_4.0"]
+def test_the_rung_joins_draws_only_what_is_not_told():
+    told = planted.given("joins")
+    open_ = [(cell, i) for cell, nodes in told.items() for i, name in enumerate(nodes) if not name]
+    assert open_ == [(f"{bank}.{i}", 0) for bank in planted.JOINS for i in (0, 1)]
+    drawn = planted.genotype("random", 2, "joins")
+    for cell, nodes in told.items():
+        assert [name for name, own in zip(drawn[cell], nodes) if own] == [n for n in nodes if n]
+    assert drawn != planted.HAND
     assert planted.given("expert") == planted.given("answers") == {}
+
+
+def test_the_best_pair_of_each_bank_is_found_by_the_questions_that_need_it():
+    def trial(pair, *kinds):
+        table = {"families": dict(zip(KINDS, kinds)), "questions": 4000}
+        return Trial(pair, {**table, "accuracy": float(np.mean(kinds))})
+
+    trials = [
+        trial(("min", "max"), 0.9, 0.95, 0.99, 0.5, 0.5),
+        trial(("sum", "product"), 0.9, 0.5, 0.9, 0.9, 0.9),
+        trial(("product", "choose_1"), 0.9, 0.3, 0.3, 0.9, 0.897),  # as good, and simpler
+        trial(("max", "max"), 0.9, 0.4, 0.4, 0.98, 0.98),
+    ]
+    best = planted.found(trials, OPERATORS)
+    assert [best[f"attention_4.{i}"][0] for i in (0, 1)] == ["min", "max"]
+    assert [best[f"answer_4.{i}"][0] for i in (0, 1)] == ["max", "max"]
+    assert {cell: nodes[1:] for cell, nodes in best.items() if "4" in cell} == {
+        cell: nodes[1:] for cell, nodes in planted.HAND.items() if "4" in cell
+    }
+    assert all(best[cell] == planted.HAND[cell] for cell in ("look_3.0", "answer_3.0"))
+    other = planted.found(trials, planted.ARMS["forbidden"].tried)
+    assert [other[f"attention_4.{i}"][0] for i in (0, 1)] == ["sum", "product"]
+    assert [other[f"answer_4.{i}"][0] for i in (0, 1)] == ["product", "choose_1"]
 
 
 def test_the_table_has_mean_and_deviation_of_each_arm():
@@ -54,7 +80,7 @@ def test_the_table_has_mean_and_deviation_of_each_arm():
 
 
 def test_the_picture_shows_each_run_and_each_operator():
-    rows = [row("searched", 0, 0.5), row("searched", 1, 0.7, "max"), row("product", 0, 0.25)]
+    rows = [row("tried", 0, 0.5), row("tried", 1, 0.7, "max"), row("product", 0, 0.25)]
     accuracies, *cells = draw(rows).axes
     marks = np.concatenate(
         [line.get_ydata() for line in accuracies.lines if line.get_zorder() == 3]
@@ -66,7 +92,7 @@ def test_the_picture_shows_each_run_and_each_operator():
 
 def test_wrong_arguments_are_refused(capsys):
     for arguments, text in (
-        (["--arms=found"], "expected some of searched"),
+        (["--arms=found"], "expected some of tried"),
         (["--rung=plan"], "expected one of answers"),
         (["--seeds=0"], "at least 1"),
     ):
@@ -94,10 +120,11 @@ def test_a_run_on_the_shared_graph_is_a_run_folder_and_begins_anew(runs, capsys)
     path = folder / "hand.json"
     path.write_text(genotype_text(planted.HAND))
     hand = shared.run(folder / "hand", seed=1, genotype=str(path))
-    told = planted.given("cells")
+    told = planted.given("joins")
     shared.run(folder / "told", seed=1, given=told)
     kept = agreement.read_cells(folder / "told")
-    assert {k: [OPERATORS[i] for i in kept[k]] for k in told} == told
+    for cell, nodes in told.items():
+        assert all(OPERATORS[i] == name for i, name in zip(kept[cell], nodes) if name)
     again = shared.run(folder / "b", seed=1)
     assert first["kinds"] == again["kinds"]
     one, other = (agreement.read_cells(folder / name) for name in ("a", "b"))
@@ -113,7 +140,7 @@ def test_a_run_on_the_shared_graph_is_a_run_folder_and_begins_anew(runs, capsys)
 
 def test_what_a_run_is_given_stays_given_whatever_a_decay_does(runs, monkeypatch):
     shared, folder = runs
-    told, train = planted.given("cells"), shared.trainer.fit
+    told, train = planted.given("joins"), shared.trainer.fit
 
     def fit_and_decay(*args, **kwargs):
         train(*args, **kwargs)
@@ -125,8 +152,32 @@ def test_what_a_run_is_given_stays_given_whatever_a_decay_does(runs, monkeypatch
     alpha = {name: structure.numpy() for name, structure in shared.network.structure.items()}
     for cell, operators in told.items():
         bank, _, number = cell.partition(".")
-        mixture = np.exp(alpha[bank][int(number)])
-        assert mixture.max(axis=-1) == pytest.approx(1.0)
-        assert mixture.sum(axis=-1) == pytest.approx(1.0)
-        assert [OPERATORS[k] for k in mixture.argmax(axis=-1)] == operators
-    assert np.exp(alpha["attention_4"]).sum(axis=-1) == pytest.approx(6.0, abs=0.5)  # decayed
+        for mixture, name in zip(np.exp(alpha[bank][int(number)]), operators):
+            if name:
+                assert mixture.max() == pytest.approx(1.0) == mixture.sum()
+                assert OPERATORS[mixture.argmax()] == name
+            else:
+                assert mixture.sum() == pytest.approx(6.0, abs=0.5)  # decayed
+
+
+def test_a_trial_trains_what_a_run_with_that_structure_trains(runs):
+    shared, folder = runs
+    pair = dict.fromkeys(planted.JOINS, ("min", "sum"))
+    structure = planted.joined(pair)
+    table = shared.held_out(1, structure)
+    after_trial = [variable.numpy() for variable in shared.network.trainable_variables]
+    path = folder / "min_sum.json"
+    path.write_text(genotype_text(structure))
+    shared.run(folder / "min_sum", seed=1, genotype=str(path))
+    for one, other in zip(after_trial, shared.network.trainable_variables):
+        np.testing.assert_allclose(one, other.numpy(), atol=1e-6)
+    assert table["questions"] == 20 and set(table["families"]) == set(KINDS)
+    assert 0.0 <= table["accuracy"] <= 1.0
+
+
+def test_what_was_tried_is_in_the_ledger(runs, tmp_path):
+    shared, _ = runs
+    path = tmp_path / "genotype.json"
+    path.write_text(genotype_text(planted.HAND))
+    metrics = shared.run(tmp_path / "run", seed=1, genotype=str(path), how="trials choose")
+    assert metrics["supervision"]["structure of modules"] == "trials choose"

@@ -152,7 +152,7 @@ def test_trials_go_on_where_they_were_stopped(opened, tmp_path, monkeypatch, par
     config, examples = opened
     parts = []
 
-    def record_part(network, examples, folder):
+    def record_part(network, examples, folder, like=None):
         folder.mkdir(parents=True, exist_ok=True)
         training = examples.config.training
         parts.append((folder.name, training.epochs, set(examples.weights.questions.hop_counts)))
@@ -202,12 +202,12 @@ def test_a_beginning_that_only_guesses_is_given_up(opened, tmp_path, monkeypatch
     config = config.replace(search_beginnings=3)
     first_weights = []
 
-    def record_part(network, examples, folder):
+    def record_part(network, examples, folder, like=None):
         folder.mkdir(parents=True, exist_ok=True)
         if folder.name == "begin":
             first_weights.append([variable.numpy() for variable in network.variables])
 
-    def record_search(network, config, examples, bank, folder):
+    def record_search(network, config, examples, bank, folder, like=None):
         folder.mkdir(exist_ok=True)
         network.banks[bank].fusion.hard = True
         return {"families": {}}
@@ -238,7 +238,7 @@ def test_the_last_beginning_is_kept(opened, tmp_path, monkeypatch):
     config, examples = opened
     config = config.replace(search_beginnings=3)
     monkeypatch.setattr(
-        search_first, "_learn", lambda network, examples, folder: folder.mkdir(parents=True)
+        search_first, "_learn", lambda network, examples, folder, like: folder.mkdir(parents=True)
     )
     monkeypatch.setattr(search_first, "_part", lambda *_: {"families": {}})
     monkeypatch.setattr(search_first, "families_guessed", lambda *_: ["count"])
@@ -298,12 +298,12 @@ def test_in_a_search_three_steps_run_and_looks_rest_in_its_first_pass(
     config, examples = opened
     shares, rests = set(), {}
 
-    def record(network, examples, folder):
+    def record(network, examples, folder, like=None):
         folder.mkdir(parents=True, exist_ok=True)
         shares.add(examples.config.training.grow_shares)
         rests[folder.name] = float(network.draw.rest_share)
 
-    def record_search(network, config, examples, bank, folder):
+    def record_search(network, config, examples, bank, folder, like=None):
         record(network, examples, folder)
         return {"families": {}}
 
@@ -313,6 +313,32 @@ def test_in_a_search_three_steps_run_and_looks_rest_in_its_first_pass(
     assert shares == {(0.0, 1.0, 1.0)}
     assert rests == {"begin": 0.25, "answers": 0.0, "looks": 0.0}
     assert float(network.draw.rest_share) == 0.0
+
+
+def test_parts_share_what_is_compiled_and_learn_as_if_they_did_not(opened, tmp_path):
+    config, examples = opened
+    easy = search_first.balanced(examples, 0, seed=0)
+    begin, answers = (search_first.part_of(easy, config, epochs) for epochs in (1, 2))
+    tried = search_first.part_of(easy, config, 1, freeze_structure=True)
+    learned, accuracies = [], []
+    for shares in (True, False):
+        tf.keras.utils.set_random_seed(0)
+        network, trainer = build_network(config.model), None
+        for name, part in (("begin", begin), ("answers", answers)):
+            before = trainer
+            trainer = search_first._learn(
+                network, part, tmp_path / str(shares) / name, trainer if shares else None
+            )
+            if before is not None:
+                assert (trainer._of_weights is before._of_weights) == shares
+        traces = (trainer._of_weights.traces, trainer._of_structure.traces)
+        trial = trials.Trials(network, tried, "answer_4", trainer if shares else None)
+        accuracies.append(trial(ONE_TRIAL))
+        if shares:  # nothing was traced for a trial
+            assert (trainer._of_weights.traces, trainer._of_structure.traces) == traces
+        learned.append(network)
+    assert accuracies[0] == accuracies[1]
+    assert_same_weights(*learned)
 
 
 def test_a_short_search_warms_up_for_a_quarter(opened):
