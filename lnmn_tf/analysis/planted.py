@@ -10,7 +10,7 @@ folder, `<out_dir>/<rung>/<arm>/seed_<n>`, which `--mode=evaluate`, `analyze` an
 
 | arm | structure |
 |---|---|
-| tried | every pair of operators is tried where two maps meet, weights anew for each; held-out questions choose |
+| tried | every pair of operators is tried where two maps meet, one for each of two cells, weights anew for each; held-out questions choose |
 | forbidden | the same without min and max |
 | searched | Algorithm 2, alpha ~ N(0, 1) |
 | hand | what people once wrote: min and max, product for *same*, sum for *more*; weights learn alone |
@@ -116,42 +116,20 @@ def given(rung: str) -> Genotype:
     return {cell: ["", *nodes[1:]] if cell in joins else nodes for cell, nodes in HAND.items()}
 
 
-def joined(pairs: Mapping[str, Sequence[str]]) -> Genotype:
-    """The genotype by hand, but for the operators of its joins.
-
-    Args:
-        pairs: for each bank of JOINS the first operators of its two cells.
-    """
-    firsts = {f"{bank}.{i}": name for bank, pair in pairs.items() for i, name in enumerate(pair)}
+def joined(pair: Sequence[str]) -> Genotype:
+    """The genotype by hand, but for its joins: the two cells of both banks join by the two operators of a pair."""
+    firsts = {f"{bank}.{i}": name for bank in JOINS for i, name in enumerate(pair)}
     return {
         cell: [firsts[cell], *nodes[1:]] if cell in firsts else list(nodes)
         for cell, nodes in HAND.items()
     }
 
 
-def found(trials: Sequence[Trial], operators: Sequence[str]) -> Genotype:
-    """What trials find among some operators: for each bank the best pair by the questions that need it, see `trials.best`.
+def found(trials: Sequence[Trial], operators: Sequence[str]) -> Structure:
+    """The pair that trials of some operators find by all held-out questions, see `trials.best`."""
+    from lnmn_tf.training.trials import best
 
-    Args:
-        trials: of pairs that stand in both banks, with the accuracy of each kind under "families".
-        operators: that are allowed.
-    """
-
-    from lnmn_tf.training.trials import Trial, best
-
-    def of(trial: Trial, kinds: Sequence[str]) -> Trial:
-        table = trial.table
-        accuracy = float(np.mean([table["families"][kind] for kind in kinds]))
-        count = table["questions"] * len(kinds) // len(KINDS)
-        return Trial(trial.structure, {"accuracy": accuracy, "questions": count})
-
-    allowed = [trial for trial in trials if set(trial.structure) <= set(operators)]
-    return joined(
-        {
-            bank: best([of(trial, kinds) for trial in allowed]).structure
-            for bank, kinds in JOINS.items()
-        }
-    )
+    return best([trial for trial in trials if set(trial.structure) <= set(operators)]).structure
 
 
 def run_all(out_dir: Path, rung: str, arms: Sequence[str], seeds: int) -> list[dict[str, Any]]:
@@ -192,9 +170,8 @@ def _run(out_dir: Path, rung: str, jobs: Sequence[tuple[int, str]]) -> None:
         arm, folder, path, how = ARMS[name], _folder(out_dir, rung, seed, name), "", ""
         structure = genotype(arm.genotype, seed, rung) if arm.genotype else {}
         if arm.tried:
-            structure = found(
-                _trials(runs, out_dir / rung / "trials" / f"seed_{seed}", seed), arm.tried
-            )
+            trials = _trials(runs, out_dir / rung / "trials" / f"seed_{seed}", seed)
+            structure = joined(found(trials, arm.tried))
             how = f"held-out answers choose operators where two maps meet, of {', '.join(arm.tried)}; all others by hand"
         if structure:
             path = str(folder / "given_genotype.json")
@@ -216,7 +193,7 @@ def _trials(runs: SharedRuns, folder: Path, seed: int) -> list[Trial]:
     pairs = list(itertools.combinations_with_replacement(OPERATORS, 2))
 
     def table(pair: Structure) -> dict:
-        return runs.held_out(seed, joined(dict.fromkeys(JOINS, pair)))
+        return runs.held_out(seed, joined(pair))
 
     folder.mkdir(parents=True, exist_ok=True)
     return try_each(table, pairs, folder)
@@ -271,10 +248,17 @@ def report(out_dir: Path, rung: str) -> None:
     from lnmn_tf.analysis import agreement
     from lnmn_tf.analysis.output import write_csv, write_figure, write_result
     from lnmn_tf.analysis.planted_picture import draw
+    from lnmn_tf.training import trials
 
     rows = results(out_dir, rung)
     print(summary(rows))
-    result: dict[str, Any] = {"rung": rung, "runs": rows}
+    files = sorted((out_dir / rung / "trials").glob(f"seed_*/{trials.FILE_NAME}"))
+    tried = {path.parent.name: trials.read(path) for path in files}
+    result: dict[str, Any] = {
+        "rung": rung,
+        "runs": rows,
+        "trials": {seed: [trial._asdict() for trial in done] for seed, done in tried.items()},
+    }
     for arm in ("tried", "searched"):
         folders = sorted((out_dir / rung / arm).glob("seed_*"))
         cells = {folder.name: agreement.read_cells(folder) for folder in folders}
@@ -285,7 +269,7 @@ def report(out_dir: Path, rung: str) -> None:
     folder = out_dir / rung
     write_result(folder / "planted.json", result)
     write_csv(folder / "planted.csv", rows)
-    write_figure(folder / "planted", draw(rows))
+    write_figure(folder / "planted", draw(rows, list(tried.values())))
     print(f"wrote planted.json, planted.csv, planted.png and planted.svg in {folder}")
 
 

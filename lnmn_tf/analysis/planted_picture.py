@@ -1,9 +1,9 @@
-"""The picture of `analysis.planted`: accuracies of the arms, and the operators that two-map cells became."""
+"""The picture of `analysis.planted`: accuracies of the arms, and of every pair of operators that was tried."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -12,31 +12,38 @@ from lnmn_tf.analysis import pictures
 from lnmn_tf.config.names import OPERATORS
 from lnmn_tf.world.graded import KINDS
 
+if TYPE_CHECKING:
+    from lnmn_tf.training.trials import Trial
+
 NAMES = {
-    "tried": "all tried, answers choose",
-    "forbidden": "the same, min and max forbidden",
-    "searched": "searched by alpha",
-    "hand": "set by hand: min, max, ..",
-    "frozen": "random mixture, frozen",
+    "tried": "tried",
+    "forbidden": "tried without min and max",
+    "searched": "Algorithm 2",
+    "hand": "by hand",
+    "frozen": "frozen mixture",
     "product": "all product",
-    "random": "random operators",
+    "random": "random",
 }
 _HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx", "----", "++++")  # for grey
 _GUESS = {"one": 25, "and": 25, "or": 25, "same": 50, "more": 50}
 
 
-def draw(rows: Sequence[Mapping[str, Any]]) -> Figure:
-    """A figure of the rows of `planted.results`: above accuracies, below operators."""
+def draw(rows: Sequence[Mapping[str, Any]], trials: Sequence[Sequence[Trial]] = ()) -> Figure:
+    """A figure: above accuracies of the arms, below those of each pair of operators.
+
+    Args:
+        rows: of `planted.results`.
+        trials: of each seed, all pairs; none = the lower part is left out.
+    """
     arms = [arm for arm in NAMES if any(row["arm"] == arm for row in rows)]
-    found = [row for row in rows if row["arm"] == arms[0]]
-    kinds = ("and", "or", "same", "more")
     with pictures.style():
-        figure = pictures.figure(7.2, 4.7)
-        grid = figure.add_gridspec(2, len(kinds), height_ratios=[1.9, 1])
+        figure = pictures.figure(7.2, 5.6 if trials else 3.2)
+        grid = figure.add_gridspec(
+            2 if trials else 1, 4, height_ratios=[1.35, 1][: 1 + bool(trials)]
+        )
         _accuracies(figure.add_subplot(grid[0, :]), rows, arms)
-        for column, kind in enumerate(kinds):
-            axes = figure.add_subplot(grid[1, column])
-            _operators(axes, found, kind, first=column == 0)
+        for column, kind in enumerate(("and", "or", "same", "more") if trials else ()):
+            _pairs(figure.add_subplot(grid[1, column]), trials, kind, first=column == 0)
     return figure
 
 
@@ -85,12 +92,13 @@ def _accuracies(axes, rows, arms) -> None:
     axes.tick_params(axis="x", length=0)
 
 
-def _operators(axes, rows, kind: str, first: bool) -> None:
-    """One line a seed: the operator of the first node of the cell that runs for this kind."""
-    grid = np.array(
-        [[name == row[f"{kind} operator"] for name in OPERATORS] for row in rows], float
-    )
-    grid = grid.reshape(len(rows), len(OPERATORS))
-    labels = [f"seed {row['seed']}" for row in rows] if first else [""] * len(rows)
-    pictures.heat_map(axes, grid * 0.8, labels, OPERATORS, write=None)
-    axes.set_title(f"{kind}: its cell joins by", fontsize=7.5)
+def _pairs(axes, trials: Sequence[Sequence[Trial]], kind: str, first: bool) -> None:
+    """Mean accuracy over the seeds of each pair that was tried, held-out questions of one kind."""
+    grid = np.full([len(OPERATORS)] * 2, np.nan)
+    for pair in {trial.structure for of_seed in trials for trial in of_seed}:
+        values = [t.table["families"][kind] for of in trials for t in of if t.structure == pair]
+        column, row = sorted(OPERATORS.index(name) for name in pair)
+        grid[row, column] = 100 * np.mean(values)
+    labels = OPERATORS if first else [""] * len(OPERATORS)
+    pictures.heat_map(axes, grid, labels, OPERATORS, low=25.0, high=100.0, write="{:.0f}")
+    axes.set_title(f"{kind}: pairs tried, %" if first else kind, fontsize=7.5)
