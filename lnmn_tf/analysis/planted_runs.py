@@ -49,7 +49,7 @@ SIZES = {
     "word_inhibition": 15.0,
 }
 TRAINING = {
-    "epochs": 12,
+    "epochs": 18,
     "batch_size": 128,
     "learning_rate": 1e-2,
     "warmup_steps": 50,
@@ -60,7 +60,7 @@ TRAINING = {
     "shards": 1,
     "baselines": False,
     "structure_fraction": 0.25,
-    "entropy_weight": 0.3,  # of two cells for one kind of module, both are tried before one is chosen
+    "entropy_weight": 1.0,  # of two cells for one kind of module, both are tried before one is chosen
     "structure_learning_rate": 3e-2,
     "choose_share": 0.7,
 }
