@@ -1,4 +1,4 @@
-"""The figure this project is for: two-map cells that become *and* and *or*, from answers alone.
+"""The figure this project is for: two-map cells that become *and* and *or*, from answers.
 
     python -m lnmn_tf.analysis.planted --out_dir=runs/planted
     python -m lnmn_tf.analysis.planted --out_dir=runs/planted --rung=answers --arms=searched,hand
@@ -15,8 +15,8 @@ folder, `<out_dir>/<rung>/<arm>/seed_<n>`, which `--mode=evaluate`, `analyze` an
 | searched | Algorithm 2, alpha ~ N(0, 1) |
 | hand | what people once wrote: min and max, product for *same*, sum for *more*; weights learn alone |
 | frozen | alpha ~ N(0, 1), a mixture that is never learned |
-| product | every node is a product |
-| random | each node is one operator, drawn at random (ten draws) |
+| product | every join is a product; in the other rungs, every node |
+| random | each join, or node, is one operator, drawn at random (ten draws) |
 
 `--rung` says what a run is told beside answers:
 
@@ -62,15 +62,9 @@ HAND = {
     "answer_4.1": ["sum", "choose_2", "choose_1"],
 }
 RUNGS = ("answers", "expert", "joins")
-JOINS = {
-    "attention_4": ("and", "or"),
-    "answer_4": ("same", "more"),
-}  # cells of two maps: who needs them
-TRAIN, VAL = (
-    (16_000, 1),
-    (3_000, 3),
-)  # examples and seed of each split; seed 2 served to choose settings
-FIRST_SEED = 10  # of the runs; those below served to choose settings
+JOINS = ("attention_4", "answer_4")  # banks of two cells of two maps
+# Examples and seed of each split; seed 2, and the runs with seeds below FIRST_SEED, served to choose settings.
+TRAIN, VAL, FIRST_SEED = (16_000, 1), (3_000, 3), 10
 DRAWS = 10  # of random genotypes
 
 
