@@ -116,7 +116,7 @@ class SharedRuns:
             freeze: the structure stays as it is drawn.
             given: operators of some nodes, by cell; "" = none of that node. They begin so surely (softmax(alpha) is one
                 operator to the last bit) that no gradient moves them, and are given anew after each epoch, for the decay does.
-            how: the genotype was found, for the ledger of supervision.
+            how: what the ledger of supervision says of a genotype that was found; "" = it was given.
 
         Returns:
             Its `metrics.json`, with accuracies by kind of question under "kinds".
@@ -168,9 +168,12 @@ class SharedRuns:
         examples = self._examples(self.config.replace(seed=seed))
         self._fit(examples, structure, search=False)
         questions = examples.structure.questions
-        kinds = by_kind(self._predictor(examples.structure), questions)
-        right = float(np.mean([kinds[KINDS[kind]] for kind in questions.question_family_index]))
-        return {"accuracy": right, "questions": len(questions), "families": kinds}
+        predictions = self._predictor(examples.structure)
+        return {
+            "accuracy": float(np.mean(predictions == questions.answers)),
+            "questions": len(questions),
+            "families": by_kind(predictions, questions),
+        }
 
     def _examples(self, config: RunConfig) -> TrainingExamples:
         """The training questions, parted as a seed says."""

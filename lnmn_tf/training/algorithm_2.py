@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 from tensorflow import keras
@@ -25,6 +26,9 @@ from lnmn_tf.training.optimizers import (
 )
 from lnmn_tf.training.replicas import run_on_replicas
 from lnmn_tf.training.search import PLAIN, Search
+
+if TYPE_CHECKING:
+    from lnmn_tf.training.evaluation import Predictor
 
 # What a structure step reports; all zero at a step that takes none.
 STRUCTURE_REPORT = (
@@ -82,6 +86,7 @@ class AlternatingTrainer(keras.Model):
         super().__init__()
         self.expert = expert
         self.network = network
+        self.predictor: Predictor | None = None  # answers of the network, by `make_trainer`
         self.sparsity, self.structure_every = sparsity, structure_every
         self.unrolled, self.clip_norm = unrolled, clip_norm
         self.search, self.answer_loss, self.choose_step = search, answer_loss, choose_step
