@@ -35,14 +35,26 @@ def curve(group: Group, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray] 
     return places, values.mean(axis=0), deviation
 
 
+def without_pictures(groups: Sequence[Group]) -> list[float]:
+    """What question-only LSTMs answer, in percent of the reported questions; each number once."""
+    tables = [run.metrics.get("baselines", {}) for group in groups for run in group.runs]
+    found = [table["question_only_lstm"]["accuracy"] for table in tables if table]
+    return sorted({round(100 * accuracy, 1) for accuracy in found})
+
+
 def draw(groups: Sequence[Group]) -> Any:
-    """A matplotlib figure with a panel for held-out accuracy and one for the loss; None without points."""
+    """A matplotlib figure with a panel for held-out accuracy and one for the loss; None without points.
+
+    A dotted line in the first is the plateau of what the questions alone tell, where runs have that baseline.
+    """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     curves = {name: [curve(group, name) for group in groups] for name, _ in PANELS}
     if not any(c is not None for panel in curves.values() for c in panel):
         return None
+    longest = max(c[0][-1] for panel in curves.values() for c in panel if c is not None)
+    unit, scale = ("millions", 1e6) if longest >= 1e6 else ("thousands", 1e3)
     colours = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
     with rc_context(dict.fromkeys(colours, INK) | {"font.size": 10}):
         figure = Figure(figsize=(11, 4), layout="constrained")
@@ -56,14 +68,22 @@ def draw(groups: Sequence[Group]) -> Any:
                 label = group.name + (f" (mean ± deviation, {seeds} seeds)" if seeds > 1 else "")
                 style = {"color": colour, "linestyle": DASHES[index % len(DASHES)]}
                 marker = "o" if len(places) < 30 else ""
-                axes.plot(places / 1e3, mean, label=label, marker=marker, markersize=3, **style)
+                axes.plot(places / scale, mean, label=label, marker=marker, markersize=3, **style)
                 axes.fill_between(
-                    places / 1e3, mean - deviation, mean + deviation, color=colour, alpha=0.18, lw=0
+                    places / scale,
+                    mean - deviation,
+                    mean + deviation,
+                    color=colour,
+                    alpha=0.18,
+                    lw=0,
                 )
-            axes.set_xlabel("Training questions, in thousands")
+            axes.set_xlabel(f"Training questions, in {unit}")
             axes.set_ylabel(title)
             axes.grid(alpha=0.25, color=INK, lw=0.5)
             axes.spines[["top", "right"]].set_visible(False)
+        for accuracy in without_pictures(groups):
+            label = f"question-only LSTM, {accuracy}"
+            figure.axes[0].axhline(accuracy, color=INK, linestyle=":", lw=1, label=label)
         figure.axes[0].legend(frameon=False, fontsize=9)
     return figure
 

@@ -169,6 +169,24 @@ def test_a_curve_is_the_mean_over_seeds_as_far_as_the_shortest_goes(runs):
     assert "currentColor" in report_curves.as_svg(report_curves.draw([group]))
 
 
+def test_the_picture_marks_what_questions_alone_tell_and_counts_long_runs_in_millions(runs):
+    (group,) = open_runs([str(runs)])
+    for run, last in zip(group.runs, (900_000, 2_000_000)):
+        run.__dict__["curves"] = {"held_out": [(0, 10.0), (last, 30.0)], "loss": []}
+        run.metrics["baselines"] = {"question_only_lstm": {"accuracy": 0.43916}}
+    assert report_curves.without_pictures([group]) == [43.9]
+    left, _ = report_curves.draw([group]).axes
+    assert left.get_xlabel() == "Training questions, in thousands"  # as far as the shortest goes
+    plateau = [line for line in left.lines if "question-only" in line.get_label()]
+    assert [line.get_ydata()[0] for line in plateau] == [43.9]
+    group.runs[0].curves["held_out"].append((3_000_000, 40.0))
+    left, _ = report_curves.draw([group]).axes
+    assert left.get_xlabel() == "Training questions, in millions"
+    assert max(left.lines[0].get_xdata()) == 2.0
+    group.runs[0].metrics["baselines"] = group.runs[1].metrics["baselines"] = {}
+    assert report_curves.without_pictures([group]) == []
+
+
 def test_curves_and_structure_are_read_from_the_event_files_of_a_run(tiny_run):
     run = RunResults.open(tiny_run)
     metrics = run.metrics
