@@ -35,6 +35,12 @@ class RelationalConfig(LNMNConfig):
         flag=False,
     )
 
+    likeness: bool = option(
+        False,
+        "A look also sees how alike a place is to what the map on top of the stack shows, in the features that the words "
+        'name: "of the same size as it".',
+        flag=False,
+    )
     growing: bool = option(
         False,
         "Training begins with two steps or three, and opens the others slowly (grow_shares). The last step answers, and no "

@@ -84,11 +84,15 @@ class Pooling(keras.layers.Layer):
 
 
 class Relation(keras.layers.Layer):
-    """Log probability that a place lies where the question wants it, as seen from what a map shows.
+    """Log probability that a place stands to what a map shows as the question wants it.
 
     log sigmoid(v . [tanh(4 (r_p - sum_q softmax(a)_q r_q)) ; softmax(a)_p ; 1]) with v = V c_txt + b: on which
     side of what a shows the place lies, and how much it is that itself. "The red thing left of it" has
     the directions for its left; "another thing of its colour" leaves out the place itself.
+
+    With `likeness`, sum_k (U c_txt)_k x_pk (sum_q softmax(a)_q x_q)_k / sqrt(map_dim) is added within the sigmoid:
+    how alike the two are, in the features that the words name. Scaled so (Vaswani et al., 2017, section 3.2.1),
+    it grows no faster in training than the other terms.
 
     It is added to a map, as a second condition: a red thing to the right becomes unlikely. Where a node had
     directions among its operands, the things on the other side were less red at best: they were not the
@@ -96,27 +100,35 @@ class Relation(keras.layers.Layer):
 
     Args:
         cells: number of cells in the bank.
+        likeness: features are compared, too.
     """
 
-    def __init__(self, cells: int, **kwargs):
+    def __init__(self, cells: int, likeness: bool = False, **kwargs):
         super().__init__(**kwargs)
-        self.cells = cells
+        self.cells, self.likeness = cells, likeness
 
     def build(self, input_shape) -> None:
-        self.kernel = self.add_weight("kernel", [self.cells, input_shape[-1], 4], None, "zeros")
+        map_dim = input_shape[-1]
+        self.kernel = self.add_weight("kernel", [self.cells, map_dim, 4], None, "zeros")
+        if self.likeness:
+            shape = [self.cells, map_dim, map_dim]
+            self.likeness_kernel = self.add_weight("likeness_kernel", shape, None, "zeros")  # U
         anywhere = np.tile([0.0, 0.0, 0.0, 1.0], [self.cells, 1])
         self.bias = self.add_weight(
             "bias", [self.cells, 4], None, keras.initializers.Constant(anywhere)
         )
         super().build(input_shape)
 
-    def call(self, text: tf.Tensor, attention: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
+    def call(
+        self, text: tf.Tensor, attention: tf.Tensor, places: tf.Tensor, image: tf.Tensor
+    ) -> tf.Tensor:
         """Relates.
 
         Args:
             text: c_txt in map space, [batch, 1 or cells, 1, map_dim].
             attention: a, [batch, positions].
             places: r, where each position lies, [batch, positions, 2].
+            image: x, image features in map space, [batch, 1 or cells, positions, map_dim].
 
         Returns:
             [batch, cells, positions].
@@ -125,11 +137,16 @@ class Relation(keras.layers.Layer):
         seen_from = tf.tanh(_STEEPNESS * (places - tf.matmul(weights[:, tf.newaxis], places)))
         wanted = multiply(text, self.kernel)[:, :, 0] + tf.cast(self.bias, text.dtype)
         sides, itself, constant = tf.split(wanted, [2, 1, 1], axis=-1)  # [batch, cells, ..]
-        return tf.math.log_sigmoid(
+        score = (
             tf.matmul(sides, seen_from, transpose_b=True)
             + itself * weights[:, tf.newaxis]
             + constant
         )
+        if self.likeness:
+            shown = tf.matmul(weights[:, tf.newaxis, tf.newaxis], image)
+            named = multiply(text, self.likeness_kernel) * image.shape[-1] ** -0.5
+            score += tf.matmul(named * shown, image, transpose_b=True)[:, :, 0]
+        return tf.math.log_sigmoid(score)
 
     def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"cells": self.cells}
+        return super().get_config() | {"cells": self.cells, "likeness": self.likeness}

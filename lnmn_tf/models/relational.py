@@ -71,7 +71,9 @@ class RelationalLNMN(LNMN):
                     kind.cells, kind.num_maps, scale, name=f"{name}_pooling"
                 )
             if looks:
-                self.relations[name] = Relation(kind.cells, name=f"{name}_relation")
+                self.relations[name] = Relation(
+                    kind.cells, config.likeness, name=f"{name}_relation"
+                )
         self.memory_norm = keras.layers.LayerNormalization(name="memory_norm")
         self.growth = None
         if config.growing:
@@ -203,5 +205,5 @@ class RelationalLNMN(LNMN):
             operands = [tf.exp(attention)[:, tf.newaxis, :, tf.newaxis] for attention in maps]
         attention = tf.math.log_sigmoid(bank(features, text, operands)) + presence[:, tf.newaxis]
         if name in self.relations:
-            attention += self.relations[name](text, maps[0], where)
+            attention += self.relations[name](text, maps[0], where, features)
         return attention

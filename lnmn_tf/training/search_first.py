@@ -4,7 +4,8 @@ In a run over all questions alpha has settled before comparisons are better than
 two looks that are right at once. So the search asks other questions, part after part (docs/learning.md):
 
     begin     one pass over questions without a relation: weights learn to find things, each look by itself, for the other one rests
-              in a quarter of the questions; alpha from N(0, 1)
+              in a quarter of the questions; alpha from N(0, 1). Where answer cells of one map answer, one look runs, and they
+              alone can: so the last look learns to find what is asked for, and what looks before it is free for another thing
     answers   alpha of the answer cells begins anew, every operator alike; as many questions of each family, without a relation
     looks     alpha of the cells that look begins anew; questions with one relation, too
 
@@ -80,7 +81,8 @@ def search_first(
     path = folder / GENOTYPE
     answers, looks = searched_banks(network)
     easy, one_hop = (balanced(examples, hops, training.seed) for hops in (0, 1))
-    of_begin = part_of(without_relation(examples), config, BEGIN_EPOCHS)
+    lone = any(kind.answers and kind.num_maps == 1 for kind in network.kinds)
+    of_begin = part_of(without_relation(examples), config, BEGIN_EPOCHS, looks=1 if lone else 2)
     of_answers = part_of(easy, config, training.search_epochs)
     of_looks = part_of(one_hop, config, LOOK_EPOCHS)
     if path.is_file():
@@ -92,7 +94,7 @@ def search_first(
     while True:
         if given_up:
             renew(network, config, examples, given_up)
-        _let_rest(network, BEGIN_RESTS)
+        _let_rest(network, 0.0 if lone else BEGIN_RESTS)
         trainer = _learn(network, of_begin, folder / "begin", trainer)
         _let_rest(network, 0.0)
         table = _part(network, config, of_answers, answers, folder / ANSWERS, trainer)
@@ -232,10 +234,12 @@ def part_of(
     config: RunConfig,
     epochs: int,
     freeze_structure: bool = False,
+    looks: int = 2,
 ) -> TrainingExamples:
     """Examples of a part of the search, with its course.
 
-    Operators and modules stay mixed, and the last three steps of a machine that grows run. Of few steps, a quarter warms up.
+    Operators and modules stay mixed. Of a machine that grows the last step runs, which answers, and one look or two before
+    it. Of few steps, a quarter warms up.
 
     Raises:
         InputError: they do not fill a batch.
@@ -253,7 +257,7 @@ def part_of(
         search_epochs=0,
         search_share=0.9,
         choose_share=1.0,
-        grow_shares=(0.0, 1.0, 1.0),
+        grow_shares=(float(looks == 1), 1.0, 1.0),
         decay="constant",
         curriculum_epochs=0,
     )

@@ -49,7 +49,10 @@ TABLE = {
     "Find": (lambda: Find(KB_DIM), [KNOWN, KNOWN, CONTEXT]),
     "Describe": (lambda: Describe(KB_DIM, MEM_DIM), [CONTEXT, MEMORY, [(None, KB_DIM)] * 2]),
     "Pooling": (lambda: Pooling(CELLS, 2, 0.5), [IMAGE, [FLAT_MAP] * 2]),
-    "Relation": (lambda: Relation(CELLS), [TEXT, FLAT_MAP, (None, POSITIONS, 2)]),
+    "Relation": (
+        lambda: Relation(CELLS, likeness=True),
+        [TEXT, FLAT_MAP, (None, POSITIONS, 2), IMAGE],
+    ),
 }
 SERIALISED = ("CellProjection", "NodeChain", "Concatenation", "StepDropout", "Pooling", "Relation")
 ABSTRACT = {Fusion}

@@ -186,17 +186,21 @@ class Relational(Reference):
                 place = {"push_3": up, "attention_4": down}.get(kind, lambda p: p)(pointer)
                 written = np.log(sigmoid(4.0 * (fused @ kernel[cell] + bias[cell])))
                 if name == "look_3":
-                    written = written + self.related(model.relations[name], cell, text, top)
+                    written = written + self.related(model.relations[name], cell, text, top, image)
                 yield write(stack, place, written), place, memory
 
     @staticmethod
-    def related(relation, cell, text, attention):
-        """Log probability that each place lies where the text wants it, seen from the map."""
+    def related(relation, cell, text, attention, image):
+        """Log probability that each place stands to what the map shows as the text wants it."""
         places = 2.0 * grid(HEIGHT, WIDTH).reshape(-1, 2)
         seen_from = np.tanh(4.0 * (places - softmax(attention) @ places))
         known = np.column_stack([seen_from, softmax(attention), np.ones_like(attention)])
         wanted = text @ relation.kernel.numpy()[cell] + relation.bias.numpy()[cell]
-        return np.log(sigmoid(known @ wanted))
+        score = known @ wanted
+        if relation.likeness:
+            named = text @ relation.likeness_kernel.numpy()[cell] / np.sqrt(image.shape[-1])
+            score = score + (image * (softmax(attention) @ image)) @ named
+        return np.log(sigmoid(score))
 
 
 CASES = {
@@ -204,6 +208,7 @@ CASES = {
     "paper_answers": ("paper", Paper, {"attention_3": 1, "attention_4": 1, "answer_4": 2}),
     "relational": ("relational", Relational, {}),
     "relational_with_lone_answers": ("relational", Relational, {"lone_answers": True}),
+    "relational_with_likeness": ("relational", Relational, {"likeness": True}),
     "relational_without_looking_cells": ("relational", Relational, {"looking_cells": 0}),
 }
 

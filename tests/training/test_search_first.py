@@ -19,6 +19,7 @@ from lnmn_tf.training.evaluation import Predictor
 from lnmn_tf.training.examples import TrainingExamples
 from lnmn_tf.training.networks import build_network, sizes_of
 from lnmn_tf.training.run import train
+from lnmn_tf.training.schedules import first_step
 from tests.conftest import TINY_MODEL, TINY_TRAINING
 
 MODEL = {
@@ -292,15 +293,19 @@ def test_too_few_questions_are_refused_before_anything_is_trained(opened, some_t
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("lone", [0, 1])
 def test_in_a_search_three_steps_run_and_looks_rest_in_its_first_pass(
-    opened, tmp_path, monkeypatch
+    opened, tmp_path, monkeypatch, lone
 ):
+    """With an answer cell of one map two steps run in that pass, and what looks does not rest."""
     config, examples = opened
-    shares, rests = set(), {}
+    config = config.replace(answer_3=lone)
+    first_steps, rests = {}, {}
 
     def record(network, examples, folder, like=None):
         folder.mkdir(parents=True, exist_ok=True)
-        shares.add(examples.config.training.grow_shares)
+        course = examples.config.training
+        first_steps[folder.name] = {first_step(share, 3, course) for share in (0.0, 0.5, 0.99)}
         rests[folder.name] = float(network.draw.rest_share)
 
     def record_search(network, config, examples, bank, folder, like=None):
@@ -310,8 +315,8 @@ def test_in_a_search_three_steps_run_and_looks_rest_in_its_first_pass(
     monkeypatch.setattr(search_first, "_learn", record)
     monkeypatch.setattr(search_first, "_part", record_search)
     network, _ = searched(config, examples, tmp_path)
-    assert shares == {(0.0, 1.0, 1.0)}
-    assert rests == {"begin": 0.25, "answers": 0.0, "looks": 0.0}
+    assert first_steps == {"begin": {lone}, "answers": {0}, "looks": {0}}
+    assert rests == {"begin": 0.0 if lone else 0.25, "answers": 0.0, "looks": 0.0}
     assert float(network.draw.rest_share) == 0.0
 
 
