@@ -92,7 +92,8 @@ class Relation(keras.layers.Layer):
 
     With `likeness`, sum_k (U c_txt)_k x_pk (sum_q softmax(a)_q x_q)_k / sqrt(map_dim) is added within the sigmoid:
     how alike the two are, in the features that the words name. Scaled so (Vaswani et al., 2017, section 3.2.1),
-    it grows no faster in training than the other terms.
+    it grows no faster in training than the other terms. Then the whole is multiplied by `opened`, a variable that is
+    0 while a search asks questions without a relation, else 1.
 
     It is added to a map, as a second condition: a red thing to the right becomes unlikely. Where a node had
     directions among its operands, the things on the other side were less red at best: they were not the
@@ -113,6 +114,7 @@ class Relation(keras.layers.Layer):
         if self.likeness:
             shape = [self.cells, map_dim, map_dim]
             self.likeness_kernel = self.add_weight("likeness_kernel", shape, None, "zeros")  # U
+            self.opened = self.add_weight("opened", [], None, "ones", trainable=False)
         anywhere = np.tile([0.0, 0.0, 0.0, 1.0], [self.cells, 1])
         self.bias = self.add_weight(
             "bias", [self.cells, 4], None, keras.initializers.Constant(anywhere)
@@ -146,6 +148,7 @@ class Relation(keras.layers.Layer):
             shown = tf.matmul(weights[:, tf.newaxis, tf.newaxis], image)
             named = multiply(text, self.likeness_kernel) * image.shape[-1] ** -0.5
             score += tf.matmul(named * shown, image, transpose_b=True)[:, :, 0]
+            return tf.math.log_sigmoid(score) * tf.cast(self.opened, score.dtype)
         return tf.math.log_sigmoid(score)
 
     def get_config(self) -> dict[str, Any]:

@@ -94,6 +94,7 @@ def search_first(
     while True:
         if given_up:
             renew(network, config, examples, given_up)
+        _open_relations(network, 0.0)
         _let_rest(network, 0.0 if lone else BEGIN_RESTS)
         trainer = _learn(network, of_begin, folder / "begin", trainer)
         _let_rest(network, 0.0)
@@ -104,6 +105,7 @@ def search_first(
         given_up += 1
         say(f"search: guesses {', '.join(guessed)}; begins again with other weights")
         folder.rename(run_dir / f"{SEARCH}_{given_up}")
+    _open_relations(network, 1.0)
     if looks:
         _part(network, config, of_looks, looks, folder / LOOKS)
     if not training.searches_first:
@@ -270,6 +272,16 @@ def _let_rest(network: LNMN, share: float) -> None:
     """In this share of the questions of a training each look that is drawn rests."""
     if network.draw is not None:
         network.draw.rest_share.assign(share)
+
+
+def _open_relations(network: LNMN, opened: float) -> None:
+    """Closes relations that compare features while no question has one, or opens them again.
+
+    Else the comparison is used for other ends, and the directions beside it are not learned.
+    """
+    for relation in getattr(network, "relations", {}).values():
+        if relation.likeness:
+            relation.opened.assign(opened)
 
 
 def _learn(

@@ -200,6 +200,7 @@ class Relational(Reference):
         if relation.likeness:
             named = text @ relation.likeness_kernel.numpy()[cell] / np.sqrt(image.shape[-1])
             score = score + (image * (softmax(attention) @ image)) @ named
+            return np.log(sigmoid(score)) * relation.opened.numpy()
         return np.log(sigmoid(score))
 
 

@@ -297,16 +297,18 @@ def test_too_few_questions_are_refused_before_anything_is_trained(opened, some_t
 def test_in_a_search_three_steps_run_and_looks_rest_in_its_first_pass(
     opened, tmp_path, monkeypatch, lone
 ):
-    """With an answer cell of one map two steps run in that pass, and what looks does not rest."""
+    """With an answer cell of one map two steps run in that pass, and what looks does not rest. Features are not compared before
+    *looks*."""
     config, examples = opened
-    config = config.replace(answer_3=lone)
-    first_steps, rests = {}, {}
+    config = config.replace(answer_3=lone, likeness=True)
+    first_steps, rests, relations = {}, {}, {}
 
     def record(network, examples, folder, like=None):
         folder.mkdir(parents=True, exist_ok=True)
         course = examples.config.training
         first_steps[folder.name] = {first_step(share, 3, course) for share in (0.0, 0.5, 0.99)}
         rests[folder.name] = float(network.draw.rest_share)
+        relations[folder.name] = float(network.relations["look_3"].opened)
 
     def record_search(network, config, examples, bank, folder, like=None):
         record(network, examples, folder)
@@ -318,6 +320,7 @@ def test_in_a_search_three_steps_run_and_looks_rest_in_its_first_pass(
     assert first_steps == {"begin": {lone}, "answers": {0}, "looks": {0}}
     assert rests == {"begin": 0.0 if lone else 0.25, "answers": 0.0, "looks": 0.0}
     assert float(network.draw.rest_share) == 0.0
+    assert relations == {"begin": 0.0, "answers": 0.0, "looks": 1.0}
 
 
 def test_parts_share_what_is_compiled_and_learn_as_if_they_did_not(opened, tmp_path):
