@@ -45,7 +45,7 @@ def without_pictures(groups: Sequence[Group]) -> list[float]:
 def draw(groups: Sequence[Group]) -> Any:
     """A matplotlib figure with a panel for held-out accuracy and one for the loss; None without points.
 
-    A dotted line in the first is the plateau of what the questions alone tell, where runs have that baseline.
+    A dotted line in the first is what the questions alone tell of the reported split, where runs have that baseline.
     """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
@@ -82,7 +82,7 @@ def draw(groups: Sequence[Group]) -> Any:
             axes.grid(alpha=0.25, color=INK, lw=0.5)
             axes.spines[["top", "right"]].set_visible(False)
         for accuracy in without_pictures(groups):
-            label = f"question-only LSTM, {accuracy}"
+            label = f"question-only LSTM, {accuracy} of the reported split"
             figure.axes[0].axhline(accuracy, color=INK, linestyle=":", lw=1, label=label)
         figure.axes[0].legend(frameon=False, fontsize=9)
     return figure

@@ -37,8 +37,8 @@ class RelationalConfig(LNMNConfig):
 
     likeness: bool = option(
         False,
-        "A look also sees how alike a place is to what the map on top of the stack shows, in the features that the words "
-        'name: "of the same size as it".',
+        "A look also sees how alike a place is to what the map on top of the stack shows, in features that the words "
+        'weigh: "of the same size as it".',
         flag=False,
     )
     growing: bool = option(

@@ -91,9 +91,9 @@ class Relation(keras.layers.Layer):
     the directions for its left; "another thing of its colour" leaves out the place itself.
 
     With `likeness`, sum_k (U c_txt)_k x_pk (sum_q softmax(a)_q x_q)_k / sqrt(map_dim) is added within the sigmoid:
-    how alike the two are, in the features that the words name. Scaled so (Vaswani et al., 2017, section 3.2.1),
-    it grows no faster in training than the other terms. Then the whole is multiplied by `opened`, a variable that is
-    0 while a search asks questions without a relation, else 1.
+    how alike the two are, in features that the words weigh (a dot product scaled as in Vaswani et al., 2017,
+    section 3.2.1). Then the whole is multiplied by `opened`, a variable that is 0 while a search asks questions
+    without a relation, else 1.
 
     It is added to a map, as a second condition: a red thing to the right becomes unlikely. Where a node had
     directions among its operands, the things on the other side were less red at best: they were not the

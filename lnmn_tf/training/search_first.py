@@ -4,8 +4,8 @@ In a run over all questions alpha has settled before comparisons are better than
 two looks that are right at once. So the search asks other questions, part after part (docs/learning.md):
 
     begin     one pass over questions without a relation: weights learn to find things, each look by itself, for the other one rests
-              in a quarter of the questions; alpha from N(0, 1). Where answer cells of one map answer, one look runs, and they
-              alone can: so the last look learns to find what is asked for, and what looks before it is free for another thing
+              in a quarter of the questions; alpha from N(0, 1). Where cells of two maps need two, and others answer of one, one
+              look runs, so that these answer, and the last look learns to find what is asked for
     answers   alpha of the answer cells begins anew, every operator alike; as many questions of each family, without a relation
     looks     alpha of the cells that look begins anew; questions with one relation, too
 
@@ -81,8 +81,8 @@ def search_first(
     path = folder / GENOTYPE
     answers, looks = searched_banks(network)
     easy, one_hop = (balanced(examples, hops, training.seed) for hops in (0, 1))
-    lone = any(kind.answers and kind.num_maps == 1 for kind in network.kinds)
-    of_begin = part_of(without_relation(examples), config, BEGIN_EPOCHS, looks=1 if lone else 2)
+    looks_of_begin = 1 if answers_from_one_map(network) else 2
+    of_begin = part_of(without_relation(examples), config, BEGIN_EPOCHS, looks=looks_of_begin)
     of_answers = part_of(easy, config, training.search_epochs)
     of_looks = part_of(one_hop, config, LOOK_EPOCHS)
     if path.is_file():
@@ -95,7 +95,7 @@ def search_first(
         if given_up:
             renew(network, config, examples, given_up)
         _open_relations(network, 0.0)
-        _let_rest(network, 0.0 if lone else BEGIN_RESTS)
+        _let_rest(network, BEGIN_RESTS if looks_of_begin == 2 else 0.0)
         trainer = _learn(network, of_begin, folder / "begin", trainer)
         _let_rest(network, 0.0)
         table = _part(network, config, of_answers, answers, folder / ANSWERS, trainer)
@@ -201,6 +201,12 @@ def searched_banks(network: LNMN) -> tuple[str, str]:
     return answers[0], looks[0] if looks else ""
 
 
+def answers_from_one_map(network: LNMN) -> bool:
+    """Whether, where the stack holds one map, answer cells of one map alone can run."""
+    lone = any(kind.answers and kind.num_maps == 1 for kind in network.kinds)
+    return lone and not getattr(network.config, "lone_answers", False)
+
+
 def without_relation(examples: TrainingExamples) -> TrainingExamples:
     """The questions whose programs go from no object to another."""
 
@@ -277,7 +283,7 @@ def _let_rest(network: LNMN, share: float) -> None:
 def _open_relations(network: LNMN, opened: float) -> None:
     """Closes relations that compare features while no question has one, or opens them again.
 
-    Else the comparison is used for other ends, and the directions beside it are not learned.
+    Runs where they were open from the first pass on learned no direction (docs/experiments.md).
     """
     for relation in getattr(network, "relations", {}).values():
         if relation.likeness:

@@ -293,14 +293,17 @@ def test_too_few_questions_are_refused_before_anything_is_trained(opened, some_t
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("lone", [0, 1])
+@pytest.mark.parametrize(
+    "cells_of_one, lone_answers", [(0, True), (0, False), (1, True), (1, False)]
+)
 def test_in_a_search_three_steps_run_and_looks_rest_in_its_first_pass(
-    opened, tmp_path, monkeypatch, lone
+    opened, tmp_path, monkeypatch, cells_of_one, lone_answers
 ):
-    """With an answer cell of one map two steps run in that pass, and what looks does not rest. Features are not compared before
-    *looks*."""
+    """Two steps run in that pass, and what looks does not rest, where one map is for an answer cell of one map alone.
+    Features are not compared before *looks*."""
     config, examples = opened
-    config = config.replace(answer_3=lone, likeness=True)
+    config = config.replace(answer_3=cells_of_one, lone_answers=lone_answers, likeness=True)
+    one_look = bool(cells_of_one and not lone_answers)
     first_steps, rests, relations = {}, {}, {}
 
     def record(network, examples, folder, like=None):
@@ -317,8 +320,8 @@ def test_in_a_search_three_steps_run_and_looks_rest_in_its_first_pass(
     monkeypatch.setattr(search_first, "_learn", record)
     monkeypatch.setattr(search_first, "_part", record_search)
     network, _ = searched(config, examples, tmp_path)
-    assert first_steps == {"begin": {lone}, "answers": {0}, "looks": {0}}
-    assert rests == {"begin": 0.0 if lone else 0.25, "answers": 0.0, "looks": 0.0}
+    assert first_steps == {"begin": {int(one_look)}, "answers": {0}, "looks": {0}}
+    assert rests == {"begin": 0.0 if one_look else 0.25, "answers": 0.0, "looks": 0.0}
     assert float(network.draw.rest_share) == 0.0
     assert relations == {"begin": 0.0, "answers": 0.0, "looks": 1.0}
 
