@@ -1,7 +1,7 @@
-"""Does a network look from the thing that a relation starts from? Beside it stands a reader that does not.
+"""Does a network look from the thing that a relation starts from, and read which feature is the same? Beside it stand readers that do not.
 
-"What color is the cube left of the ball?" is answered by the leftmost cube, whatever the ball is (`world/shortcut.py`). So only
-questions which that reader gets wrong tell whether relations are understood.
+"What color is the cube left of the ball?" is answered by the leftmost cube, whatever the ball is, and some questions with "the same" need
+not say the same what (`world/shortcut.py`). So only questions which these readers get wrong tell whether they are understood.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from lnmn_tf.data.clevr import scenes_path
 from lnmn_tf.data.json_stream import stream_array
 from lnmn_tf.errors import InputError
 from lnmn_tf.world.programs import function_of
-from lnmn_tf.world.shortcut import answer_without_start
+from lnmn_tf.world.shortcut import answer_without_feature, answer_without_start
+
+_SAME = 100.0  # in place of a number of relations; so it comes after these
 
 
 def can_measure(subject: Subject) -> bool:
@@ -29,11 +31,12 @@ def can_measure(subject: Subject) -> bool:
 
 
 def measure(subject: Subject, ledger: Ledger, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Accuracies of questions with a relation, by family and number of relations, in [0, 1].
+    """Accuracies of questions with a relation or a `same_*`, by family and number of relations, in [0, 1].
 
     Returns:
-        {"groups": [{"family", "relations", "questions", "accuracy", "without_start", "wrong_without": so many questions which
-        the reader without a start gets wrong, "accuracy_there": of the network on these, NaN where there are none}]}
+        {"groups": [{"family", "relations": how many, or "same", "questions", "accuracy", "without": of the reader that leaves out the
+        start, or the feature, "wrong_without": so many questions which that reader gets wrong, "accuracy_there": of the network on
+        these, NaN where there are none}]}
 
     Raises:
         InputError: the split has no answers, programs or scenes.
@@ -43,18 +46,18 @@ def measure(subject: Subject, ledger: Ledger, options: Mapping[str, Any]) -> dic
     found = ledger.part("answers", lambda: _answers(subject), f"{len(subject.questions)} questions")
     right, reader = found["right"] > 0, found["reader"]
     groups = []
-    for family, hops in sorted(set(zip(found["family"].astype(int), found["relations"]))):
-        if hops == 0:
+    for family, relations in sorted(set(zip(found["family"].astype(int), found["relations"]))):
+        if relations == 0:
             continue
-        group = (found["family"] == family) & (found["relations"] == hops)
+        group = (found["family"] == family) & (found["relations"] == relations)
         there = group & (reader == 0)
         groups.append(
             {
                 "family": subject.questions.family_names[family],
-                "relations": int(hops),
+                "relations": "same" if relations == _SAME else int(relations),
                 "questions": int(group.sum()),
                 "accuracy": float(right[group].mean()),
-                "without_start": float(reader[group].mean()),
+                "without": float(reader[group].mean()),
                 "wrong_without": int(there.sum()),
                 "accuracy_there": float(right[there].mean()) if there.any() else float("nan"),
             }
@@ -63,15 +66,19 @@ def measure(subject: Subject, ledger: Ledger, options: Mapping[str, Any]) -> dic
 
 
 def _answers(subject: Subject) -> dict[str, np.ndarray]:
-    """Of each question: whether network and reader are right, its family, and its relations."""
+    """Of each question: whether network and reader are right, its family, and its relations, or `_SAME`."""
     questions = subject.questions
     right, reader, relations = np.zeros([3, len(questions)])
     for position, record, scene in _records(subject):
         try:
             program = record["program"]
-            relations[position] = [function_of(node) for node in program].count("relate")
+            functions = [function_of(node) for node in program]
+            relations[position] = functions.count("relate")
             if relations[position]:
                 reader[position] = answer_without_start(program, scene) == record["answer"]
+            elif any(name.startswith("same_") for name in functions):
+                relations[position] = _SAME
+                reader[position] = answer_without_feature(program, scene) == record["answer"]
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise InputError(
                 f"{questions.source}: the program of question {questions.question_index[position]} cannot be run on the "
@@ -103,7 +110,7 @@ def _records(subject: Subject) -> Iterator[tuple[int, Mapping[str, Any], Mapping
 
 def rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A row for each family and number of relations, in percent."""
-    shares = ("accuracy", "without_start", "accuracy_there")
+    shares = ("accuracy", "without", "accuracy_there")
     return [
         {name: 100 * x if name in shares else x for name, x in group.items()}
         for group in result["groups"]
@@ -115,31 +122,36 @@ def summary(result: Mapping[str, Any]) -> str:
     if not result["groups"]:
         return "no question has a relation"
     lines = [
-        f"{'percent right':19} relations  questions  here  without the start  here, where that one is wrong"
+        f"{'percent right':19} relations  questions  here  a reader without start, or feature  here, where that one is wrong"
     ]
     for row in rows(result):
         there = f"{row['accuracy_there']:.1f} of {row['wrong_without']}"
         lines.append(
-            f"{row['family']:19} {row['relations']:9d} {row['questions']:10d} {row['accuracy']:5.1f} "
-            f"{row['without_start']:18.1f}  {there if row['wrong_without'] else 'it is never wrong'}"
+            f"{row['family']:19} {row['relations']:>9} {row['questions']:10d} {row['accuracy']:5.1f} "
+            f"{row['without']:35.1f}  {there if row['wrong_without'] else 'it is never wrong'}"
         )
     return "\n".join(lines)
 
 
 def draw(result: Mapping[str, Any]) -> dict[str, Any]:
-    """{"": the network beside the reader without a start}."""
+    """{"": the network beside the readers that leave something out}."""
     from lnmn_tf.analysis import pictures
 
     table = rows(result)
     with pictures.style():
         figure = pictures.figure(6.4, 0.3 * len(table) + 0.9)
         axes = figure.subplots()
-        here, without = ([row[name] for row in table] for name in ("accuracy", "without_start"))
+        here, without = ([row[name] for row in table] for name in ("accuracy", "without"))
         places = range(len(table))
         axes.hlines(places, without, here, color=pictures.LINE, linewidth=2.5, zorder=1)
         axes.plot(here, places, "D", color="#D55E00", label="this network")
         axes.plot(
-            without, places, "|", markersize=11, color=pictures.INK, label="without the start"
+            without,
+            places,
+            "|",
+            markersize=11,
+            color=pictures.INK,
+            label="a reader without start, or feature",
         )
         names = [f"{pictures.nice(row['family'])}, {row['relations']}" for row in table]
         pictures.percents(axes, names)

@@ -1,8 +1,11 @@
-"""Relations read without the thing that they start from: what a network can get right without looking from anywhere.
+"""Readers that leave something out: what a network can get right without it.
 
 Of the things that fit "cube left of the ball" the only one is the leftmost cube, whatever the ball is: any cube further left
 would be left of the ball as well. So a program that asks for one thing needs no ball. One that counts does; a guess
 without it is the cubes that lie left of the middle of all cubes.
+
+"What color is the other metal cube that has the same size as .." can mean no feature but the size: it asks for the color, and says
+material and shape. So a program need not name the feature where it speaks of all others.
 """
 
 from __future__ import annotations
@@ -12,11 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from lnmn_tf.data.attributes import ATTRIBUTES
 from lnmn_tf.world.programs import (
     FUNCTIONS,
     IllPosed,
     SceneGraph,
     answer_text,
+    execute,
     function_of,
     indices_of,
     mask_of,
@@ -74,3 +79,32 @@ def _narrowed(scene: Mapping[str, Any], things: int, direction: np.ndarray, one:
     if one:
         return 1 << fitting[int(along.argmax())]
     return mask_of(i for i, place in zip(fitting, along) if place > along.mean())
+
+
+def answer_without_feature(
+    program: Sequence[Mapping[str, Any]], scene: Mapping[str, Any]
+) -> str | None:
+    """Answers a program with one `same_*` as if that did not say which feature is the same.
+
+    Each feature is tried that the program does not speak of behind it, by a filter or in what it asks for. The answer is what most
+    of them give; of several, that of the feature which CLEVR's programs filter first.
+
+    Args:
+        program: CLEVR's nodes.
+        scene: in CLEVR's JSON form.
+
+    Returns:
+        The answer; None where no feature gives one.
+    """
+    graph = SceneGraph(scene)
+    place = [function_of(node).startswith("same_") for node in program].index(True)
+    spoken_of = {function_of(node).partition("_")[2] for node in program[place + 1 :]}
+    answers = []
+    for attribute in ATTRIBUTES:
+        if attribute not in spoken_of:
+            tried = {**program[place], "function": f"same_{attribute}"}
+            try:
+                answers.append(execute([*program[:place], tried, *program[place + 1 :]], graph))
+            except IllPosed:
+                continue
+    return max(answers, key=answers.count, default=None)

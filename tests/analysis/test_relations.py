@@ -1,4 +1,4 @@
-"""`--what=relations`: a network beside a reader that does not know where a relation starts."""
+"""`--what=relations`: a network beside readers that do not know where a relation starts, or which feature is the same."""
 
 import json
 
@@ -16,7 +16,12 @@ def records(subject):
 
 
 def counted(records):
-    return [sum(n["function"] == "relate" for n in r["program"]) for r in records]
+    """How many relations a program has, or "same"."""
+    functions = [[n["function"] for n in r["program"]] for r in records]
+    return [
+        "same" if any(name.startswith("same_") for name in names) else names.count("relate")
+        for names in functions
+    ]
 
 
 @pytest.mark.parametrize("reader_is_right", [True, False])
@@ -24,11 +29,10 @@ def test_accuracies_are_those_of_the_questions_with_relations(
     subject, records, monkeypatch, reader_is_right
 ):
     read = iter(r["answer"] for r, n in zip(records, counted(records)) if n)
-    monkeypatch.setattr(
-        relations, "answer_without_start", lambda *_: next(read) if reader_is_right else None
-    )
+    for reader in ("answer_without_start", "answer_without_feature"):
+        monkeypatch.setattr(relations, reader, lambda *_: next(read) if reader_is_right else None)
     groups = relations.measure(subject, Ledger(), {})["groups"]
-    assert sum(group["questions"] for group in groups) == sum(n > 0 for n in counted(records)) > 0
+    assert sum(group["questions"] for group in groups) == sum(n != 0 for n in counted(records)) > 0
     questions, right = subject.questions, []
     for batch in subject.batches():
         found = subject.probe.answer(batch.encoded)["probabilities"].numpy().argmax(-1)
@@ -42,7 +46,7 @@ def test_accuracies_are_those_of_the_questions_with_relations(
         ]
         assert group["questions"] == len(of_group)
         assert group["accuracy"] == np.mean([right[i] for i in of_group])
-        assert group["without_start"] == reader_is_right
+        assert group["without"] == reader_is_right
         assert group["wrong_without"] == (0 if reader_is_right else len(of_group))
         there = group["accuracy_there"]
         assert np.isnan(there) if reader_is_right else there == group["accuracy"]

@@ -1,4 +1,7 @@
-"""A reader that knows the direction of a relation, not where it starts: always right where one thing is asked for."""
+"""A reader that knows the direction of a relation, not where it starts: always right where one thing is asked for.
+
+And one that knows that a feature is the same, not which: always right where the question speaks of all others.
+"""
 
 import json
 import random
@@ -6,10 +9,10 @@ import random
 import numpy as np
 import pytest
 
-from lnmn_tf.world.programs import execute
+from lnmn_tf.world.programs import execute, function_of
 from lnmn_tf.world.questions import AnswerBalance, generate_questions
 from lnmn_tf.world.scenes import sample_scene
-from lnmn_tf.world.shortcut import answer_without_start
+from lnmn_tf.world.shortcut import answer_without_feature, answer_without_start
 from lnmn_tf.world.templates import QUESTION_TYPES
 
 
@@ -104,7 +107,9 @@ def test_a_query_with_a_relation_needs_no_start():
     assert 0.3 < np.mean(found["count"]) < 0.9 and 0.5 < np.mean(found["exist"]) < 1.0
 
 
-def test_nor_does_it_in_clevr(clevr_sample):
+@pytest.fixture(scope="module")
+def asked_in_clevr(clevr_sample):
+    """(scene, question) of the sample of real CLEVR."""
     asked = []
     for split in ("train", "val"):
         scenes = json.loads((clevr_sample / f"scenes/CLEVR_{split}_scenes.json").read_text())[
@@ -115,6 +120,76 @@ def test_nor_does_it_in_clevr(clevr_sample):
             (clevr_sample / f"questions/CLEVR_{split}_questions.json").read_text()
         )
         asked += [(of_picture[q["image_filename"]], q) for q in questions["questions"]]
-    found = right_without(asked)
+    return asked
+
+
+def test_nor_does_it_in_clevr(asked_in_clevr):
+    found = right_without(asked_in_clevr)
     assert len(found["query"]) > 200 and all(found["query"])
     assert np.mean(found["count"]) < 0.9
+
+
+def thing(size, color, material, shape):
+    return {"size": size, "color": color, "material": material, "shape": shape}
+
+
+SCENE = {
+    "objects": [
+        thing("large", "red", "metal", "cube"),
+        thing("small", "red", "rubber", "sphere"),
+        thing("small", "blue", "rubber", "sphere"),
+        thing("large", "cyan", "rubber", "sphere"),
+        thing("small", "red", "rubber", "cylinder"),
+    ],
+    "relationships": {direction: [[]] * 5 for direction in ("left", "right", "front", "behind")},
+}
+
+
+def like_the_cube(feature, *end):
+    """What has the same feature as the one cube."""
+    return [
+        node("scene"),
+        node("filter_shape", 0, value="cube"),
+        node("unique", 1),
+        node(f"same_{feature}", 2),
+        *end,
+    ]
+
+
+COLOR_OF_THE_RUBBER_SPHERE = [
+    node("filter_material", 3, value="rubber"),
+    node("filter_shape", 4, value="sphere"),
+    node("unique", 5),
+    node("query_color", 6),
+]
+
+
+@pytest.mark.parametrize(
+    "feature, end, right, read",
+    [
+        ("size", COLOR_OF_THE_RUBBER_SPHERE, "cyan", "cyan"),  # all other features are spoken of
+        ("color", [node("count", 3)], "2", "0"),  # size 1, color 2, material 0, shape 0
+        ("size", [node("filter_color", 3, value="red"), node("exist", 4)], "no", "no"),
+        ("color", [node("filter_size", 3, value="small"), node("exist", 4)], "yes", "no"),
+    ],
+)
+def test_it_tries_each_feature_that_is_not_spoken_of(feature, end, right, read):
+    program = like_the_cube(feature, *end)
+    assert execute(program, SCENE) == right
+    assert answer_without_feature(program, SCENE) == read
+
+
+def test_where_no_feature_gives_one_thing_it_has_no_answer():
+    one_of_several = like_the_cube("color", node("unique", 3), node("query_size", 4))
+    assert answer_without_feature(one_of_several, SCENE) is None
+
+
+def test_clevr_asks_few_queries_that_need_the_name_of_the_feature(asked_in_clevr):
+    found = {}
+    for scene, question in asked_in_clevr:
+        functions = [function_of(n) for n in question["program"]]
+        if any(name.startswith("same_") for name in functions):
+            is_right = answer_without_feature(question["program"], scene) == question["answer"]
+            found.setdefault(functions[-1].split("_")[0], []).append(is_right)
+    assert len(found["query"]) > 200 and np.mean(found["query"]) > 0.95
+    assert np.mean(found["count"]) < 0.75
