@@ -81,7 +81,6 @@ def test_json_gives_back_the_same_config(name, tmp_path):
         ({"ema_decay": 1.0}, ["ema_decay", "less than 1"]),
         ({"seed": -1}, ["--seed", "-1"]),
         ({"batch_size": 10, "shards": 3}, ["shards is 3", "--batch_size=10"]),
-        ({"epochs": 2, "curriculum_epochs": 2}, ["curriculum_epochs", "--epochs=2"]),
         ({"structure_split": "test"}, ["--structure_split", "'test'", "held_out, val"]),
         ({"structure_fraction": 1.0}, ["structure_fraction", "less than 1"]),
         ({"val_split": "train"}, ["--val_split", "'train'"]),

@@ -72,7 +72,6 @@ COMMAND_LINES = [
     (["--features=x.h5"], ["--features", "{split}"]),
     (["--image_size=0x16"], ["--image_size", "both"]),
     ([*FEATURES, "--pretrain_epochs=2"], ["--pretrain_epochs", "--features"]),
-    ([*PIXELS, "--set=curriculum_epochs=30"], ["curriculum_epochs", "--epochs=30"]),
     ([*PIXELS, "--train_split=val"], ["--train_split"]),
     ([*PIXELS, "--val_split=train"], ["--val_split"]),
     ([*PIXELS, "--data_dir="], ["--data_dir", "empty"]),

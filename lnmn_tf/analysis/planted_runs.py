@@ -213,7 +213,7 @@ class SharedRuns:
         trainer.search = self._search if search else None
         trainer.train_function = self._functions.get(search)
         self._functions[search] = trainer.make_train_function()
-        clock = Clock(Progress(), examples.steps_of_epochs)
+        clock = Clock(Progress(), examples.steps_per_epoch, training.epochs)
         watchers = [
             Schedule(clock, training),
             StopOnNonFinite(clock, lambda epoch, batch: f"of epoch {epoch}, batch {batch}"),
@@ -221,7 +221,7 @@ class SharedRuns:
         while clock.epoch < training.epochs:
             trainer.fit(
                 examples.epoch(clock.epoch, 0),
-                steps_per_epoch=clock.steps_of_epochs[clock.epoch],
+                steps_per_epoch=clock.steps_per_epoch,
                 initial_epoch=clock.epoch,
                 epochs=clock.epoch + 1,
                 callbacks=watchers,

@@ -208,25 +208,6 @@ class TrainingConfig:
         "programs; 0 = layouts are learned from answers alone.",
         minimum=0,
     )
-    curriculum_epochs: int = option(
-        0,
-        "Epochs in which the longest programs are still left out; 0 = none, for the order of the data is "
-        "chance.",
-        minimum=0,
-        flag=False,
-    )
-    curriculum_start: int = option(
-        6,
-        "Functions in the longest program of the first epoch of the curriculum; no shipped run has one with another start.",
-        minimum=1,
-        flag=False,
-    )
-    curriculum_hold: int = option(
-        0,
-        "Epochs before the length of the curriculum's programs begins to grow; it grows at once.",
-        minimum=0,
-        flag=False,
-    )
     xla: str = option(
         "auto",
         "Compile gradients and answers with XLA; auto = gradients, and answers to 10,000 questions or "
@@ -279,16 +260,6 @@ class TrainingConfig:
         if self.shards and self.batch_size % self.shards:
             raise InputError(
                 f"shards is {self.shards}; expected a divisor of --batch_size={self.batch_size}"
-            )
-        if self.curriculum_hold and self.curriculum_hold >= self.curriculum_epochs:
-            raise InputError(
-                f"curriculum_hold is {self.curriculum_hold}; expected less than "
-                f"curriculum_epochs={self.curriculum_epochs}"
-            )
-        if self.curriculum_epochs >= self.epochs:
-            raise InputError(
-                f"curriculum_epochs is {self.curriculum_epochs}; expected less than "
-                f"--epochs={self.epochs}"
             )
         if len(self.grow_shares) != 3 or list(self.grow_shares) != sorted(self.grow_shares):
             raise InputError(

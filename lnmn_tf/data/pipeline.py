@@ -59,8 +59,7 @@ def batches(
     """One epoch of batches.
 
     All shapes are static, so XLA compiles once: without `drop_remainder` the last batch is filled
-    up with copies of its first example, of weight 0. A curriculum hands in
-    `question_set.select(...)`.
+    up with copies of its first example, of weight 0.
 
     Args:
         question_set: N questions.

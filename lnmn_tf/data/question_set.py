@@ -38,7 +38,7 @@ class QuestionSet:
         family_names: the kinds of question the data set tells apart.
         question_family_index: int32, the template the data set says the question was made from, or
             `UNKNOWN_FAMILY` where it says none. Templates of different `families` may share a number.
-        program_lengths: int16, functions in the program, 0 where there is none. For a curriculum.
+        program_lengths: int16, functions in the program, 0 where there is none.
         hop_counts: int16, steps from object to object (`relate`, `same_*`) in the program.
         question_index: int32, the number the data set gives the question.
         texts: object [N], the questions as written.
@@ -77,8 +77,8 @@ class QuestionSet:
     def select(self, indices: np.ndarray) -> QuestionSet:
         """The questions at `indices` (positions, or a boolean mask), in that order.
 
-        A curriculum is `questions.select(questions.hop_counts <= 1)`. Padding and images stay as
-        they are, so an image store opened for the whole set serves every part of it.
+        Padding and images stay as they are, so an image store opened for the whole set serves every
+        part of it.
         """
         return dataclasses.replace(
             self,

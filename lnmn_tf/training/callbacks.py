@@ -28,19 +28,24 @@ class Clock:
 
     Args:
         progress: where the run begins.
-        steps_of_epochs: weight steps in each epoch.
+        steps_per_epoch: weight steps.
+        epochs: of the whole run.
     """
 
-    def __init__(self, progress: Progress, steps_of_epochs):
+    def __init__(self, progress: Progress, steps_per_epoch: int, epochs: int):
         self.epoch, self.batch, self.step = progress.epoch, progress.batch, progress.step
         self.best_accuracy, self.best_step = progress.best_accuracy, progress.best_step
         self.board_share = 0.0  # of the time since this start, what TensorBoard's files took
-        self.steps_of_epochs = steps_of_epochs
+        self.steps_per_epoch, self.epochs = steps_per_epoch, epochs
         self._began = time.monotonic() - progress.seconds
 
     @property
     def seconds(self) -> float:
         return time.monotonic() - self._began
+
+    @property
+    def total_steps(self) -> int:
+        return self.steps_per_epoch * self.epochs
 
     def advance(self) -> None:
         """One more step is done."""
@@ -71,7 +76,7 @@ class Schedule(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch, logs=None) -> None:
         clock = self.clock
-        epoch = clock.epoch + clock.batch / clock.steps_of_epochs[clock.epoch]
+        epoch = clock.epoch + clock.batch / clock.steps_per_epoch
         self.model.entropy_weight.assign(entropy_weight(epoch, self.config))
         for layer in self._random:
             layer.step.assign(clock.step)
@@ -185,11 +190,11 @@ class Checkpoints(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None) -> None:
         clock, trainer = self._clock, self.model
-        if trainer.has_choice and clock.step == trainer.choose_step < sum(clock.steps_of_epochs):
+        if trainer.has_choice and clock.step == trainer.choose_step < clock.total_steps:
             say(
                 f"step {clock.step}: each node is one operator from here on; the weights learn alone"
             )
-        if clock.step % self._every == 0 and clock.batch < clock.steps_of_epochs[clock.epoch]:
+        if clock.step % self._every == 0 and clock.batch < clock.steps_per_epoch:
             self._save(best=False)
 
     def on_epoch_end(self, epoch, logs=None) -> None:
@@ -205,7 +210,7 @@ class Checkpoints(keras.callbacks.Callback):
             clock.best_accuracy, clock.best_step = accuracy, clock.step
         self._save(best)
         say(
-            f"epoch {epoch + 1}/{len(clock.steps_of_epochs)}  step {clock.step}  "
+            f"epoch {epoch + 1}/{clock.epochs}  step {clock.step}  "
             f"loss {logs['loss']:.4f}  accuracy {logs['accuracy']:.4f}  "
             f"held-out accuracy {accuracy:.4f}  {logs['examples_per_second']:,.0f} examples/s  "
             f"{clock.seconds:,.0f} s",

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -168,7 +166,7 @@ class TrainingExamples:
     def check_sizes(self) -> None:
         """Refuses parts that do not fill a batch, and a warm-up longer than the run."""
         training = self.config.training
-        for part in (self.curriculum(0), self.structure):
+        for part in (self.weights, self.structure):
             if len(part.questions) < training.batch_size:
                 raise InputError(
                     f"--batch_size is {training.batch_size}, but {part.questions.source} has only "
@@ -185,45 +183,23 @@ class TrainingExamples:
                 f"{self.total_steps} steps"
             )
 
-    def curriculum(self, epoch: int) -> Examples:
-        """The training part of an epoch: programs up to a length that grows to the longest.
-
-        With fresh questions it says how many are asked, and how long they may be; see `asked`.
-        """
-        training = self.config.training
-        if epoch >= training.curriculum_epochs:
-            return self.weights
-        lengths = self.weights.questions.program_lengths
-        longest = max(int(lengths.max()), training.curriculum_start)
-        growing = training.curriculum_epochs - training.curriculum_hold
-        share = max(epoch - training.curriculum_hold, 0) / growing
-        limit = training.curriculum_start + share * (longest - training.curriculum_start)
-        return self.weights.select(lengths <= limit)
-
     def asked(self, epoch: int) -> Examples:
-        """What an epoch trains the weights on: the curriculum, or fresh questions of its kind."""
-        part = self.curriculum(epoch)
+        """What an epoch trains the weights on: the training part, or fresh questions in its place."""
         if self.fresh is None:
-            return part
-        return Examples(self.fresh.instead_of(part.questions, epoch), part.store)
+            return self.weights
+        fresh = self.fresh.instead_of(self.weights.questions, epoch)
+        return Examples(fresh, self.weights.store)
 
-    @cached_property
-    def steps_of_epochs(self) -> Sequence[int]:
-        """Weight steps in each epoch; an epoch leaves out its last, incomplete batch."""
-        training = self.config.training
-        whole = num_batches(self.weights.questions, training.batch_size, drop_remainder=True)
-        return [
-            whole
-            if epoch >= training.curriculum_epochs
-            else num_batches(
-                self.curriculum(epoch).questions, training.batch_size, drop_remainder=True
-            )
-            for epoch in range(training.epochs)
-        ]
+    @property
+    def steps_per_epoch(self) -> int:
+        """Weight steps; an epoch leaves out its last, incomplete batch."""
+        return num_batches(
+            self.weights.questions, self.config.training.batch_size, drop_remainder=True
+        )
 
     @property
     def total_steps(self) -> int:
-        return sum(self.steps_of_epochs)
+        return self.steps_per_epoch * self.config.training.epochs
 
     def epoch(self, epoch: int, start: int, part: Part = WHOLE) -> tf.data.Dataset:
         """Pairs (weight batch, structure batch) of an epoch, from batch `start` on.
@@ -232,8 +208,8 @@ class TrainingExamples:
         reads its part of each batch. Once the nodes have chosen, or where the structure is given, zeros stand in
         the place of structure batches, which nobody uses and nobody reads.
         """
-        step = sum(self.steps_of_epochs[:epoch]) + start
-        steps = self.steps_of_epochs[epoch] - start
+        step = self.steps_per_epoch * epoch + start
+        steps = self.steps_per_epoch - start
         pairs = tf.data.Dataset.zip(
             (self.weight_batches(epoch, start, part), self._structure_batches(step, steps, part))
         )

@@ -90,7 +90,7 @@ def fit(
         stage: what the progress is called.
     """
     training = examples.config.training
-    clock = callbacks.Clock(progress, examples.steps_of_epochs)
+    clock = callbacks.Clock(progress, examples.steps_per_epoch, training.epochs)
     monitored = examples.structure.select(
         np.arange(min(training.monitor_questions, len(examples.structure.questions)))
     )
@@ -108,7 +108,7 @@ def fit(
         callbacks.Schedule(clock, training),
         callbacks.StopOnNonFinite(clock, describe),
     ]
-    first, total = replicas.is_first(strategy), sum(clock.steps_of_epochs)
+    first, total = replicas.is_first(strategy), clock.total_steps
     with Stage(stage, total, "steps", clock.step, made=folder.path, shown=first) as shown:
         if first:
             watched = watch(monitored, pictures_of(examples.config), training.batch_size)
@@ -135,7 +135,7 @@ def fit(
                 replicas.distribute(
                     strategy, functools.partial(examples.epoch, clock.epoch, clock.batch)
                 ),
-                steps_per_epoch=clock.steps_of_epochs[clock.epoch] - clock.batch,
+                steps_per_epoch=clock.steps_per_epoch - clock.batch,
                 initial_epoch=clock.epoch,
                 epochs=clock.epoch + 1,
                 callbacks=watchers,

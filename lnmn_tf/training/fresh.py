@@ -104,26 +104,22 @@ class FreshSource:
         )
 
     def instead_of(self, part: QuestionSet, epoch: int) -> QuestionSet:
-        """As many fresh questions as `part` has, with no longer text, program or chain than its own.
+        """As many fresh questions as `part` has, with no more words or relations than its own.
 
         A pure function of the run's seed and the epoch. Which of too many are left out is drawn; too
         few, as a small world may give, are asked again.
 
         Args:
-            part: some questions of the training part, as a curriculum selects them.
+            part: questions of the training part.
             epoch: of the run.
         """
         fresh = self._of_epoch(epoch)
-        fits = (
-            (fresh.lengths <= part.max_length)
-            & (fresh.program_lengths <= part.program_lengths.max())
-            & (fresh.hop_counts <= part.hop_counts.max())
-        )
+        fits = (fresh.lengths <= part.max_length) & (fresh.hop_counts <= part.hop_counts.max())
         fitting = np.flatnonzero(fits)
         if not len(fitting):
             raise InputError(
                 f"{part.source}: the world asks no question as short as the {len(part)} of epoch "
-                f"{epoch}; expected curriculum_start higher, or --nofresh_questions"
+                f"{epoch}; expected --nofresh_questions"
             )
         order = np.random.default_rng([epoch, len(part)]).permutation(fitting)
         return fresh.select(np.resize(order, len(part))).padded_to(part.max_length)

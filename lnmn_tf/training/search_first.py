@@ -267,7 +267,6 @@ def part_of(
         choose_share=1.0,
         grow_shares=(float(looks == 1), 1.0, 1.0),
         decay="constant",
-        curriculum_epochs=0,
     )
     steps = dataclasses.replace(examples, config=course, fresh=None).total_steps
     warmup = min(course.training.warmup_steps, steps // 4)

@@ -57,14 +57,10 @@ def supervision(config: RunConfig) -> dict[str, str]:
             )
     if isinstance(model, RelationalConfig) and model.word_inhibition:
         ledger["words that a step reads"] = f"{ANSWERS}; what was read is read less again"
-    curriculum = training.curriculum_epochs
-    ledger["order of questions"] = (
-        f"program lengths: short ones first, for {curriculum} epochs" if curriculum else "random"
-    )
+    ledger["order of questions"] = "random"
     if training.search_epochs:
         ledger["order of questions"] = (
-            "programs: before the training those without a relation, as many of each family, then those with one, too; then "
-            + ledger["order of questions"]
+            "programs: before the training those without a relation, as many of each family, then those with one, too; then random"
         )
     if data.max_hops >= 0:
         ledger["questions"] = f"those alone whose programs have {data.max_hops} relations at most"

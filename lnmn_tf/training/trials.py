@@ -137,12 +137,13 @@ class Trials:
         trainer, examples = self._trainer, self.examples
         for name, alpha in alpha_of(self.network, self.genotype(structure)).items():
             assign_with_average(trainer.arch_optimizer, self.network.structure[name], alpha)
-        clock = callbacks.Clock(Progress(), examples.steps_of_epochs)
-        for epoch, steps in enumerate(examples.steps_of_epochs):
+        training, steps = examples.config.training, examples.steps_per_epoch
+        clock = callbacks.Clock(Progress(), steps, training.epochs)
+        for epoch in range(training.epochs):
             trainer.fit(
                 examples.epoch(epoch, 0),
                 steps_per_epoch=steps,
-                callbacks=[callbacks.Schedule(clock, examples.config.training)],
+                callbacks=[callbacks.Schedule(clock, training)],
                 verbose=0,
             )
         with trainer.answering():

@@ -180,7 +180,7 @@ def test_batches_before_the_start_are_not_read(questions):
     assert store.reads == [[12]]
 
 
-def test_a_selection_is_a_curriculum(questions, store):
+def test_some_of_the_questions_may_be_selected(questions, store):
     short = questions.select(questions.lengths < 6)
     (batch,) = epoch(short, store)
     assert batch["weight"].sum() == 1

@@ -55,7 +55,7 @@ def freedom(request, network):
 def test_the_training_loop_opens_steps_by_its_clock():
     network = make_network(growing=True, draws=True)
     config = TrainingConfig(epochs=2, grow_shares=(0.1, 0.5, 0.75))
-    clock = Clock(Progress(), steps_of_epochs=[10, 10])
+    clock = Clock(Progress(), steps_per_epoch=10, epochs=2)
     schedule = Schedule(clock, config)
     schedule.set_model(
         SimpleNamespace(network=network, entropy_weight=tf.Variable(0.0), has_choice=False)

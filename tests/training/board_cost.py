@@ -38,7 +38,7 @@ def measure(run_dir: str) -> tuple[float, float]:
     watched = watch(examples, [pictures], config.training.batch_size)
     table = accuracy_table(np.zeros(len(examples.questions), int), examples.questions)
     trainer = make_trainer(run.network, config, steps)
-    clock = Clock(Progress(), [steps])
+    clock = Clock(Progress(), steps, epochs=1)
     logs = dict.fromkeys((*TAGS, "cross_entropy", "structure_cross_entropy"), 1.0)
     with tempfile.TemporaryDirectory() as folder:
         began = time.process_time()

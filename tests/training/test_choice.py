@@ -20,7 +20,7 @@ from tests.training.test_algorithm_2 import make_batch
 from tests.training.test_run import fresh_trainer
 from tests.training.tiny_network import TinyNetwork, tiny_config, train_tiny
 
-CHOICES = {"curriculum_epochs": 0, "structure_learning_rate": 0.1}
+CHOICES = {"structure_learning_rate": 0.1}
 
 
 def make_tiny_trainer(config):

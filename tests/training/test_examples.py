@@ -17,7 +17,7 @@ def positions(dataset) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def examples(tiny_world):
-    return TrainingExamples.open(tiny_config(tiny_world, curriculum_epochs=0, structure_every=3))
+    return TrainingExamples.open(tiny_config(tiny_world, structure_every=3))
 
 
 def test_the_structure_part_shares_no_image_with_the_weights_part(examples):
@@ -46,24 +46,6 @@ def test_an_epoch_of_pairs_does_not_wait_for_the_thread_that_tunes_it(examples):
 def test_an_epoch_of_the_weights_asks_no_question_twice(examples):
     seen = positions(examples.epoch(0, 0))[:, 0].ravel()
     assert len(seen) == len(set(seen.tolist()))
-
-
-def test_a_curriculum_may_hold_its_first_length(tiny_world):
-    choices = {"epochs": 6, "curriculum_epochs": 4, "curriculum_hold": 2, "curriculum_start": 9}
-    examples = TrainingExamples.open(tiny_config(tiny_world, **choices))
-    lengths = [examples.curriculum(epoch).questions.program_lengths.max() for epoch in range(6)]
-    assert lengths[0] == lengths[1] == lengths[2] <= 9
-    assert lengths[2] < lengths[4] == lengths[5]
-
-
-def test_a_curriculum_grows_from_short_programs_to_all(tiny_world):
-    config = tiny_config(tiny_world, epochs=5, curriculum_epochs=3, curriculum_start=9)
-    examples = TrainingExamples.open(config)
-    lengths = [examples.curriculum(epoch).questions.program_lengths.max() for epoch in range(5)]
-    assert lengths == sorted(lengths)
-    assert lengths[0] <= 9
-    assert len(examples.curriculum(3).questions) == len(examples.weights.questions)
-    assert examples.steps_of_epochs[0] == len(examples.curriculum(0).questions) // 8
 
 
 def test_a_limit_on_hops_holds_for_training(tiny_world):

@@ -20,7 +20,7 @@ from lnmn_tf.world.programs import execute
 from tests.training.tiny_network import tiny_config, train_tiny
 
 ROOT = Path(__file__).resolve().parents[2]
-CHOICES = {"epochs": 4, "curriculum_epochs": 2, "curriculum_start": 9, "warmup_steps": 0}
+CHOICES = {"epochs": 4, "warmup_steps": 0}
 
 
 @pytest.fixture(scope="module")
@@ -74,13 +74,11 @@ def test_held_out_images_stay_held_out_with_their_own_questions(examples, filed)
 
 
 def test_epochs_have_the_steps_and_shapes_of_the_files_questions(examples, filed):
-    assert examples.steps_of_epochs == filed.steps_of_epochs
+    assert examples.steps_per_epoch == filed.steps_per_epoch
     for epoch in range(4):
-        asked, part = examples.asked(epoch).questions, filed.curriculum(epoch).questions
+        asked, part = examples.asked(epoch).questions, filed.weights.questions
         assert asked.question_ids.shape == part.question_ids.shape
-        assert asked.program_lengths.max() <= part.program_lengths.max()
-    assert examples.asked(0).questions.program_lengths.max() <= 9
-    assert examples.asked(3).questions.program_lengths.max() > 9
+        assert asked.hop_counts.max() <= part.hop_counts.max()
 
 
 def test_the_vocabulary_holds_all_that_will_ever_be_asked(examples, filed):

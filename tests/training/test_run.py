@@ -78,7 +78,7 @@ def test_only_the_last_and_the_best_checkpoint_are_kept(finished):
 
 
 def test_a_run_traces_each_of_its_functions_once(tiny_world, tmp_path, monkeypatch):
-    """Over epochs, a curriculum, batches that are not full, and all checks of held-out questions."""
+    """Over epochs, batches that are not full, and all checks of held-out questions."""
     made = {AlternatingTrainer: [], Predictor: []}
     for kind, instances in made.items():
         begin = kind.__init__
@@ -109,7 +109,7 @@ def test_a_finished_run_is_left_as_it_is(finished, tiny_world):
 
 def test_more_epochs_extend_a_finished_run_to_the_weights_of_a_longer_one(tiny_world, tmp_path):
     # Everything that depends on the length of the whole run is off: it would be another run.
-    choices = {"decay": "constant", "curriculum_epochs": 0}
+    choices = {"decay": "constant"}
     choices |= {"structure_decay": "decoupled", "entropy_schedule": "none"}
     train_tiny(tiny_config(tiny_world, epochs=2, **choices), tmp_path / "short")
     earlier = (tmp_path / "short" / "metrics.json").read_text()
@@ -128,7 +128,7 @@ def test_more_epochs_extend_a_finished_run_to_the_weights_of_a_longer_one(tiny_w
 
 
 def test_folders_that_the_run_did_not_make_stay_beside_its_checkpoints(tiny_world, tmp_path):
-    config = tiny_config(tiny_world, epochs=2, curriculum_epochs=0)
+    config = tiny_config(tiny_world, epochs=2)
     train_tiny(config, tmp_path)
     folder = tmp_path / "checkpoints"
     last = json.loads((folder / "index.json").read_text())["last"]
@@ -159,7 +159,7 @@ def test_an_index_that_is_none_is_named(tmp_path, index):
 def test_a_run_that_learned_nothing_says_so(tiny_world, tmp_path, monkeypatch, caplog):
     best = {"accuracy": 1.0, "families": {}, "questions": 15}
     monkeypatch.setattr(run, "baselines", lambda *_: {"most_frequent_answer": best})
-    config = tiny_config(tiny_world, baselines=True, epochs=1, curriculum_epochs=0)
+    config = tiny_config(tiny_world, baselines=True, epochs=1)
     train_tiny(config.replace(warmup_steps=3), tmp_path)
     messages = [record.getMessage() for record in caplog.records]
     assert any("no better than the baseline most_frequent_answer (100.0 %)" in m for m in messages)
@@ -168,7 +168,7 @@ def test_a_run_that_learned_nothing_says_so(tiny_world, tmp_path, monkeypatch, c
 
 def test_fewer_epochs_are_refused(finished, tiny_world):
     with pytest.raises(InputError, match=r"--epochs=\d, but --epochs is 1; .*more --epochs"):
-        train_tiny(tiny_config(tiny_world, epochs=1, curriculum_epochs=0), finished[0])
+        train_tiny(tiny_config(tiny_world, epochs=1), finished[0])
 
 
 def test_every_evaluation_is_a_record_that_says_what_it_is_of(finished, tiny_world):

@@ -112,7 +112,7 @@ def test_the_late_entropy_is_added_to_the_loss(step, weight):
 
 @pytest.mark.parametrize("name", ["asap", "gdas", "entropy"])
 def test_a_run_searches_so_and_ends_with_the_strongest_operators(tiny_world, name):
-    choices = {"curriculum_epochs": 0, "structure_learning_rate": 0.1, "search": name}
+    choices = {"structure_learning_rate": 0.1, "search": name}
     trainer, examples = make_tiny_trainer(tiny_config(tiny_world, **choices))
     alpha = trainer.network.alpha
     step = 0

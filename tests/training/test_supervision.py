@@ -19,7 +19,6 @@ def test_end_to_end_from_pixels_learns_from_answers_alone():
     [
         ({"pretrain_epochs": 2}, "image encoder", "scenes"),
         ({"encoder_run": "runs/x"}, "image encoder", "runs/x"),
-        ({"curriculum_epochs": 2, "epochs": 5}, "order of questions", "program lengths"),
         ({"freeze_structure": True}, "structure of modules", "nothing"),
         ({"structure_split": "val"}, "structure of modules", "validation split"),
         ({"layout_loss_weight": 0.5}, "layout", "made of programs (--layout_loss_weight=0.5)"),

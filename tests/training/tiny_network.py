@@ -32,8 +32,6 @@ TRAINING = {
     "decay": "cosine",
     "clip_norm": 1.0,
     "weight_decay": 1e-2,
-    "curriculum_epochs": 1,
-    "curriculum_start": 12,
     "xla": "off",
     "baselines": False,
 }
