@@ -1,7 +1,10 @@
-"""Does a network look from the thing that a relation starts from, and read which feature is the same? Beside it stand readers that do not.
+"""Does a network look from the thing that a relation starts from, and read which feature is the same?
+
+Beside it stand readers that do not.
 
 "What color is the cube left of the ball?" is answered by the leftmost cube, whatever the ball is, and some questions with "the same" need
-not say the same what (`world/shortcut.py`). So only questions which these readers get wrong tell whether they are understood.
+not say the same what (`world/shortcut.py`). So only questions which these readers get wrong tell whether they are understood; and, of
+*same*, questions whose answer changes where another feature is named.
 """
 
 from __future__ import annotations
@@ -14,11 +17,16 @@ import numpy as np
 from lnmn_tf.analysis.closure import read_scenes
 from lnmn_tf.analysis.ledger import Ledger
 from lnmn_tf.analysis.subject import Subject
+from lnmn_tf.analysis.swaps import swapped
 from lnmn_tf.data.clevr import scenes_path
 from lnmn_tf.data.json_stream import stream_array
 from lnmn_tf.errors import InputError
 from lnmn_tf.world.programs import function_of
-from lnmn_tf.world.shortcut import answer_without_feature, answer_without_start
+from lnmn_tf.world.shortcut import (
+    answer_without_feature,
+    answer_without_start,
+    place_of_same,
+)
 
 _SAME = 100.0  # in place of a number of relations; so it comes after these
 
@@ -36,14 +44,16 @@ def measure(subject: Subject, ledger: Ledger, options: Mapping[str, Any]) -> dic
     Returns:
         {"groups": [{"family", "relations": how many, or "same", "questions", "accuracy", "without": of the reader that leaves out the
         start, or the feature, "wrong_without": so many questions which that reader gets wrong, "accuracy_there": of the network on
-        these, NaN where there are none}]}
+        these, NaN where there are none}],
+        "swaps": [{"family", "swaps": questions with another feature named, which changes the answer, "accuracy": on these questions as
+        they are, "follows": share of the answers that are right after the swap, "stays": that are what was right before}]}
 
     Raises:
         InputError: the split has no answers, programs or scenes.
     """
     subject.need_answers("relations")
     subject.need_families("relations")
-    found = ledger.part("answers", lambda: _answers(subject), f"{len(subject.questions)} questions")
+    found = ledger.part("readers", lambda: _answers(subject), f"{len(subject.questions)} questions")
     right, reader = found["right"] > 0, found["reader"]
     groups = []
     for family, relations in sorted(set(zip(found["family"].astype(int), found["relations"]))):
@@ -62,7 +72,25 @@ def measure(subject: Subject, ledger: Ledger, options: Mapping[str, Any]) -> dic
                 "accuracy_there": float(right[there].mean()) if there.any() else float("nan"),
             }
         )
-    return {"groups": groups}
+    if not any(group["relations"] == "same" for group in groups):
+        return {"groups": groups, "swaps": []}
+    asked = ledger.part("swaps", lambda: swapped(subject, _records(subject)), "other features")
+    return {"groups": groups, "swaps": list(_swaps(subject, right, asked))}
+
+
+def _swaps(subject: Subject, right: np.ndarray, asked: dict) -> Iterator[dict[str, Any]]:
+    """What `measure` says of swaps, for each family."""
+    positions = asked["position"].astype(int)
+    families = subject.questions.families[positions]
+    for family in np.unique(families):
+        of_family = families == family
+        yield {
+            "family": subject.questions.family_names[family],
+            "swaps": int(of_family.sum()),
+            "accuracy": float(right[positions[of_family]].mean()),
+            "follows": float(asked["follows"][of_family].mean()),
+            "stays": float(asked["stays"][of_family].mean()),
+        }
 
 
 def _answers(subject: Subject) -> dict[str, np.ndarray]:
@@ -72,11 +100,10 @@ def _answers(subject: Subject) -> dict[str, np.ndarray]:
     for position, record, scene in _records(subject):
         try:
             program = record["program"]
-            functions = [function_of(node) for node in program]
-            relations[position] = functions.count("relate")
+            relations[position] = [function_of(node) for node in program].count("relate")
             if relations[position]:
                 reader[position] = answer_without_start(program, scene) == record["answer"]
-            elif any(name.startswith("same_") for name in functions):
+            elif place_of_same(program) >= 0:
                 relations[position] = _SAME
                 reader[position] = answer_without_feature(program, scene) == record["answer"]
         except (KeyError, IndexError, TypeError, ValueError) as error:
@@ -130,6 +157,16 @@ def summary(result: Mapping[str, Any]) -> str:
             f"{row['family']:19} {row['relations']:>9} {row['questions']:10d} {row['accuracy']:5.1f} "
             f"{row['without']:35.1f}  {there if row['wrong_without'] else 'it is never wrong'}"
         )
+    if result["swaps"]:
+        lines += [
+            "",
+            f"{'with another feature named, which changes the answer':52}  swaps  right as it was  follows  stays",
+        ]
+    lines += [
+        f"{swap['family']:52} {swap['swaps']:6d} {100 * swap['accuracy']:15.1f} {100 * swap['follows']:8.1f} "
+        f"{100 * swap['stays']:6.1f}"
+        for swap in result["swaps"]
+    ]
     return "\n".join(lines)
 
 

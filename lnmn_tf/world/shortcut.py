@@ -86,25 +86,42 @@ def answer_without_feature(
 ) -> str | None:
     """Answers a program with one `same_*` as if that did not say which feature is the same.
 
-    Each feature is tried that the program does not speak of behind it, by a filter or in what it asks for. The answer is what most
-    of them give; of several, that of the feature which CLEVR's programs filter first.
+    Returns:
+        What most of `answers_by_feature` are; of several, that of the feature which CLEVR's programs filter first. None where there
+        is none.
+    """
+    answers = list(answers_by_feature(program, scene).values())
+    return max(answers, key=answers.count, default=None)
+
+
+def answers_by_feature(
+    program: Sequence[Mapping[str, Any]], scene: Mapping[str, Any]
+) -> dict[str, str]:
+    """Answers of a program with one `same_*`, for each feature that may be meant.
+
+    These are the features of which the program does not speak behind it, by a filter or in what it asks for.
 
     Args:
         program: CLEVR's nodes.
         scene: in CLEVR's JSON form.
 
     Returns:
-        The answer; None where no feature gives one.
+        {feature: answer}, without features for which a `unique` finds no thing, or several.
     """
-    graph = SceneGraph(scene)
-    place = [function_of(node).startswith("same_") for node in program].index(True)
+    graph, place = SceneGraph(scene), place_of_same(program)
     spoken_of = {function_of(node).partition("_")[2] for node in program[place + 1 :]}
-    answers = []
-    for attribute in ATTRIBUTES:
-        if attribute not in spoken_of:
-            tried = {**program[place], "function": f"same_{attribute}"}
+    answers = {}
+    for feature in ATTRIBUTES:
+        if feature not in spoken_of:
+            tried = {**program[place], "function": f"same_{feature}"}
             try:
-                answers.append(execute([*program[:place], tried, *program[place + 1 :]], graph))
+                answers[feature] = execute([*program[:place], tried, *program[place + 1 :]], graph)
             except IllPosed:
                 continue
-    return max(answers, key=answers.count, default=None)
+    return answers
+
+
+def place_of_same(program: Sequence[Mapping[str, Any]]) -> int:
+    """The position of the first `same_*` in a program; -1 where it has none."""
+    functions = [function_of(node) for node in program]
+    return next((i for i, name in enumerate(functions) if name.startswith("same_")), -1)

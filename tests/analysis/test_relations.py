@@ -1,5 +1,6 @@
 """`--what=relations`: a network beside readers that do not know where a relation starts, or which feature is the same."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -7,7 +8,11 @@ import pytest
 
 from lnmn_tf.analysis import relations
 from lnmn_tf.analysis.ledger import Ledger
+from lnmn_tf.data.attributes import ATTRIBUTES
+from lnmn_tf.data.vocabulary import tokenize
 from lnmn_tf.errors import InputError
+from lnmn_tf.training.examples import Examples
+from lnmn_tf.world.programs import IllPosed, execute
 
 
 @pytest.fixture
@@ -50,8 +55,71 @@ def test_accuracies_are_those_of_the_questions_with_relations(
         assert group["wrong_without"] == (0 if reader_is_right else len(of_group))
         there = group["accuracy_there"]
         assert np.isnan(there) if reader_is_right else there == group["accuracy"]
-    text = relations.summary({"groups": groups})
+    text = relations.summary({"groups": groups, "swaps": []})
     assert ("it is never wrong" in text) == reader_is_right
+
+
+def with_another_feature(record, scene):
+    """(feature, other feature, answer) of each question that another feature gives another answer."""
+    functions = [n["function"] for n in record["program"]]
+    for feature in ATTRIBUTES:
+        if f"same_{feature}" not in functions:
+            continue
+        behind = " ".join(functions[functions.index(f"same_{feature}") + 1 :])
+        for other in ATTRIBUTES:
+            renamed = json.loads(
+                json.dumps(record["program"]).replace(f"same_{feature}", f"same_{other}")
+            )
+            try:
+                answer = execute(renamed, scene)
+            except IllPosed:
+                continue
+            if other not in behind and answer != record["answer"]:
+                yield feature, other, answer
+
+
+def answer_of(subject, position, text):
+    """What the network says to a question about the picture of another."""
+    words = subject.vocabulary.words
+    question = subject.questions.select(np.array([position]))
+    ids = np.zeros_like(question.question_ids)
+    ids[0, : len(tokenize(text))] = [words.index(word) for word in tokenize(text)]
+    question = dataclasses.replace(question, question_ids=ids)
+    examples = Examples(question, subject.examples.store)
+    (batch,) = dataclasses.replace(subject, examples=examples).batches()
+    logits = subject.probe.answer(batch.encoded)["logits"].numpy()
+    return subject.vocabulary.answers[logits[0].argmax()]
+
+
+def test_swaps_name_another_feature_where_that_changes_the_answer(subject, records):
+    scenes = relations.read_scenes(subject.config.data.data_dir, subject.split)
+    scenes = {scene["image_filename"]: scene for scene in scenes}
+    of_family = {}
+    for position, record in enumerate(records):
+        family = subject.questions.family_names[subject.questions.families[position]]
+        for feature, other, answer in with_another_feature(
+            record, scenes[record["image_filename"]]
+        ):
+            if f"same {feature}" not in record["question"]:
+                continue  # "exactly as big as"
+            text = record["question"].replace(f"same {feature}", f"same {other}")
+            said = answer_of(subject, position, text)
+            as_it_was = answer_of(subject, position, record["question"])
+            found = (
+                as_it_was == record["answer"],
+                said == answer,
+                said == record["answer"],
+            )
+            of_family.setdefault(family, []).append(found)
+    assert of_family
+    result = relations.measure(subject, Ledger(), {})
+    for swap in result["swaps"]:
+        expected = of_family.pop(swap["family"])
+        assert swap["swaps"] == len(expected)
+        shares = [swap[name] for name in ("accuracy", "follows", "stays")]
+        np.testing.assert_allclose(shares, np.mean(expected, axis=0))
+    assert not of_family
+    assert "with another feature named" in relations.summary(result)
 
 
 def test_a_split_without_scenes_is_refused(subject, monkeypatch, tmp_path):
