@@ -34,7 +34,6 @@ class RelationalConfig(LNMNConfig):
         minimum=0,
         flag=False,
     )
-
     likeness: bool = option(
         False,
         "A look also sees how alike a place is to what the map on top of the stack shows, in features that the words "

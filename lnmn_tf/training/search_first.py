@@ -11,8 +11,9 @@ two looks that are right at once. So the search asks other questions, part after
 
 After answers and after looks, what alpha leaves open is tried: each structure stands in all cells, and by held-out questions the
 best one is taken, or a simpler one that is as good. Of a look, the likeliest structure without the map's features is tried, too:
-questions without a relation cannot tell it from one that multiplies by them. Where held-out questions of a family are then no
-better than guessed, all begins again with other weights.
+questions without a relation cannot tell it from one that multiplies by them. The search goes on with the weights that alpha ended
+with; where these guess a family that the trial did not, with those of the trial. Where the trial guesses a family, too, all begins
+again with other weights.
 
 The training goes on with the weights and the structure that were found. With a structure that is given (`--genotype`,
 `--freeze_structure`) the parts ask the same questions, and there are no trials: the control of a search.
@@ -127,7 +128,8 @@ def _part(
 ) -> dict:
     """A part that searches the cells of a bank: alpha learns, and what it leaves open is tried.
 
-    The weights are those that alpha ends with. A structure that is given stays.
+    The weights are those that alpha ends with, or of the trial that was taken where these guess a family that it did not: a node
+    that goes over to another operator may spoil what the weights have learned. A structure that is given stays.
 
     Returns:
         What `accuracy_table` says of the held-out questions, after the trial that was taken where there are trials.
@@ -143,9 +145,18 @@ def _part(
         found = with_simpler(found)
     part = part_of(examples, examples.config, TRIAL_EPOCHS, freeze_structure=True)
     trials = Trials(network, part, bank, trainer)
-    taken = best(try_each(trials, found, folder))
+    taken, questions = best(try_each(trials, found, folder)), examples.structure.questions
     trials.go_back()
-    chain.structure.assign(alpha_of(network, trials.genotype(taken.structure))[bank])
+    alpha = alpha_of(network, trials.genotype(taken.structure))[bank]
+    chain.structure.assign(alpha)
+    guessed = families_guessed(trials.measured()["families"], questions)
+    lost = set(guessed).difference(families_guessed(taken.table["families"], questions))
+    if lost:
+        say(
+            f"search: goes on with the weights of the trial; alpha's guess {', '.join(sorted(lost))}"
+        )
+        trials.go_on(taken.structure)
+        chain.structure.assign(alpha)
     chain.hard = True  # it stays, whatever becomes of its alpha
     return taken.table
 

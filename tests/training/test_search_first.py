@@ -159,6 +159,7 @@ def test_trials_go_on_where_they_were_stopped(opened, tmp_path, monkeypatch, par
         parts.append((folder.name, training.epochs, set(examples.weights.questions.hop_counts)))
 
     monkeypatch.setattr(search_first, "_learn", record_part)
+    monkeypatch.setattr(search_first, "families_guessed", lambda *_: [])
     monkeypatch.setattr(trials, "MOST_TRIALS", 2)
     monkeypatch.setattr(trials, "OPEN", 0.0)
     network, path = searched(config, examples, tmp_path)
@@ -195,6 +196,41 @@ def test_trials_go_on_where_they_were_stopped(opened, tmp_path, monkeypatch, par
     assert asked == left
     assert {name: trials.read(record) for name, record in records.items()} == found
     assert_same_weights(network, again)
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_what_a_trial_answers_is_not_lost_again(opened, tmp_path, monkeypatch, lost):
+    config, examples = opened
+    (tmp_path / "answers").mkdir()
+    guessed = iter([["count"], [] if lost else ["count"]])  # by alpha's weights, by the trial
+    monkeypatch.setattr(search_first, "families_guessed", lambda *_: next(guessed))
+    monkeypatch.setattr(search_first, "_learn", lambda *_: None)
+    monkeypatch.setattr(trials, "MOST_TRIALS", 1)
+    ended = []
+    try_one = trials.Trials.__call__
+
+    def watched(self, structure):
+        table = try_one(self, structure)
+        with self._trainer.answering():
+            ended.append([variable.numpy() for variable in self.network.variables])
+        return table
+
+    monkeypatch.setattr(trials.Trials, "__call__", watched)
+    network = build_network(config.model)
+    bank, _ = search_first.searched_banks(network)
+    first = [variable.numpy() for variable in network.variables]
+    part = search_first.part_of(search_first.balanced(examples, 0, 0), config, 1)
+    search_first._part(network, config, part, bank, tmp_path / "answers")
+    assert len(ended) == 1 + lost
+    alphas = {id(variable) for variable in network.structure.values()}
+    kept, other = (ended[-1], first) if lost else (first, ended[-1])
+    differ = 0
+    for variable, value, of_other in zip(network.variables, kept, other):
+        if id(variable) not in alphas:
+            np.testing.assert_array_equal(variable, value, err_msg=variable.name)
+            differ += not np.array_equal(value, of_other)
+    assert differ > 10
+    assert network.banks[bank].fusion.hard
 
 
 @pytest.mark.parametrize("frozen", [False, True])
