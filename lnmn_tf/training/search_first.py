@@ -128,8 +128,8 @@ def _part(
 ) -> dict:
     """A part that searches the cells of a bank: alpha learns, and what it leaves open is tried.
 
-    The weights are those that alpha ends with, or of the trial that was taken where these guess a family that it did not: a node
-    that goes over to another operator may spoil what the weights have learned. A structure that is given stays.
+    The weights are those that alpha ends with, or of the trial that was taken where these guess a family that it did not: what was
+    learned may be lost again (docs/learning.md, "The long run"). A structure that is given stays.
 
     Returns:
         What `accuracy_table` says of the held-out questions, after the trial that was taken where there are trials.
@@ -147,8 +147,6 @@ def _part(
     trials = Trials(network, part, bank, trainer)
     taken, questions = best(try_each(trials, found, folder)), examples.structure.questions
     trials.go_back()
-    alpha = alpha_of(network, trials.genotype(taken.structure))[bank]
-    chain.structure.assign(alpha)
     guessed = families_guessed(trials.measured()["families"], questions)
     lost = set(guessed).difference(families_guessed(taken.table["families"], questions))
     if lost:
@@ -156,7 +154,7 @@ def _part(
             f"search: goes on with the weights of the trial; alpha's guess {', '.join(sorted(lost))}"
         )
         trials.go_on(taken.structure)
-        chain.structure.assign(alpha)
+    chain.structure.assign(alpha_of(network, trials.genotype(taken.structure))[bank])
     chain.hard = True  # it stays, whatever becomes of its alpha
     return taken.table
 
