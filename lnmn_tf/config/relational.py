@@ -27,6 +27,12 @@ class RelationalConfig(LNMNConfig):
         minimum=0,
         flag=False,
     )
+    looks_push: bool = option(
+        False,
+        "Cells that look push alone, and are one module each. To a question that the map on top answers, a look that "
+        "replaces the map beneath is as good as one that keeps it, so layouts drift; a comparison needs both maps.",
+        flag=False,
+    )
     attended_places: int = option(
         16,
         "Where the encoder was pretrained, modules look at so many places of its map, those where an "
@@ -89,8 +95,13 @@ class RelationalConfig(LNMNConfig):
                 raise InputError(
                     f"{name} is true and growing is false; expected a machine that grows"
                 )
-        if 2 * self.looking_cells > self.attention_3:
+        if self.looking_modules > self.attention_3:
             raise InputError(
-                f"looking_cells is {self.looking_cells}, which are twice as many modules; expected at "
-                f"most half of attention_3={self.attention_3}"
+                f"looking_cells is {self.looking_cells}, which are {self.looking_modules} modules; expected no more "
+                f"than attention_3={self.attention_3}"
             )
+
+    @property
+    def looking_modules(self) -> int:
+        """Modules that cells that look are."""
+        return self.looking_cells * (1 if self.looks_push else 2)

@@ -48,6 +48,7 @@ class Controller(keras.layers.Layer):
             at which a choice can become sharp.
         alike: W1 begins at zero and b1 at random: all questions begin with one layout, and depart from it
             where answers demand it. So what frequent questions learn, rare ones begin with.
+        equal: the last layer of the MLP begins at zero: all modules are as likely, and stay so until they run.
         inhibition: k above; the paper has none.
     """
 
@@ -62,6 +63,7 @@ class Controller(keras.layers.Layer):
         step_bias: bool = False,
         gain: float = 1.0,
         alike: bool = False,
+        equal: bool = False,
         inhibition: float = 0.0,
         **kwargs,
     ):
@@ -69,7 +71,7 @@ class Controller(keras.layers.Layer):
         self.num_steps, self.num_modules, self.mlp_dim = num_steps, num_modules, mlp_dim
         self.text_dim, self.embed_dim = text_dim, embed_dim
         self.attend_embeddings, self.step_bias, self.gain = attend_embeddings, step_bias, gain
-        self.alike, self.inhibition = alike, inhibition
+        self.alike, self.equal, self.inhibition = alike, equal, inhibition
         self._make_weights()
         self.built = True
 
@@ -97,8 +99,11 @@ class Controller(keras.layers.Layer):
             self.hidden_kernel = self.add_weight("hidden_kernel", [d, self.mlp_dim], None, glorot)
             self.hidden_bias = self.add_weight("hidden_bias", [self.mlp_dim], None, "zeros")
             self.module_bias = self.add_weight("module_bias", [self.num_modules], None, "zeros")
-        shape = [self.mlp_dim or d, self.num_modules]
-        self.module_kernel = self.add_weight("module_kernel", shape, None, glorot)
+        shape, initializer = (
+            [self.mlp_dim or d, self.num_modules],
+            "zeros" if self.equal else glorot,
+        )
+        self.module_kernel = self.add_weight("module_kernel", shape, None, initializer)
 
     def queries(self, question: Question) -> tf.Tensor:
         """W2 [W1^(t) q + b1 ; 0] + b2 for all steps, once per question: [batch, num_steps, text_dim]."""

@@ -40,7 +40,7 @@ class RelationalLNMN(LNMN):
       an object is there, and it lies where the question wants it. Each can be learned where the others
       are sure.
     * The cells `look_3` see what the map on top of the stack points at, and where that lies. Each is two
-      modules: `relate_3` replaces the map, `push_3` writes above it.
+      modules: `relate_3` replaces the map, `push_3` writes above it; or, where `looks_push`, the latter alone.
     * Answer cells see the features that their maps point at, and how much they show.
     * Image, text and memory are normalised (Ba et al., 2016); all cells share one image and one text
       projection; c_t mixes word embeddings.
@@ -84,13 +84,11 @@ class RelationalLNMN(LNMN):
 
     def make_kinds(self, config: RelationalConfig) -> tuple[Kind, ...]:
         looking = config.looking_cells
-        looks = (
-            Kind("push_3", looking, 1, keeps=True, bank="look_3"),
-            Kind("relate_3", looking, 1, bank="look_3"),
-        )
-        rest = paper_kinds(
-            config.attention_3 - 2 * looking, config.attention_4, config.answer_3, config.answer_4
-        )
+        looks = [Kind("push_3", looking, 1, keeps=True, bank="look_3")]
+        if not config.looks_push:
+            looks.append(Kind("relate_3", looking, 1, bank="look_3"))
+        others = config.attention_3 - config.looking_modules
+        rest = paper_kinds(others, config.attention_4, config.answer_3, config.answer_4)
         return (*(looks if looking else ()), *rest)
 
     def left_out(self, kind: Kind) -> tuple[tuple[str, ...], ...]:
@@ -127,6 +125,7 @@ class RelationalLNMN(LNMN):
             "step_bias": True,
             "gain": CONTROLLER_GAIN,
             "alike": True,
+            "equal": self.config.looks_push,  # a lone look learns no weight before others open
             "inhibition": self.config.word_inhibition,
         }
 

@@ -37,9 +37,9 @@ def inputs():
     return {"features": tf.constant(features), "question": tf.constant(question, tf.int32)}
 
 
-def make_network(**choices):
+def make_network(sizes=SIZES, **choices):
     tf.keras.utils.set_random_seed(3)
-    network = install(make_model(make_config("relational", **SIZES, **choices)))
+    network = install(make_model(make_config("relational", **sizes, **choices)))
     network({"features": tf.zeros([1, 2, 3, 7]), "question": tf.ones([1, 2], tf.int32)})
     for variable in network.trainable_variables:  # no question begins with the layout of another
         variable.assign_add(tf.random.normal(variable.shape, stddev=0.3))
@@ -276,3 +276,40 @@ def test_gradients_of_open_weights_are_those_of_a_softmax_and_bounded(distance, 
     slope = first * second * (3.0 - 1.0)  # of a softmax of two
     np.testing.assert_allclose(of_logits, [-slope, slope, 0.0, 0.0], rtol=1e-4)
     assert np.abs(of_valid).max() <= 7.0 * np.exp(5.0)
+
+
+def test_where_looks_push_each_look_keeps_the_maps_beneath(inputs):
+    """The stack has no more than one map before the second look, so no cell of two maps can run, and it pushes."""
+    sizes = {**SIZES, "attention_3": 1, "looks_push": True}
+    network = make_network(sizes, growing=True)
+    assert [kind.name for kind in network.kinds if not kind.answers] == ["push_3", "attention_4"]
+    network.growth.first_step.assign(STEPS - 3)
+    network.growth.freedom.assign(0.0)
+    trace = network.trace(inputs)
+    np.testing.assert_allclose(trace.pointer[:, -2], [[0.0, 0.0, 1.0, 0.0]] * 5, atol=1e-6)
+    first, second = trace.stack[:, -3], trace.stack[:, -2]
+    np.testing.assert_allclose(second[..., 1], first[..., 1], atol=1e-6)
+    assert np.abs(second[..., 2] - first[..., 2]).min() > 0.0
+
+
+def test_where_looks_push_modules_that_never_ran_open_without_a_jump(inputs):
+    """A look that runs alone learns no weight; were the logits random, NoOp could stand far above it as it opens."""
+    sizes = {**SIZES, "attention_3": 1, "looks_push": True}
+    tf.keras.utils.set_random_seed(3)
+    network = make_model(make_config("relational", **sizes, growing=True))
+    network(inputs)
+    growth, optimizer = network.growth, tf.keras.optimizers.AdamW(0.1, weight_decay=0.01)
+    growth.first_step.assign(STEPS - 3)
+    growth.freedom.assign(0.0)
+    for _ in range(5):
+        with tf.GradientTape() as tape:
+            logits = network(inputs, training=True)["logits"]
+            loss = tf.keras.losses.sparse_categorical_crossentropy([0, 1, 2, 0, 1], logits, True)
+        variables = network.trainable_variables
+        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
+    found = network(inputs)
+    answers = np.array([kind.answers for kind in network.kinds for _ in range(kind.cells)] + [False])
+    np.testing.assert_array_equal(found["module_logits"].numpy()[..., ~answers], 0.0)
+    assert found["module_logits"].numpy()[:, -1, answers].std() > 0.1  # these have learned
+    growth.freedom.assign(1e-4)
+    np.testing.assert_allclose(network(inputs)["module_weights"], found["module_weights"], atol=3e-4)

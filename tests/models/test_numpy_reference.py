@@ -157,8 +157,9 @@ class Relational(Reference):
         text = layer_norm(model.text_norm, dense(model.text_projection, text))
         top, below = stack @ pointer, stack @ down(pointer)
         looking = config.looking_cells
-        kinds = [("push_3", "look_3", looking), ("relate_3", "look_3", looking)] if looking else []
-        kinds += [("attention_3", "attention_3", config.attention_3 - 2 * looking)]
+        of_looks = ["push_3"] if config.looks_push else ["push_3", "relate_3"]
+        kinds = [(kind, "look_3", looking) for kind in of_looks]
+        kinds += [("attention_3", "attention_3", config.attention_3 - len(of_looks) * looking)]
         kinds += [(name, name, getattr(config, name)) for name in Paper.cells[1:]]
         for kind, name, cells in kinds:
             if not cells:
@@ -209,6 +210,7 @@ CASES = {
     "paper_answers": ("paper", Paper, {"attention_3": 1, "attention_4": 1, "answer_4": 2}),
     "relational": ("relational", Relational, {}),
     "relational_with_lone_answers": ("relational", Relational, {"lone_answers": True}),
+    "relational_where_looks_push": ("relational", Relational, {"looks_push": True}),
     "relational_with_likeness": ("relational", Relational, {"likeness": True}),
     "relational_without_looking_cells": ("relational", Relational, {"looking_cells": 0}),
 }

@@ -31,6 +31,7 @@ def test_end_to_end_from_pixels_learns_from_answers_alone():
         ({"search_epochs": 3}, "structure of modules", "begins anew, every operator alike"),
         ({"growing": True}, "layout", "answers alone; until 0.5 of the run"),
         ({"growing": True, "plan": True}, "layout", "a plan, push, push, answer, until 0.5 of"),
+        ({"looks_push": True}, "layout", "answers alone; each look keeps the maps beneath"),
         ({"word_inhibition": 2.0}, "words that a step reads", "is read less again"),
         ({"max_hops": 0}, "questions", "programs have 0 relations at most"),
         ({"init_from": "runs/y"}, "first weights", "runs/y"),
