@@ -56,7 +56,8 @@ def supervision(config: RunConfig) -> dict[str, str]:
                 f"; {at_first}, three steps alone: two look and the last one answers"
             )
     if isinstance(model, RelationalConfig) and model.looks_push:
-        ledger["layout"] += "; each look keeps the maps beneath (looks_push)"
+        ledger["layout"] += "; a look pushes alone, and keeps the maps beneath"
+        ledger["layout"] += ", so these push, push and answer" if model.growing else ""
     if isinstance(model, RelationalConfig) and model.word_inhibition:
         ledger["words that a step reads"] = f"{ANSWERS}; what was read is read less again"
     ledger["order of questions"] = "random"

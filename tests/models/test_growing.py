@@ -308,8 +308,12 @@ def test_where_looks_push_modules_that_never_ran_open_without_a_jump(inputs):
         variables = network.trainable_variables
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
     found = network(inputs)
-    answers = np.array([kind.answers for kind in network.kinds for _ in range(kind.cells)] + [False])
+    answers = np.array(
+        [kind.answers for kind in network.kinds for _ in range(kind.cells)] + [False]
+    )
     np.testing.assert_array_equal(found["module_logits"].numpy()[..., ~answers], 0.0)
     assert found["module_logits"].numpy()[:, -1, answers].std() > 0.1  # these have learned
     growth.freedom.assign(1e-4)
-    np.testing.assert_allclose(network(inputs)["module_weights"], found["module_weights"], atol=3e-4)
+    np.testing.assert_allclose(
+        network(inputs)["module_weights"], found["module_weights"], atol=3e-4
+    )
