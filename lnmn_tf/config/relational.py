@@ -30,7 +30,7 @@ class RelationalConfig(LNMNConfig):
     looks_push: bool = option(
         False,
         "Cells that look push alone, and are one module each. To a question that the map on top answers, a look that "
-        "replaces the map beneath is as good as one that keeps it, so layouts drift; a comparison needs both maps.",
+        "replaces the map beneath is as good as one that keeps it, so layouts may drift; a comparison needs both maps.",
         flag=False,
     )
     attended_places: int = option(
