@@ -91,7 +91,10 @@ def test_json_gives_back_the_same_config(name, tmp_path):
         (dict.fromkeys(PIXELS, 0), ["--image_size", "--features"]),
         ({"image_width": 0}, ["--image_size is 0x11", "both"]),
         ({"looking_cells": 3}, ["looking_cells is 3", "6 modules", "attention_3=4"]),
-        ({"looking_cells": 5, "looks_push": True}, ["looking_cells is 5", "attention_3=4"]),
+        (
+            {"looking_cells": 5, "looks_push": True},
+            ["looking_cells is 5", "5 modules", "attention_3=4"],
+        ),
         ({"answer_3": 0, "answer_4": 0}, ["answer_3", "answer_4", "--cells"]),
         ({"text_dim": 7}, ["text_dim", "7", "even"]),
         ({"zeroed_operators": ("mean",)}, ["zeroed_operators", "mean", "choose_1"]),

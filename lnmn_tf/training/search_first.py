@@ -129,7 +129,7 @@ def _part(
     """A part that searches the cells of a bank: alpha learns, and what it leaves open is tried.
 
     The weights are those that alpha ends with, or of the trial that was taken where these guess a family that it did not: what was
-    learned may be lost again (docs/learning.md, "The long run"). A structure that is given stays.
+    learned may be lost again (docs/learning.md, "A layout that drifts"). A structure that is given stays.
 
     Returns:
         What `accuracy_table` says of the held-out questions, after the trial that was taken where there are trials.

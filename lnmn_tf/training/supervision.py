@@ -57,7 +57,8 @@ def supervision(config: RunConfig) -> dict[str, str]:
             )
     if isinstance(model, RelationalConfig) and model.looks_push:
         ledger["layout"] += "; a look pushes alone, and keeps the maps beneath"
-        ledger["layout"] += ", so these push, push and answer" if model.growing else ""
+        if model.growing and model.looking_modules == model.attention_3:
+            ledger["layout"] += ", so these push, push and answer"
     if isinstance(model, RelationalConfig) and model.word_inhibition:
         ledger["words that a step reads"] = f"{ANSWERS}; what was read is read less again"
     ledger["order of questions"] = "random"

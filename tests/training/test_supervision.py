@@ -32,7 +32,11 @@ def test_end_to_end_from_pixels_learns_from_answers_alone():
         ({"growing": True}, "layout", "answers alone; until 0.5 of the run"),
         ({"growing": True, "plan": True}, "layout", "a plan, push, push, answer, until 0.5 of"),
         ({"looks_push": True}, "layout", "answers alone; a look pushes alone, and keeps the maps"),
-        ({"looks_push": True, "growing": True}, "layout", "so these push, push and answer"),
+        (
+            {"looks_push": True, "growing": True, "attention_3": 1},
+            "layout",
+            "so these push, push and answer",
+        ),
         ({"word_inhibition": 2.0}, "words that a step reads", "is read less again"),
         ({"max_hops": 0}, "questions", "programs have 0 relations at most"),
         ({"init_from": "runs/y"}, "first weights", "runs/y"),
